@@ -1,0 +1,68 @@
+package backend
+
+import (
+	"sync/atomic"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+)
+
+// Batch is a run of messages in log order that one call of
+// [Consumption.Handle] goes through. A redelivered message comes alone.
+//
+// The handler claims message after message by Next. The backend may take back
+// what is not claimed yet, by Reclaim and at any time, so that messages behind
+// a slow one need not wait for it.
+type Batch struct {
+	// Attempt counts the deliveries of a message that comes alone, from 1. It
+	// is 1 for a batch of several.
+	Attempt int
+
+	messages []*message.Message
+	at       int          // index of the claimed message; the handler's own
+	claimed  atomic.Int64 // messages claimed so far; the bit reclaimed
+}
+
+// reclaimed is the bit of Batch.claimed that says the rest was taken back.
+const reclaimed = 1 << 40
+
+// NewBatch returns a batch of the messages, of which none is claimed.
+func NewBatch(attempt int, messages ...*message.Message) *Batch {
+	return &Batch{Attempt: attempt, messages: messages, at: -1}
+}
+
+// Reset makes b a batch of other messages, so that a backend can use one value
+// again. Nobody else may use b meanwhile.
+func (b *Batch) Reset(attempt int, messages []*message.Message) {
+	b.Attempt, b.messages, b.at = attempt, messages, -1
+	b.claimed.Store(0)
+}
+
+// Next claims the next message. It returns false when there is none, or when
+// the backend took the rest back. Only the handler calls it.
+func (b *Batch) Next() bool {
+	next := b.at + 1
+	if next >= len(b.messages) || !b.claimed.CompareAndSwap(int64(next), int64(next)+1) {
+		return false
+	}
+	b.at = next
+	return true
+}
+
+// Message is the message that Next claimed.
+func (b *Batch) Message() *message.Message { return b.messages[b.at] }
+
+// Len is how many messages the batch was made of.
+func (b *Batch) Len() int { return len(b.messages) }
+
+// Reclaim takes back what is not claimed, and returns how many messages were
+// claimed before: those from that index on are the caller's again, and Next
+// returns false from now on. It is safe to call while the handler runs;
+// a second call returns the same.
+func (b *Batch) Reclaim() int {
+	for {
+		claimed := b.claimed.Load()
+		if claimed&reclaimed != 0 || b.claimed.CompareAndSwap(claimed, claimed|reclaimed) {
+			return int(claimed &^ reclaimed)
+		}
+	}
+}

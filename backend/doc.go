@@ -1,0 +1,20 @@
+// Package backend holds the contracts between notify and the system that
+// carries its messages and keeps its records.
+//
+// A [Backend] is a Watermill publisher and, per consumer group, a Watermill
+// subscriber: nothing more is needed to plug one in. What a backend can do
+// beyond that it says by implementing more interfaces of this package, each
+// found by type assertion:
+//
+//   - [Consumer] delivers batches itself, in the order of each key;
+//   - [Positioner] fixes, moves, measures and awaits a group's position;
+//   - [DelayedPublisher] holds a message until a time;
+//   - [Records] keeps one record per notification, changed by compare-and-set;
+//   - [Atomic] stores a record and publishes what it causes in one transaction;
+//   - [DeadLetters] keeps what an observer could not handle;
+//   - [Admitter] makes a sender wait while too much work is queued;
+//   - [LocalPublisher] takes values of this process without serialising them.
+//
+// The package imports Watermill's message package and the standard library
+// only, so a backend can be written against it without importing notify.
+package backend

@@ -1,0 +1,2 @@
+// Package e2e is being laid out.
+package e2e

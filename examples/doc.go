@@ -1,0 +1,2 @@
+// Package examples is being laid out.
+package examples

@@ -1,0 +1,2 @@
+// Package providers is being laid out.
+package providers
