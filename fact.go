@@ -1,0 +1,63 @@
+package notify
+
+import (
+	"context"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/seed-6c01d079/notify/backend"
+)
+
+// fact is one event on its way through this process: the envelope, the typed
+// value, the message, and that message's context, in one allocation. It is
+// immutable once published.
+type fact struct {
+	Envelope
+	// data holds the event's struct, by value; Raw if its type is unknown.
+	data any
+	// payload is the encoded data as it came from a wire, so that fields which
+	// this program does not know survive; nil if the fact was made here.
+	payload []byte
+	codec   *codec
+	msg     message.Message
+}
+
+var _ backend.Local = (*fact)(nil)
+
+func newFact(c *codec, envelope Envelope, data any) *fact {
+	f := &fact{Envelope: envelope, data: data, codec: c}
+	f.msg.UUID = envelope.ID
+	f.msg.SetContext(f)
+	return f
+}
+
+// message is what a LocalPublisher takes.
+func (f *fact) message() *message.Message { return &f.msg }
+
+// Key implements [backend.Local].
+func (f *fact) Key() string { return f.key() }
+
+func (e *Envelope) key() string {
+	if e.NotificationID != "" {
+		return e.NotificationID
+	}
+	return e.ID
+}
+
+// Wire implements [backend.Local].
+func (f *fact) Wire() (*message.Message, error) { return f.codec.encode(f) }
+
+// Deadline implements [context.Context]: a message has none.
+func (f *fact) Deadline() (time.Time, bool) { return time.Time{}, false }
+
+// Done implements [context.Context].
+func (f *fact) Done() <-chan struct{} { return nil }
+
+// Err implements [context.Context].
+func (f *fact) Err() error { return nil }
+
+// Value implements [context.Context].
+func (f *fact) Value(any) any { return nil }
+
+var _ context.Context = (*fact)(nil)

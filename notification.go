@@ -1,0 +1,76 @@
+package notify
+
+import "time"
+
+// Notification asks for one message to one recipient. To and one of Content
+// and Template are required.
+type Notification struct {
+	// To is who gets it: [User] for somebody that the [Directory] knows, or a
+	// Recipient with addresses.
+	To Recipient `json:"to"`
+	// Content is the message as plain data, from which every channel's form is
+	// made. With Template it only supplies what the template leaves out.
+	Content Content `json:"content,omitzero"`
+	// Template names a template in [Config.Templates], and Data is what it is
+	// executed on. Data is encoded as JSON on the way.
+	Template string         `json:"template,omitempty"`
+	Data     map[string]any `json:"data,omitempty"`
+	// Route says which channels to use; by default [Config.Route].
+	Route Route `json:"route,omitzero"`
+
+	// Key is an idempotency key: a second Send with the same Tenant and Key
+	// gives the ID of the first, or [ErrKeyReused] if it asks for something
+	// else. At most 255 bytes.
+	Key string `json:"key,omitempty"`
+	// NotBefore holds the notification until a time; zero is now.
+	NotBefore time.Time `json:"not_before,omitzero"`
+	// ExpiresAt is when it is not worth sending any more; zero is
+	// [Budgets.Message] after it may first be sent.
+	ExpiresAt time.Time `json:"expires_at,omitzero"`
+	// Urgent uses the urgent lane, which newsletters do not queue in: for
+	// one-time codes and the like.
+	Urgent bool `json:"urgent,omitempty"`
+
+	// Tenant, Category and Labels are the host's own, and travel with every
+	// event: at most 128 bytes each, and 16 labels. They are facts for
+	// observers, so keep content and addresses out of them.
+	Tenant   string            `json:"tenant,omitempty"`
+	Category string            `json:"category,omitempty"`
+	Labels   map[string]string `json:"labels,omitempty"`
+}
+
+// Recipient is who a notification goes to.
+type Recipient struct {
+	// ID is the host's own name for the recipient, and appears in events.
+	// Required, unless Addresses is not empty.
+	ID string `json:"id,omitempty"`
+	// Name is how the recipient is addressed.
+	Name string `json:"name,omitempty"`
+	// Locale is a BCP 47 language tag such as "de-AT"; it selects templates.
+	Locale string `json:"locale,omitempty"`
+	// Addresses holds an address for each channel that the recipient can be
+	// reached on. When it is empty, the [Directory] is asked.
+	Addresses map[Channel]string `json:"addresses,omitempty"`
+}
+
+// User is the recipient that the [Directory] knows by the ID.
+func User(id string) Recipient { return Recipient{ID: id} }
+
+// Content is a message before it is given a channel's form.
+type Content struct {
+	// Title is one line: the subject of a mail, the title of a push.
+	Title string `json:"title,omitempty"`
+	// Body is plain text.
+	Body string `json:"body,omitempty"`
+	// HTML is the body of a mail as HTML, beside Body.
+	HTML string `json:"html,omitempty"`
+	// URL is where the message leads to.
+	URL string `json:"url,omitempty"`
+	// Data travels with a push.
+	Data map[string]string `json:"data,omitempty"`
+	// ReplyTo and UnsubscribeURL become headers of a mail.
+	ReplyTo        string `json:"reply_to,omitempty"`
+	UnsubscribeURL string `json:"unsubscribe_url,omitempty"`
+	// Attachments go with a mail.
+	Attachments []Attachment `json:"attachments,omitempty"`
+}

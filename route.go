@@ -1,0 +1,80 @@
+package notify
+
+// Route is a plan of channels: one channel, or a [First] or [All] of routes.
+// The zero Route is the default one. Routes are values and may be shared.
+type Route struct {
+	kind     routeKind
+	channel  Channel
+	children []Route
+	onDoubt  bool
+}
+
+type routeKind uint8
+
+const (
+	routeDefault routeKind = iota
+	routeChannel
+	routeFirst
+	routeAll
+)
+
+// Step is what [First] and [All] are made of: a [Channel] or a [Route].
+type Step interface {
+	asRoute() Route
+}
+
+func (c Channel) asRoute() Route { return Route{kind: routeChannel, channel: c} }
+
+func (r Route) asRoute() Route { return r }
+
+// First tries the steps in order until one has sent: the next one starts only
+// when the one before has definitely failed. It is over with the first that
+// succeeds. See [Route.OnDoubt] for a step that may or may not have sent.
+func First(steps ...Step) Route { return Route{kind: routeFirst, children: asRoutes(steps)} }
+
+// All uses all the steps, at the same time. It succeeds if any of them does,
+// and fails when every one has.
+func All(steps ...Step) Route { return Route{kind: routeAll, children: asRoutes(steps)} }
+
+// OnDoubt returns the route with its First steps going on to the next step
+// also when nobody can tell whether a step has sent: the recipient may then
+// get it twice. Without it such a notification settles as Unknown.
+func (r Route) OnDoubt() Route {
+	r.onDoubt = true
+	return r
+}
+
+// IsZero tells whether r is the zero Route.
+func (r Route) IsZero() bool { return r.kind == routeDefault }
+
+// Channels returns the channels of the route in order, each once.
+func (r Route) Channels() []Channel {
+	var channels []Channel
+	seen := map[Channel]bool{}
+	r.walk(func(leaf Route) {
+		if !seen[leaf.channel] {
+			seen[leaf.channel] = true
+			channels = append(channels, leaf.channel)
+		}
+	})
+	return channels
+}
+
+func (r Route) walk(visit func(leaf Route)) {
+	if r.kind == routeChannel {
+		visit(r)
+	}
+	for _, child := range r.children {
+		child.walk(visit)
+	}
+}
+
+func asRoutes(steps []Step) []Route {
+	routes := make([]Route, len(steps))
+	for i, step := range steps {
+		if step != nil {
+			routes[i] = step.asRoute()
+		}
+	}
+	return routes
+}
