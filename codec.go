@@ -63,6 +63,12 @@ func (c *codec) typeOf(data any) (string, bool) {
 	return name, ok
 }
 
+// knows tells whether the struct is an event.
+func (c *codec) knows(t reflect.Type) bool {
+	_, ok := c.types.Load().names[t]
+	return ok
+}
+
 // encode returns a new message with the fact in CloudEvents binary mode. It
 // may share the fact's payload.
 func (c *codec) encode(f *fact) (*message.Message, error) {
