@@ -18,7 +18,8 @@ func (f field) print(b *bytes.Buffer) {
 	case f.name == "":
 		fmt.Fprintln(b, text)
 	case block:
-		fmt.Fprintf(b, "%s:\n  %s\n", f.name, strings.ReplaceAll(text, "\n", "\n  "))
+		indented := strings.ReplaceAll("\n"+text, "\n", "\n  ")
+		fmt.Fprintf(b, "%s:%s\n", f.name, strings.ReplaceAll(indented, "  \n", "\n"))
 	default:
 		fmt.Fprintf(b, "%s: %s\n", f.name, text)
 	}
