@@ -20,7 +20,8 @@ type runner struct {
 	bus   *bus
 	base  context.Context // canceled to stop handlers that do not end by themselves
 	stop  context.CancelFunc
-	ended chan struct{} // closed when its consumption has ended
+	halt  context.CancelFunc // ends its consumption; nil before it was started
+	ended chan struct{}      // closed when its consumption has ended
 	chain message.HandlerFunc
 	stats *counters
 

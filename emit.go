@@ -32,7 +32,7 @@ func Emit[T any](ctx context.Context, n *Notifier, data T, options ...func(*Enve
 	if !ok {
 		return "", &FieldError{Field: "Emit", Problem: fmt.Sprintf("%T is not an event; register it with RegisterEvent", data), Err: ErrUnsupported}
 	}
-	if err := n.open(); err != nil {
+	if err := n.open(ctx); err != nil {
 		return "", err
 	}
 	now := time.Now()

@@ -3,13 +3,14 @@ package notify
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 )
 
 // Explanation is what would become of a notification if it were sent now.
 type Explanation struct {
-	// Recipient tells which channels have an address: their values are left
-	// out.
+	// Channels are those that the recipient has an address for.
 	Channels []Channel `json:"channels,omitempty"`
 	// Plan is what is left of the route, Legs its parts in order, and Rejected
 	// what was left out and why. With Undeliverable set there is no plan.
@@ -77,9 +78,7 @@ func (n *Notifier) Explain(ctx context.Context, nt Notification) (Explanation, e
 	if len(p.legs) == 0 {
 		explained.Plan, explained.Undeliverable = Route{}, UndeliverableNoRoute
 	}
-	for _, c := range r.channels(recipient) {
-		explained.Channels = append(explained.Channels, c)
-	}
+	explained.Channels = slices.Sorted(maps.Keys(recipient.Addresses))
 	for _, leg := range p.legs {
 		explained.Legs = append(explained.Legs, n.explainLeg(ctx, r, leg))
 	}

@@ -20,6 +20,8 @@ type pipeline struct {
 	render  *renderers
 	hash    func(Channel, string) string
 	log     *slog.Logger
+	// base ends what is under way when the drain is over.
+	base context.Context
 	// parkedReports applies the reports that came before their message ID was
 	// known.
 	parkedReports func(ctx context.Context, s stored, aliases []string)
@@ -46,7 +48,8 @@ const (
 )
 
 func (p *pipeline) consumption(topic string, concurrency int, step func(context.Context, *work) error) backend.Consumption {
-	handle := func(ctx context.Context, b *backend.Batch) (done int, err error) {
+	handle := func(_ context.Context, b *backend.Batch) (done int, err error) {
+		ctx := p.base
 		for b.Next() {
 			w, err := workOf(b.Message())
 			switch {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -98,6 +99,7 @@ func (b *bus) start(ctx context.Context, r *runner) error {
 			return fmt.Errorf("notify: fix the position of observer %s: %w", r.Name, err)
 		}
 	}
+	ctx, r.halt = context.WithCancel(ctx)
 	go func() {
 		defer close(r.ended)
 		consume(ctx, b.consumer, r.consumption(), b.log)
@@ -129,6 +131,37 @@ func (b *bus) all() []*runner {
 		runners[i] = b.runners[name]
 	}
 	return runners
+}
+
+// detach removes an observer.
+func (b *bus) detach(ctx context.Context, name string) error {
+	b.mu.Lock()
+	r := b.runners[name]
+	if r != nil {
+		delete(b.runners, name)
+		b.order = slices.DeleteFunc(b.order, func(known string) bool { return known == name })
+	}
+	b.mu.Unlock()
+	if r == nil {
+		return fmt.Errorf("notify: detach observer %q: %w", name, ErrNotFound)
+	}
+	if r.halt != nil {
+		r.halt()
+		select {
+		case <-r.ended:
+		case <-ctx.Done():
+			r.stop()
+			return fmt.Errorf("notify: detach observer %s: it still runs: %w", name, ctx.Err())
+		}
+	}
+	r.stop()
+	if b.positions == nil {
+		return nil
+	}
+	if err := b.positions.Forget(ctx, eventsTopic, r.group()); err != nil {
+		return fmt.Errorf("notify: forget the position of observer %s: %w", name, err)
+	}
+	return nil
 }
 
 // catchUp waits until the observers that do not run in the background have

@@ -213,3 +213,8 @@ func panicError(value any) error {
 	}
 	return fmt.Errorf("panic with a %T", value)
 }
+
+// isOpen tells whether the circuit breaker keeps calls away now.
+func (s *sender) isOpen() bool {
+	return s.breaker != nil && s.breaker.State() == gobreaker.StateOpen
+}

@@ -71,9 +71,9 @@ type evidence struct {
 func evidenceOf(e *Envelope, data any) (evidence, bool) {
 	switch d := data.(type) {
 	case Accepted:
-		return whole(e, evidenceAccepted)
+		return aboutAll(e, evidenceAccepted)
 	case Routed:
-		return whole(e, evidenceRouted)
+		return aboutAll(e, evidenceRouted)
 	case Sending:
 		return of(e, d.Attempt, evidenceIntent)
 	case Retrying:
@@ -100,24 +100,24 @@ func evidenceOf(e *Envelope, data any) (evidence, bool) {
 			return of(e, d.From, evidenceRejectedPerm)
 		}
 	case Undeliverable:
-		return whole(e, evidenceExhausted)
+		return aboutAll(e, evidenceExhausted)
 	case Canceled:
-		return whole(e, evidenceCanceled)
+		return aboutAll(e, evidenceCanceled)
 	case Expired:
 		if d.Leg.Leg == 0 {
-			return whole(e, evidenceExpired)
+			return aboutAll(e, evidenceExpired)
 		}
 	case Suppressed:
 		if d.Leg.Leg == 0 {
-			return whole(e, evidenceSuppressed)
+			return aboutAll(e, evidenceSuppressed)
 		}
 	case Settled:
-		return whole(e, evidenceSettled)
+		return aboutAll(e, evidenceSettled)
 	}
 	return evidence{}, false
 }
 
-func whole(e *Envelope, kind evidenceKind) (evidence, bool) {
+func aboutAll(e *Envelope, kind evidenceKind) (evidence, bool) {
 	return evidence{Kind: kind, At: e.Time, EventID: e.ID}, true
 }
 

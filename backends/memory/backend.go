@@ -35,6 +35,7 @@ type Backend struct {
 
 	config  Config
 	delayed delayed
+	secrets secrets
 	topics  atomic.Pointer[map[string]*topic] // replaced under mu, never changed
 	done    chan struct{}                     // closed by Close
 	active  sync.WaitGroup                    // calls of Consume
