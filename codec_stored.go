@@ -2,6 +2,7 @@ package notify
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -43,7 +44,7 @@ func (c *codec) appendStored(to []byte, f *fact) ([]byte, error) {
 // loadStored reads what appendStored has written.
 func (c *codec) loadStored(stored []byte) (*fact, error) {
 	if !utf8.Valid(stored) {
-		return nil, fmt.Errorf("notify: load event: must be valid UTF-8")
+		return nil, errors.New("notify: load event: must be valid UTF-8")
 	}
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(stored, &fields); err != nil {
@@ -67,7 +68,7 @@ func (c *codec) loadStored(stored []byte) (*fact, error) {
 	if err := found.err(); err != nil {
 		return nil, fmt.Errorf("notify: load event: %w", err)
 	}
-	return c.decode(&m)
+	return c.decodeBinary(&m)
 }
 
 // loadString returns an attribute's value in the form that it has in binary
