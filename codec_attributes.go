@@ -263,11 +263,10 @@ func formatTime(name string, t time.Time, found *problems) string {
 }
 
 func parseTime(name, value string, found *problems) time.Time {
-	var t time.Time
 	if value == "" {
-		return t
+		return time.Time{}
 	}
-	err := t.UnmarshalText([]byte(value))
+	t, err := time.Parse(time.RFC3339, value)
 	if t = t.UTC(); err != nil || t.Year() < 0 || t.Year() > 9999 {
 		found.add(name, "must be a time as RFC 3339 writes it")
 	}
