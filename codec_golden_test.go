@@ -76,8 +76,32 @@ func TestGoldenEvents(t *testing.T) {
 	}
 }
 
+// Records of older programs hold this form. The SDK reads the file too.
+func TestGoldenStored(t *testing.T) {
+	t.Parallel()
+	c := newCodec("/elsewhere")
+	f := sampleFact(t, c, samples()[5])
+	stored, err := c.appendStored(nil, f)
+	require.NoError(t, err)
+	path := filepath.Join("testdata", "stored", "sent.json")
+	if *update {
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		require.NoError(t, os.WriteFile(path, append(stored, '\n'), 0o644))
+	}
+	want, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, string(want), string(stored)+"\n")
+	loaded, err := c.loadStored(want)
+	require.NoError(t, err)
+	require.Equal(t, f.Envelope, loaded.Envelope)
+	require.Equal(t, f.data, loaded.data)
+}
+
 func TestNoGoldenIsLeftOver(t *testing.T) {
 	t.Parallel()
+	if *update {
+		t.Skip("the files are being written")
+	}
 	files, err := filepath.Glob(filepath.Join("testdata", "events", "*.json"))
 	require.NoError(t, err)
 	var want []string

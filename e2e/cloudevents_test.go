@@ -21,9 +21,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The files of ../testdata are the meeting point: those in events are what the
-// core module writes, which its tests check byte for byte, and those in
-// cloudevents are what the SDK writes, which its tests read.
+// The files of ../testdata are the meeting point: those in events and stored
+// are what the core module writes, which its tests check byte for byte, and
+// those in cloudevents are what the SDK writes, which its tests read.
 
 var updateCloudEvents = flag.Bool("update.cloudevents", false, "rewrite the files of ../testdata/cloudevents")
 
@@ -161,8 +161,22 @@ func TestTheSDKReadsOurEvents(t *testing.T) {
 	}
 }
 
-// The events of TestTheSDKReadsOurEvents, with sent.json as the model, are
-// made anew by the SDK's own means.
+func TestTheSDKReadsWhatRecordsHold(t *testing.T) {
+	t.Parallel()
+	stored, err := os.ReadFile("../testdata/stored/sent.json")
+	require.NoError(t, err)
+	var read event.Event
+	require.NoError(t, json.Unmarshal(stored, &read))
+	require.NoError(t, read.Validate())
+	want, err := binding.ToEvent(t.Context(), readRecord(t, "../testdata/events/sent.json"))
+	require.NoError(t, err)
+	require.NoError(t, want.Context.SetExtension("depth", 2), "a number in JSON, text in a header")
+	require.Equal(t, want.Context, read.Context)
+	require.JSONEq(t, string(want.Data()), string(read.Data()))
+}
+
+// An event with sent.json as the model, and one of a type that is not ours,
+// made by the SDK's own means.
 func TestWeReadEventsOfTheSDK(t *testing.T) {
 	t.Parallel()
 	sent := sdkSent(t)
