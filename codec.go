@@ -17,8 +17,9 @@ import (
 )
 
 const (
-	specVersion = "1.0"
-	contentJSON = "application/json"
+	specVersion     = "1.0"
+	contentJSON     = "application/json"
+	cloudEventsJSON = "application/cloudevents+json" // structured mode
 
 	// What is larger is neither written nor read. A broker's own limit may be
 	// lower: Kafka's default is 1 MiB for a whole batch.
@@ -89,13 +90,23 @@ func (c *codec) encode(f *fact) (*message.Message, error) {
 	return m, nil
 }
 
-// decode reads what encode has written, or another program's event. The fact
-// shares the message's payload. Attributes that this program does not know
-// are kept in the metadata of the fact's own message, and encoded again.
+// decode reads what encode has written, or another program's event in either
+// mode. The fact shares the message's payload. Attributes that this program
+// does not know are kept in the metadata of the fact's own message, and
+// encoded again.
 func (c *codec) decode(m *message.Message) (*fact, error) {
+	if mediaType(m.Metadata[contentType]) == cloudEventsJSON {
+		return c.loadStored(m.Payload)
+	}
+	return c.decodeBinary(m)
+}
+
+func (c *codec) decodeBinary(m *message.Message) (*fact, error) {
 	var found problems
 	envelope, extra := readAttributes(m.Metadata, c.source, &found)
-	checkContentType(m.Metadata[contentType], &found)
+	if media := mediaType(m.Metadata[contentType]); media != contentJSON {
+		found.add(contentType, "must be %s", contentJSON)
+	}
 	payload := m.Payload[:len(m.Payload):len(m.Payload)]
 	data := c.data(envelope.Type, payload, &found)
 	if err := found.err(); err != nil {
@@ -173,12 +184,15 @@ func jsonProblem(err error) string {
 	}
 }
 
-func checkContentType(value string, found *problems) {
+// mediaType returns the type without parameters. None is JSON, as CloudEvents
+// has it.
+func mediaType(value string) string {
 	if value == "" || value == contentJSON {
-		return
+		return contentJSON
 	}
-	media, _, err := mime.ParseMediaType(value)
-	if err != nil || media != contentJSON && !strings.HasSuffix(media, "+json") {
-		found.add(contentType, "must be %s", contentJSON)
+	media, _, _ := mime.ParseMediaType(value)
+	if strings.HasSuffix(media, "+json") && !strings.HasPrefix(media, "application/cloudevents") {
+		return contentJSON
 	}
+	return media
 }

@@ -88,8 +88,10 @@ func (c *codec) attributes(to []attribute, f *fact, found *problems) []attribute
 	add(attrSeen, formatTime(attrSeen, f.Seen, found))
 	add(attrCausation, f.CausationID)
 	add(attrDepth, formatDepth(f.Depth, found))
-	add(attrTraceParent, f.TraceParent)
-	add(attrTraceState, f.TraceState)
+	if f.TraceParent != "" { // without it the extension has no tracestate
+		add(attrTraceParent, f.TraceParent)
+		add(attrTraceState, f.TraceState)
+	}
 	for name, value := range f.msg.Metadata {
 		size += len(name) + len(value)
 	}
@@ -261,11 +263,10 @@ func formatTime(name string, t time.Time, found *problems) string {
 }
 
 func parseTime(name, value string, found *problems) time.Time {
-	var t time.Time
 	if value == "" {
-		return t
+		return time.Time{}
 	}
-	err := t.UnmarshalText([]byte(value))
+	t, err := time.Parse(time.RFC3339, value)
 	if t = t.UTC(); err != nil || t.Year() < 0 || t.Year() > 9999 {
 		found.add(name, "must be a time as RFC 3339 writes it")
 	}
@@ -303,6 +304,9 @@ func parseLabels(value string, found *problems) map[string]string {
 	var labels map[string]string
 	if err := json.Unmarshal([]byte(value), &labels); err != nil || labels == nil {
 		found.add(attrLabels, "must be a JSON object of strings")
+	}
+	if len(labels) == 0 {
+		return nil
 	}
 	return labels
 }

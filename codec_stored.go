@@ -1,7 +1,9 @@
 package notify
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -40,55 +42,50 @@ func (c *codec) appendStored(to []byte, f *fact) ([]byte, error) {
 	return append(to, '}'), nil
 }
 
-// loadStored reads what appendStored has written.
+// loadStored reads what appendStored has written. It keeps none of the bytes.
 func (c *codec) loadStored(stored []byte) (*fact, error) {
-	if !utf8.Valid(stored) {
-		return nil, fmt.Errorf("notify: load event: must be valid UTF-8")
-	}
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(stored, &fields); err != nil {
-		return nil, fmt.Errorf("notify: load event: must be a JSON object%s", jsonProblem(err))
+	stored = bytes.TrimSpace(stored)
+	switch {
+	case !utf8.Valid(stored):
+		return nil, errors.New("notify: load event: must be valid UTF-8")
+	case !json.Valid(stored), stored[0] != '{':
+		return nil, errors.New("notify: load event: must be a JSON object")
 	}
 	var m message.Message
-	m.Metadata = make(message.Metadata, len(fields))
+	m.Metadata = make(message.Metadata, maxAttributes+1)
 	var found problems
-	for name, value := range fields {
+	for name, value := range members(stored) {
 		switch name {
 		case "data":
-			m.Payload = []byte(value)
+			m.Payload = bytes.Clone(value)
 		case "data_base64":
 			found.add("data", "must be JSON")
 		case "datacontenttype":
-			m.Metadata[contentType] = loadString(name, value, &found)
+			m.Metadata[contentType] = loadAttribute(name, value, &found)
 		default:
-			m.Metadata[attributePrefix+name] = loadString(name, value, &found)
+			m.Metadata[attributePrefix+name] = loadAttribute(name, value, &found)
 		}
 	}
 	if err := found.err(); err != nil {
 		return nil, fmt.Errorf("notify: load event: %w", err)
 	}
-	return c.decode(&m)
+	return c.decodeBinary(&m)
 }
 
-// loadString returns an attribute's value in the form that it has in binary
+// loadAttribute returns an attribute's value in the form that it has in binary
 // mode.
-func loadString(name string, value json.RawMessage, found *problems) string {
-	var text string
+func loadAttribute(name string, value []byte, found *problems) string {
 	switch value[0] {
 	case '"':
-		if inner := value[1 : len(value)-1]; !slices.Contains(inner, '\\') {
-			return string(inner)
-		}
-		if json.Unmarshal(value, &text) != nil {
-			found.add(name, "must be a string")
-		}
+		return unquote(value)
 	case '{', '[':
 		found.add(name, "must be a string, a number or a boolean")
+		return ""
 	case 'n':
+		return ""
 	default:
-		text = string(value)
+		return string(value)
 	}
-	return text
 }
 
 // appendString appends text as encoding/json writes it.
