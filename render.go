@@ -140,7 +140,7 @@ func subject(c Content) string {
 	if c.Title != "" {
 		return c.Title
 	}
-	for line := range strings.FieldsFuncSeq(c.Body, breaksLine) {
+	for line := range strings.FieldsFuncSeq(c.Body, endsLine) {
 		line = strings.Join(strings.Fields(line), " ")
 		if line == "" {
 			continue
@@ -152,6 +152,8 @@ func subject(c Content) string {
 	}
 	return ""
 }
+
+func endsLine(r rune) bool { return r == '\n' || r == '\r' || r == '\u2028' || r == '\u2029' }
 
 // withURL puts the URL on a line of its own, unless the text has it.
 func withURL(text, url string) string {
