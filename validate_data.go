@@ -17,8 +17,8 @@ const maxDataDepth = 32
 // dataCheck goes through Notification.Data and measures it. It stops at its
 // budget, so that values that share parts, or contain themselves, end too.
 type dataCheck struct {
-	// bytes counts the strings, and nodes all values: the JSON form has at
-	// least bytes+nodes bytes.
+	// bytes counts the strings as JSON, and nodes all values: the JSON form has
+	// at least bytes+nodes bytes.
 	bytes, nodes int
 	budget       int
 	// over says that the budget did not suffice.
@@ -35,7 +35,7 @@ var (
 func (c *dataCheck) size() int { return c.bytes + c.nodes }
 
 func (c *dataCheck) count(s string) error {
-	c.bytes += len(s)
+	c.bytes += jsonSize(s)
 	if !utf8.ValidString(s) {
 		return errDataUTF8
 	}
@@ -112,7 +112,10 @@ func (c *dataCheck) typed(value any, depth int) error {
 	if err != nil {
 		return fmt.Errorf("has a value of type %T, which cannot be read back from JSON", value)
 	}
-	return c.value(decoded, depth)
+	bytes, nodes := c.bytes+len(encoded), c.nodes
+	err = c.value(decoded, depth)
+	c.bytes, c.nodes = bytes, nodes
+	return err
 }
 
 func (c *dataCheck) reflected(v reflect.Value, depth int) error {
