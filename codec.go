@@ -1,12 +1,184 @@
 package notify
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"maps"
+	"mime"
+	"reflect"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"unicode/utf8"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 )
 
-// codec turns facts into CloudEvents and back.
-type codec struct{}
+const (
+	specVersion = "1.0"
+	contentJSON = "application/json"
 
-func (c *codec) encode(f *fact) (*message.Message, error) { return nil, errors.ErrUnsupported }
+	// What is larger is neither written nor read. A broker's own limit may be
+	// lower: Kafka's default is 1 MiB for a whole batch.
+	maxPayloadBytes    = 1 << 20
+	maxAttributesBytes = 64 << 10
+)
+
+// codec turns facts into CloudEvents 1.0 and back: in binary mode, which as
+// message metadata follows the CloudEvents Kafka binding, and in the JSON
+// format for what is kept inside a record. It is safe for concurrent use.
+type codec struct {
+	source        string
+	sourceProblem string
+
+	registering sync.Mutex // held to replace types
+	types       atomic.Pointer[eventTypes]
+}
+
+// newCodec knows the events of this package. The source is that of the facts
+// that have none; it must pass sourceProblem, or nothing can be encoded.
+func newCodec(source string) *codec {
+	c := &codec{source: source, sourceProblem: sourceProblem(source)}
+	c.types.Store(builtinTypes())
+	return c
+}
+
+// register adds a host's event, under its type on the wire.
+func (c *codec) register(t reflect.Type, wireName string) error {
+	c.registering.Lock()
+	defer c.registering.Unlock()
+	next, err := c.types.Load().with(t, wireName)
+	if err != nil {
+		return err
+	}
+	c.types.Store(next)
+	return nil
+}
+
+// typeOf returns the type on the wire of an event's struct, given by value.
+func (c *codec) typeOf(data any) (string, bool) {
+	name, ok := c.types.Load().names[reflect.TypeOf(data)]
+	return name, ok
+}
+
+// knows tells whether the struct is an event.
+func (c *codec) knows(t reflect.Type) bool {
+	_, ok := c.types.Load().names[t]
+	return ok
+}
+
+// encode returns a new message with the fact in CloudEvents binary mode. It
+// may share the fact's payload.
+func (c *codec) encode(f *fact) (*message.Message, error) {
+	var found problems
+	var buffer [maxAttributes]attribute
+	attributes := c.attributes(buffer[:0], f, &found)
+	payload := c.payload(f, &found)
+	if err := found.err(); err != nil {
+		return nil, fmt.Errorf("notify: encode event: %w", err)
+	}
+	m := message.NewMessage(f.ID, payload)
+	m.Metadata = make(message.Metadata, len(attributes)+len(f.msg.Metadata)+1)
+	maps.Copy(m.Metadata, f.msg.Metadata)
+	for _, a := range attributes {
+		m.Metadata[a.name] = a.value
+	}
+	m.Metadata[contentType] = contentJSON
+	return m, nil
+}
+
+// decode reads what encode has written, or another program's event. The fact
+// shares the message's payload. Attributes that this program does not know
+// are kept in the metadata of the fact's own message, and encoded again.
+func (c *codec) decode(m *message.Message) (*fact, error) {
+	var found problems
+	envelope, extra := readAttributes(m.Metadata, c.source, &found)
+	checkContentType(m.Metadata[contentType], &found)
+	payload := m.Payload[:len(m.Payload):len(m.Payload)]
+	data := c.data(envelope.Type, payload, &found)
+	if err := found.err(); err != nil {
+		return nil, fmt.Errorf("notify: decode event: %w", err)
+	}
+	f := newFact(c, envelope, data)
+	f.payload = payload
+	f.msg.Metadata = extra
+	return f, nil
+}
+
+// payload returns the fact's data as JSON: as it came, if it came from a wire.
+func (c *codec) payload(f *fact, found *problems) []byte {
+	payload := f.payload
+	raw, isRaw := f.data.(Raw)
+	switch {
+	case payload != nil:
+	case isRaw:
+		if payload = raw; !json.Valid(raw) {
+			found.add("data", "must be JSON")
+		}
+	case f.data == nil:
+		found.add("data", "is missing")
+	default:
+		var err error
+		if payload, err = json.Marshal(f.data); err != nil {
+			found.add("data", "%T cannot be written as JSON%s", f.data, jsonProblem(err))
+		}
+	}
+	if len(payload) > maxPayloadBytes {
+		found.addErr(ErrTooLarge, "data", "is over %d bytes", maxPayloadBytes)
+	}
+	return payload[:len(payload):len(payload)]
+}
+
+// data returns the struct that the payload holds.
+func (c *codec) data(wireName string, payload []byte, found *problems) any {
+	t, known := c.types.Load().types[wireName]
+	switch {
+	case len(payload) > maxPayloadBytes:
+		found.addErr(ErrTooLarge, "data", "is over %d bytes", maxPayloadBytes)
+	case len(payload) == 0, string(bytes.TrimSpace(payload)) == "null":
+		found.add("data", "is missing")
+	case !utf8.Valid(payload):
+		found.add("data", "must be valid UTF-8")
+	case !known && !json.Valid(payload):
+		found.add("data", "must be JSON")
+	case !known:
+		return Raw(payload)
+	default:
+		value := reflect.New(t)
+		if err := json.Unmarshal(payload, value.Interface()); err != nil {
+			found.add("data", "does not fit %s%s", wireName, jsonProblem(err))
+		}
+		return value.Elem().Interface()
+	}
+	return nil
+}
+
+// jsonProblem says what is wrong without the value, which the texts of
+// encoding/json hold.
+func jsonProblem(err error) string {
+	var wrongType *json.UnmarshalTypeError
+	var syntax *json.SyntaxError
+	var unsupported *json.UnsupportedTypeError
+	switch {
+	case errors.As(err, &wrongType):
+		return fmt.Sprintf(": field %q must be of type %s", wrongType.Field, wrongType.Type)
+	case errors.As(err, &syntax):
+		return fmt.Sprintf(": not JSON, from byte %d on", syntax.Offset)
+	case errors.As(err, &unsupported):
+		return fmt.Sprintf(": no form for type %s", unsupported.Type)
+	default:
+		return ""
+	}
+}
+
+func checkContentType(value string, found *problems) {
+	if value == "" || value == contentJSON {
+		return
+	}
+	media, _, err := mime.ParseMediaType(value)
+	if err != nil || media != contentJSON && !strings.HasSuffix(media, "+json") {
+		found.add(contentType, "must be %s", contentJSON)
+	}
+}

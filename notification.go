@@ -77,3 +77,7 @@ type Content struct {
 	// Attachments go with a mail.
 	Attachments []Attachment `json:"attachments,omitempty"`
 }
+
+func (c *Content) isEmpty() bool {
+	return c.Title == "" && c.Body == "" && c.HTML == ""
+}

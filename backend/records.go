@@ -111,3 +111,10 @@ type DeadLetters interface {
 	// Unbury removes the letter, or returns an error that wraps ErrNotFound.
 	Unbury(ctx context.Context, id string) error
 }
+
+// SecretKeeper is a [Backend] that makes and keeps random secrets: one whose
+// data nobody else shares, so that there is nothing to agree on.
+type SecretKeeper interface {
+	// Secret returns 32 random bytes, for one name always the same.
+	Secret(ctx context.Context, name string) ([]byte, error)
+}

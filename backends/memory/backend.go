@@ -1,0 +1,133 @@
+package memory
+
+import (
+	"fmt"
+	"maps"
+	"sync"
+	"sync/atomic"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/seed-6c01d079/notify/backend"
+)
+
+var (
+	_ backend.Backend          = (*Backend)(nil)
+	_ backend.Consumer         = (*Backend)(nil)
+	_ backend.Positioner       = (*Backend)(nil)
+	_ backend.DelayedPublisher = (*Backend)(nil)
+	_ backend.Records          = (*Backend)(nil)
+	_ backend.Atomic           = (*Backend)(nil)
+	_ backend.DeadLetters      = (*Backend)(nil)
+	_ backend.Admitter         = (*Backend)(nil)
+	_ backend.LocalPublisher   = (*Backend)(nil)
+	_ backend.Records          = (*Records)(nil)
+)
+
+// Backend is the backend in memory. It implements every interface of package
+// backend; all methods are safe for concurrent use, and those that fail
+// because it is closed return an error that wraps backend.ErrClosed.
+//
+// Topics and groups come into being when they are first named.
+type Backend struct {
+	*records
+	*letters
+
+	config  Config
+	delayed delayed
+	secrets secrets
+	topics  atomic.Pointer[map[string]*topic] // replaced under mu, never changed
+	done    chan struct{}                     // closed by Close
+	active  sync.WaitGroup                    // calls of Consume
+
+	mu     sync.Mutex
+	closed atomic.Bool // set under mu; no more is added to active
+}
+
+// Embedded under names that are not exported.
+type records = Records
+
+// New returns a backend. It starts nothing; what runs later ends with Close.
+func New(opts ...func(*Config)) *Backend {
+	config := newConfig(opts)
+	b := &Backend{
+		config:  config,
+		records: newRecords(config),
+		letters: newLetters(config),
+		done:    make(chan struct{}),
+	}
+	b.topics.Store(&map[string]*topic{})
+	b.delayed.backend = b
+	return b
+}
+
+// Close ends everything: calls of Consume return once their handlers have, the
+// channels of subscribers are closed, timers stop. It waits for that, so it
+// must not be called by a handler. Closing again does nothing but wait.
+func (b *Backend) Close() error {
+	b.mu.Lock()
+	if b.closed.CompareAndSwap(false, true) {
+		close(b.done)
+	}
+	b.mu.Unlock()
+	b.active.Wait()
+
+	b.delayed.stop()
+	b.records.close()
+	b.letters.close()
+	for _, t := range *b.topics.Swap(&map[string]*topic{}) {
+		t.watch.stop()
+		for _, g := range *t.groups.Load() {
+			g.forget()
+		}
+	}
+	return nil
+}
+
+// enter registers work that Close waits for; the caller ends it by
+// b.active.Done.
+func (b *Backend) enter() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed.Load() {
+		return backend.ErrClosed
+	}
+	b.active.Add(1)
+	return nil
+}
+
+// topic returns the topic, new if it has to be.
+func (b *Backend) topic(name string) *topic {
+	if t := (*b.topics.Load())[name]; t != nil {
+		return t
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	old := *b.topics.Load()
+	if t := old[name]; t != nil {
+		return t
+	}
+	t := newTopic(name, &b.config)
+	next := maps.Clone(old)
+	next[name] = t
+	b.topics.Store(&next)
+	return t
+}
+
+// PublishLocal implements [backend.LocalPublisher].
+func (b *Backend) PublishLocal(topic string, messages ...*message.Message) error {
+	return b.publish(topic, messages...)
+}
+
+// publish appends messages that are nobody else's to change.
+func (b *Backend) publish(topic string, messages ...*message.Message) error {
+	switch {
+	case b.closed.Load():
+		return fmt.Errorf("memory: publish to %s: %w", topic, backend.ErrClosed)
+	case topic == "":
+		return fmt.Errorf("memory: publish: the topic is empty")
+	case len(messages) > 0:
+		b.topic(topic).append(messages...)
+	}
+	return nil
+}

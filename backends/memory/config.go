@@ -1,0 +1,52 @@
+package memory
+
+// Config bounds what a [Backend] keeps. A field that is not positive has its
+// default.
+type Config struct {
+	// Retention is how many messages a topic keeps for groups that have not
+	// read them, or for groups to come while it has none. Somewhat more may
+	// be kept, since messages are dropped by the segment (at most 256).
+	// Default 131,072.
+	Retention int
+	// MaxWork is how many messages of a topic may wait or be under way, in
+	// the group that is furthest behind, before Admit holds callers back. It
+	// is never more than Retention. Default 65,536.
+	MaxWork int
+	// MaxParkedPerKey is how many messages of one key may queue, in a group,
+	// while the key waits for a message that failed or is slow. Default 1,000.
+	MaxParkedPerKey int
+	// MaxParked is how many messages of all keys may queue so in a group.
+	// Default 65,536.
+	MaxParked int
+	// MaxDelayed is how many messages may wait for their time; PublishAt and
+	// Commit refuse more with backend.ErrOverloaded. Default 1,048,576.
+	MaxDelayed int
+	// MaxRecords is how many records are kept; new ones beyond it are refused
+	// with backend.ErrOverloaded. Default 1,048,576.
+	MaxRecords int
+	// MaxDeadLetters is how many dead letters are kept; beyond it the oldest
+	// is dropped. Default 10,000.
+	MaxDeadLetters int
+}
+
+func newConfig(opts []func(*Config)) Config {
+	var c Config
+	for _, opt := range opts {
+		opt(&c)
+	}
+	c.Retention = positive(c.Retention, 1<<17)
+	c.MaxWork = min(positive(c.MaxWork, 1<<16), c.Retention)
+	c.MaxParkedPerKey = positive(c.MaxParkedPerKey, 1000)
+	c.MaxParked = positive(c.MaxParked, 1<<16)
+	c.MaxDelayed = positive(c.MaxDelayed, 1<<20)
+	c.MaxRecords = positive(c.MaxRecords, 1<<20)
+	c.MaxDeadLetters = positive(c.MaxDeadLetters, 10_000)
+	return c
+}
+
+func positive(n, otherwise int) int {
+	if n > 0 {
+		return n
+	}
+	return otherwise
+}

@@ -1,0 +1,176 @@
+package memory
+
+import (
+	"container/heap"
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/seed-6c01d079/notify/backend"
+)
+
+// PublishAt implements [backend.DelayedPublisher]. Messages become visible in
+// the order of their times, and of publishing where these are equal. Beyond
+// [Config.MaxDelayed] the error wraps backend.ErrOverloaded, and nothing was
+// published.
+func (b *Backend) PublishAt(ctx context.Context, at time.Time, topic string, messages ...*message.Message) error {
+	out := make([]backend.Publication, len(messages))
+	for i, m := range messages {
+		out[i] = backend.Publication{Topic: topic, Message: m, At: at}
+	}
+	err := ctx.Err()
+	if err == nil {
+		err = b.post(out)
+	}
+	if err != nil {
+		return fmt.Errorf("memory: publish to %s at a time: %w", topic, err)
+	}
+	return nil
+}
+
+// post publishes messages now or at their times, all or none.
+func (b *Backend) post(out []backend.Publication) error {
+	for i, p := range out {
+		switch {
+		case p.Topic == "":
+			return fmt.Errorf("publication %d: the topic is empty", i)
+		case p.Message == nil:
+			return fmt.Errorf("publication %d: the message is missing", i)
+		}
+	}
+	if b.closed.Load() {
+		return backend.ErrClosed
+	}
+	return b.delayed.post(out)
+}
+
+// delayed holds messages until their times.
+type delayed struct {
+	backend *Backend
+
+	mu    sync.Mutex
+	queue publications
+	seq   uint64
+	timer *time.Timer // for the first of queue
+	over  bool
+}
+
+func (d *delayed) post(out []backend.Publication) error {
+	later := 0
+	for _, p := range out {
+		if !p.At.IsZero() {
+			later++
+		}
+	}
+	if later == 0 {
+		d.publish(out)
+		return nil
+	}
+	now := time.Now()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.flush(now)
+	if len(d.queue)+later > d.backend.config.MaxDelayed {
+		return fmt.Errorf("%d messages wait for their time: %w", len(d.queue), backend.ErrOverloaded)
+	}
+	for _, p := range out {
+		if p.At.After(now) {
+			d.seq++
+			p.Message = own(p.Message)
+			heap.Push(&d.queue, publication{p, d.seq})
+		} else {
+			d.publish([]backend.Publication{p})
+		}
+	}
+	d.arm()
+	return nil
+}
+
+// publish appends messages to their topics.
+func (d *delayed) publish(out []backend.Publication) {
+	for _, p := range out {
+		d.backend.topic(p.Topic).append(own(p.Message))
+	}
+}
+
+// flush appends what is due. mu is held.
+func (d *delayed) flush(now time.Time) {
+	for len(d.queue) > 0 && !d.queue[0].At.After(now) {
+		p := heap.Pop(&d.queue).(publication)
+		d.backend.topic(p.Topic).append(p.Message)
+	}
+}
+
+// arm sets the timer for the first message. mu is held.
+func (d *delayed) arm() {
+	if len(d.queue) == 0 || d.over {
+		return
+	}
+	wait := time.Until(d.queue[0].At)
+	if d.timer == nil {
+		d.timer = time.AfterFunc(wait, d.ring)
+	} else {
+		d.timer.Reset(wait)
+	}
+}
+
+func (d *delayed) ring() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.over {
+		return
+	}
+	d.flush(time.Now())
+	d.arm()
+}
+
+func (d *delayed) stop() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.over = true
+	d.queue = nil
+	if d.timer != nil {
+		d.timer.Stop()
+	}
+}
+
+// own returns a message that the caller cannot change: m itself if it is
+// local, which nobody changes, or a copy.
+func own(m *message.Message) *message.Message {
+	if _, ok := m.Context().(backend.Local); ok {
+		return m
+	}
+	return m.Copy()
+}
+
+// publication is a message with its place among those of the same time.
+type publication struct {
+	backend.Publication
+	seq uint64
+}
+
+// publications is a heap, the earliest first.
+type publications []publication
+
+func (p publications) Len() int      { return len(p) }
+func (p publications) Swap(i, j int) { p[i], p[j] = p[j], p[i] }
+
+func (p publications) Less(i, j int) bool {
+	if c := p[i].At.Compare(p[j].At); c != 0 {
+		return c < 0
+	}
+	return p[i].seq < p[j].seq
+}
+
+func (p *publications) Push(x any) { *p = append(*p, x.(publication)) }
+
+func (p *publications) Pop() any {
+	last := len(*p) - 1
+	pub := (*p)[last]
+	(*p)[last] = publication{}
+	*p = (*p)[:last]
+	return pub
+}

@@ -1,0 +1,62 @@
+package memory_test
+
+import (
+	"os"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/ThreeDotsLabs/watermill/pubsub/tests"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-6c01d079/notify/backends/memory"
+)
+
+var features = tests.Features{
+	ConsumerGroups:                   true,
+	GuaranteedOrder:                  true,
+	Persistent:                       true,
+	NewSubscriberReceivesOldMessages: true,
+}
+
+// suite returns the constructors that Watermill's universal tests want, all
+// for one backend.
+func suite(t *testing.T) (tests.PubSubConstructor, tests.ConsumerGroupPubSubConstructor) {
+	b := memory.New()
+	t.Cleanup(func() { require.NoError(t, b.Close()) })
+	ofGroup := func(t *testing.T, group string) (message.Publisher, message.Subscriber) {
+		pub, err := b.Publisher()
+		require.NoError(t, err)
+		sub, err := b.Subscriber(group)
+		require.NoError(t, err)
+		return pub, sub
+	}
+	var fresh atomic.Int64
+	return func(t *testing.T) (message.Publisher, message.Subscriber) {
+		group := "common"
+		if strings.Contains(t.Name(), "NewSubscriberReceivesOldMessages") {
+			group = "fresh-" + strconv.FormatInt(fresh.Add(1), 10)
+		}
+		return ofGroup(t, group)
+	}, ofGroup
+}
+
+func TestWatermillPubSub(t *testing.T) {
+	plain, ofGroup := suite(t)
+	tests.TestPubSub(t, features, plain, ofGroup)
+}
+
+// STRESS_TEST_COUNT, Watermill's own, says how many suites run at once.
+func TestWatermillPubSubStress(t *testing.T) {
+	if os.Getenv("STRESS_TEST_COUNT") == "" {
+		count := "3"
+		if testing.Short() {
+			count = "1"
+		}
+		t.Setenv("STRESS_TEST_COUNT", count)
+	}
+	plain, ofGroup := suite(t)
+	tests.TestPubSubStressTest(t, features, plain, ofGroup)
+}

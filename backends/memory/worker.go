@@ -1,0 +1,109 @@
+package memory
+
+import (
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/seed-6c01d079/notify/backend"
+)
+
+// worker is a goroutine that handles batches for a member.
+type worker struct {
+	member *member
+	group  *group
+	token  chan struct{} // a worker that found nothing waits for it
+	batch  backend.Batch
+	listed bool // in topic.listed; guarded by the topic's mu
+
+	// The rest is guarded by the group's mu.
+
+	waking, idle, busy bool
+	brisk              bool // counted in group.brisk
+	late               bool // has been at this batch for long
+	round, seen        uint // batches so far; the one that the watch saw last
+	began              time.Time
+
+	// The batch: a run of seg from the sequence number first on, or messages
+	// that queued, with theirs in seqs.
+	messages []*message.Message
+	seg      *segment
+	first    int64
+	seqs     []int64
+	buffer   []*message.Message
+	// released is how many messages, from the first, hold no lane any more.
+	released int
+
+	skipFrom, skipTo int64 // to be told
+}
+
+// What a worker does next.
+type step int
+
+const (
+	handle step = iota
+	wait
+	end
+)
+
+func (w *worker) work() {
+	m := w.member
+	var (
+		done  int
+		err   error
+		pause time.Duration
+	)
+	for {
+		next, from, to := w.group.next(w, done, err != nil, pause)
+		if from < to && m.Skipped != nil {
+			m.Skipped(from, to)
+		}
+		w.group.topic.gate.pass()
+		switch next {
+		case end:
+			return
+		case wait:
+			<-w.token
+			continue
+		}
+		if done, err = m.Handle(m.ctx, &w.batch); err != nil {
+			pause = m.Backoff(w.batch.Attempt, err)
+		}
+	}
+}
+
+// wake makes the worker look for messages, now or when it would wait next.
+func (w *worker) wake() {
+	select {
+	case w.token <- struct{}{}:
+	default:
+	}
+}
+
+// run makes a run of the log the worker's batch.
+func (w *worker) run(seg *segment, first int64, messages []*message.Message) {
+	w.seg, w.first, w.messages, w.seqs = seg, first, messages, w.seqs[:0]
+	w.released = 0
+	w.batch.Reset(1, messages)
+}
+
+// queued empties the worker's batch for messages that queued.
+func (w *worker) queued() {
+	w.seg, w.messages, w.seqs = nil, w.buffer[:0], w.seqs[:0]
+	w.released = 0
+}
+
+// seq is the sequence number of the batch's i-th message.
+func (w *worker) seq(i int) int64 {
+	if w.seg != nil {
+		return w.first + int64(i)
+	}
+	return w.seqs[i]
+}
+
+// unpin lets go of the last batch.
+func (w *worker) unpin() {
+	clear(w.buffer[:cap(w.buffer)])
+	w.seg, w.messages = nil, nil
+	w.batch.Reset(1, nil)
+}

@@ -1,0 +1,88 @@
+package notify
+
+import (
+	"context"
+	"slices"
+	"time"
+)
+
+// choice is the provider that gets the next call of a leg. Without a sender,
+// until says when to choose again, open that only circuit breakers are in the
+// way, and reason that the leg is over.
+type choice struct {
+	sender *sender
+	done   func(error) // how the call's outcome reaches the circuit breaker
+	until  time.Time
+	open   bool
+	reason EndReason
+}
+
+// choose takes the first provider of the channel whose turn is not over and
+// whose circuit breaker is closed.
+func (p *pipeline) choose(leg *legRecord, key string, now time.Time) choice {
+	var none choice
+	none.reason = EndExhausted
+	for _, s := range p.senders[leg.Channel] {
+		if reason := leg.Out[s.policy.Name]; reason != "" {
+			continue
+		}
+		done, until, open := s.turn(key, now)
+		if done != nil {
+			return choice{sender: s, done: done}
+		}
+		if !open {
+			return choice{until: until} // its rate limit: it takes the call later
+		}
+		if none.reason != "" || until.Before(none.until) {
+			none = choice{until: until, open: true}
+		}
+	}
+	return none
+}
+
+func (p *pipeline) sender(c Channel, provider string) *sender {
+	for _, s := range p.senders[c] {
+		if s.policy.Name == provider {
+			return s
+		}
+	}
+	return nil
+}
+
+// otherLegs tells whether the plan goes on elsewhere if the leg fails now.
+func (r *record) otherLegs(number int) bool {
+	if len(r.leg(number).Attempts) > 0 {
+		return false
+	}
+	legs := append([]legRecord(nil), r.Legs...)
+	legs[number-1].State, legs[number-1].Reason = legEnded, EndUnavailable
+	_, starts := r.Plan.next(legs)
+	return len(starts) > 0
+}
+
+// askAgain asks the guards again before an attempt that was delayed. It tells
+// whether the change now delays or ends the leg.
+func (p *pipeline) askAgain(ctx context.Context, c *change, number int) (bool, error) {
+	leg := c.leg(number)
+	if len(p.guards) == 0 || !leg.NextAt.After(leg.StartedAt) || c.Recipient == nil {
+		return false, nil
+	}
+	request := guardRequest(c.record, *c.Recipient, c.now)
+	request.Channel = leg.Channel
+	verdict, err := p.ask(ctx, request)
+	if slices.Contains(verdict.without, leg.Channel) {
+		verdict = Suppress("channel")
+	}
+	switch {
+	case err != nil:
+		return false, err
+	case verdict.kind == decisionSuppress:
+		leg.Guard, leg.GuardReason = verdict.guard, verdict.reason
+		c.endLeg(number, EndSuppressed)
+		return true, nil
+	case verdict.kind == decisionDelay && verdict.until.After(c.now):
+		c.delay(number, Delayed{Until: verdict.until, Reason: DelayGuard, Guard: verdict.guard, GuardReason: verdict.reason})
+		return true, nil
+	}
+	return false, nil
+}

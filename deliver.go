@@ -1,0 +1,213 @@
+package notify
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/seed-6c01d079/notify/backend"
+)
+
+func (p *pipeline) deliverStep(ctx context.Context, w *work) error {
+	return retryConflicts(func() error { return p.deliverOnce(ctx, w) })
+}
+
+// deliverOnce goes from one move of the deliver step to its acknowledgement.
+func (p *pipeline) deliverOnce(ctx context.Context, w *work) error {
+	s, err := p.ledger.load(ctx, w.ID)
+	if errors.Is(err, backend.ErrNotFound) {
+		return nil // expired long ago
+	}
+	if err != nil {
+		return err
+	}
+	if s, err = p.ledger.flush(ctx, s); err != nil {
+		return err
+	}
+	now := time.Now()
+	c, next, at := p.decider.deliver(s.record, w.Leg, w.Ordinal, now)
+	switch next {
+	case movePutBack:
+		return p.ledger.putBack(ctx, *w, at)
+	case moveBegin:
+		return p.begin(ctx, s, w, now)
+	case moveRepeat:
+		return p.repeat(ctx, s, w, now)
+	case moveAsk:
+		return p.askAbout(ctx, s, w)
+	}
+	if c != nil {
+		_, err = p.ledger.save(ctx, c.finish(), s.revision)
+	}
+	return err
+}
+
+// begin chooses a provider, renders, stores the intent and calls (6).
+func (p *pipeline) begin(ctx context.Context, s stored, w *work, now time.Time) error {
+	c := p.decider.change(s.record, now)
+	if delayed, err := p.askAgain(ctx, c, w.Leg); delayed || err != nil {
+		if err == nil {
+			_, err = p.ledger.save(ctx, c.finish(), s.revision)
+		}
+		return err
+	}
+	chosen := p.choose(s.leg(w.Leg), attemptKey(s.ID, w.Leg, w.Ordinal), now)
+	switch {
+	case chosen.sender == nil && chosen.reason == "" && !(chosen.open && s.otherLegs(w.Leg)):
+		return p.postpone(ctx, s, w, chosen.until)
+	case chosen.sender == nil:
+		if chosen.reason == "" {
+			chosen.reason = EndUnavailable
+		}
+		c.endLeg(w.Leg, chosen.reason)
+		_, err := p.ledger.save(ctx, c.finish(), s.revision)
+		return err
+	}
+	defer p.announceBreaker(ctx, chosen.sender)
+	message := s.leg(w.Leg).Message
+	if message == nil {
+		var err error
+		if message, err = p.render.message(ctx, c.record, w.Leg); err != nil {
+			chosen.done(errNotCalled)
+			if ctx.Err() != nil {
+				return err
+			}
+			p.log.ErrorContext(ctx, "notify: a message could not be rendered", "notification", s.ID, "channel", s.leg(w.Leg).Channel, "error", err)
+			c.endLeg(w.Leg, EndUnrenderable)
+			_, err = p.ledger.save(ctx, c.finish(), s.revision)
+			return err
+		}
+	}
+	c.begin(w.Leg, chosen.sender.policy, message)
+	return p.grantAndCall(ctx, s, c, w, chosen)
+}
+
+// repeat calls again with the same key and bytes (9).
+func (p *pipeline) repeat(ctx context.Context, s stored, w *work, now time.Time) error {
+	sender := p.sender(s.leg(w.Leg).Channel, s.leg(w.Leg).attempt(w.Ordinal).Provider)
+	done, until, _ := sender.turn(attemptKey(s.ID, w.Leg, w.Ordinal), now)
+	if done == nil {
+		return p.postpone(ctx, s, w, until)
+	}
+	defer p.announceBreaker(ctx, sender)
+	c := p.decider.change(s.record, now)
+	c.grant(w.Leg, w.Ordinal, sender.policy)
+	return p.grantAndCall(ctx, s, c, w, choice{sender: sender, done: done})
+}
+
+// grantAndCall stores the change that grants an epoch, calls, and stores the
+// answer.
+func (p *pipeline) grantAndCall(ctx context.Context, s stored, c *change, w *work, chosen choice) error {
+	s, err := p.ledger.save(ctx, c.finish(), s.revision)
+	if err != nil {
+		chosen.done(errNotCalled)
+		return err
+	}
+	leg := c.leg(w.Leg)
+	a := leg.attempt(w.Ordinal)
+	epoch := a.Granted
+	policy := chosen.sender.policy
+	if time.Until(a.Lease.Until) < policy.AttemptTimeout {
+		// The write took so long that the call might outlive its lease.
+		chosen.done(errNotCalled)
+		return p.answered(ctx, w, answer{epoch: epoch, err: &SendError{Verdict: VerdictTemporary, Class: ClassOther}, pause: policy.pause(epoch, nil)})
+	}
+	message, err := leg.Message.decoded(chosen.sender.decode)
+	if err != nil {
+		chosen.done(errNotCalled)
+		return p.answered(ctx, w, answer{epoch: epoch, err: &SendError{Verdict: VerdictPermanent, Class: ClassContent, Err: err}})
+	}
+	began := time.Now()
+	receipt, err := chosen.sender.call(ctx, call{
+		key: a.Key, message: message, id: c.ID, tenant: c.Tenant, category: c.Category,
+		number: epoch, expiresAt: c.Deadline,
+	})
+	failure := AsSendError(err)
+	chosen.sender.stats.handled(1, began, failure != nil)
+	if failure == nil {
+		chosen.done(nil)
+	} else {
+		chosen.done(failure)
+		p.log.InfoContext(ctx, "notify: a provider failed", "notification", c.ID, "provider", policy.Name,
+			"verdict", string(failure.Verdict), "class", string(failure.Class), "error", failure)
+	}
+	calls, _ := leg.calls(policy.Name)
+	return p.answered(ctx, w, answer{epoch: epoch, receipt: receipt, err: failure, pause: policy.pause(calls, failure)})
+}
+
+// answered stores an answer (11 to 15). An answer that is known should not be
+// lost: it outlives the call's context, and a store that fails is tried again
+// while the lease may live.
+func (p *pipeline) answered(ctx context.Context, w *work, ans answer) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerPatience)
+	defer cancel()
+	for n := 1; ; n++ {
+		err := retryConflicts(func() error { return p.answerOnce(ctx, w, ans) })
+		if err == nil || errors.Is(err, backend.ErrClosed) {
+			return err
+		}
+		p.log.WarnContext(ctx, "notify: an answer could not be stored", "notification", w.ID, "error", err)
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(stepBackoff(n)):
+		}
+	}
+}
+
+// answerPatience is how long a store that fails is tried again with an answer.
+const answerPatience = 10 * time.Second
+
+func (p *pipeline) answerOnce(ctx context.Context, w *work, ans answer) error {
+	s, err := p.ledger.load(ctx, w.ID)
+	if err != nil {
+		return err
+	}
+	known := len(s.Aliases)
+	c, again, at := p.decider.answer(s.record, w.Leg, w.Ordinal, ans, time.Now())
+	if s, err = p.ledger.save(ctx, c.finish(), s.revision); err != nil {
+		return err
+	}
+	if len(s.Aliases) > known {
+		p.parkedReports(ctx, s, s.Aliases[known:])
+	}
+	if again {
+		return p.ledger.putBack(ctx, *w, at)
+	}
+	return nil
+}
+
+// askAbout asks the provider what became of an ordinal in doubt (10).
+func (p *pipeline) askAbout(ctx context.Context, s stored, w *work) error {
+	a := s.leg(w.Leg).attempt(w.Ordinal)
+	sender := p.sender(s.leg(w.Leg).Channel, a.Provider)
+	found, err := sender.ask(ctx, a.Key)
+	if err != nil {
+		p.log.WarnContext(ctx, "notify: a provider could not be asked", "provider", sender.policy.Name, "notification", s.ID, "error", err)
+	}
+	c := p.decider.asked(s.record, w.Leg, w.Ordinal, found, sender.policy.pause(a.Asks+1, nil), time.Now())
+	if c == nil {
+		return nil
+	}
+	if s, err = p.ledger.save(ctx, c.finish(), s.revision); err == nil && found != nil {
+		p.parkedReports(ctx, s, s.Aliases)
+	}
+	return err
+}
+
+// postpone puts work back because its provider is not ready.
+func (p *pipeline) postpone(ctx context.Context, s stored, w *work, until time.Time) error {
+	if p.ledger.delayed != nil {
+		return p.ledger.putBack(ctx, *w, until)
+	}
+	c := p.decider.change(s.record, time.Now())
+	c.pushLeg(w.Leg, until)
+	_, err := p.ledger.save(ctx, c.finish(), s.revision)
+	return err
+}
+
+func (p *pipeline) announceBreaker(ctx context.Context, s *sender) {
+	for _, event := range s.takeChanges() {
+		p.emit(ctx, event)
+	}
+}

@@ -1,0 +1,124 @@
+package notify
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Guard may veto or delay a notification: for preferences, quiet hours, send
+// limits, suppression lists. It is asked before the plan is made, and again
+// before an attempt that was delayed. An error delays the step and asks again,
+// so the same request may come several times: one that counts should count by
+// NotificationID. It is used by many goroutines at once.
+type Guard func(ctx context.Context, req GuardRequest) (Decision, error)
+
+// GuardRequest is what a guard decides on. Its maps are shared: do not change
+// them.
+type GuardRequest struct {
+	NotificationID string
+	// Recipient is as the directory resolved it.
+	Recipient Recipient
+	// Channel is empty when the guard is asked about the notification, and
+	// set when it is asked again about one leg.
+	Channel  Channel
+	Tenant   string
+	Category string
+	Labels   map[string]string
+	Urgent   bool
+	Now      time.Time
+}
+
+// Decision is a guard's answer. Its zero value is [Allow].
+type Decision struct {
+	kind    decisionKind
+	reason  string
+	until   time.Time
+	without []Channel
+	guard   string
+}
+
+type decisionKind uint8
+
+const (
+	decisionAllow decisionKind = iota
+	decisionSuppress
+	decisionDelay
+)
+
+// Allow lets the notification pass.
+func Allow() Decision { return Decision{} }
+
+// Suppress ends the notification, or the leg. The reason is the host's own
+// word, such as "unsubscribed"; it appears in events, at most 64 bytes of it.
+func Suppress(reason string) Decision {
+	return Decision{kind: decisionSuppress, reason: clipCode(reason)}
+}
+
+// DelayUntil holds the notification, or the leg, until a time; the guards are
+// asked again then. The reason is as for [Suppress].
+func DelayUntil(t time.Time, reason string) Decision {
+	return Decision{kind: decisionDelay, until: t, reason: clipCode(reason)}
+}
+
+// Without lets the notification pass with these channels left out of its plan.
+func Without(channels ...Channel) Decision { return Decision{without: slices.Clone(channels)} }
+
+type namedGuard struct {
+	name  string
+	guard Guard
+}
+
+// Guard registers a guard under a unique name. Guards are asked in the order
+// of their registration, and the first that suppresses or delays decides. Call
+// it before Run.
+func (n *Notifier) Guard(name string, g Guard) {
+	field := fmt.Sprintf("Guard(%q)", name)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	switch {
+	case n.refuseLocked(field):
+	case g == nil:
+		n.problemLocked(field, "the guard is nil")
+	case !validName(name):
+		n.problemLocked(field, "the name must have 1 to 128 printable characters")
+	case slices.ContainsFunc(n.pipeline.guards, func(known namedGuard) bool { return known.name == name }):
+		n.problemLocked(field, "there is a guard of that name")
+	default:
+		n.pipeline.guards = append(n.pipeline.guards, namedGuard{name, g})
+	}
+}
+
+// ask asks the guards one after the other.
+func (p *pipeline) ask(ctx context.Context, req GuardRequest) (Decision, error) {
+	var all Decision
+	for _, g := range p.guards {
+		d, err := g.ask(ctx, req)
+		if err != nil {
+			return d, fmt.Errorf("notify: guard %s: %w", g.name, err)
+		}
+		if d.kind != decisionAllow {
+			d.guard = g.name
+			return d, nil
+		}
+		all.without = append(all.without, d.without...)
+	}
+	return all, nil
+}
+
+func (g namedGuard) ask(ctx context.Context, req GuardRequest) (d Decision, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = panicError(p)
+		}
+	}()
+	return g.guard(ctx, req)
+}
+
+func guardRequest(r *record, recipient Recipient, now time.Time) GuardRequest {
+	return GuardRequest{
+		NotificationID: r.ID, Recipient: recipient, Tenant: r.Tenant, Category: r.Category,
+		Labels: r.Labels, Urgent: r.Urgent, Now: now,
+	}
+}

@@ -1,0 +1,228 @@
+package notify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/seed-6c01d079/notify/backend"
+)
+
+// ledger keeps the records, and publishes what they decided: the protocol's
+// moves 1 and 2. Where the backend keeps the records too, both are one
+// transaction.
+type ledger struct {
+	decider *decider
+	codec   *codec
+	records backend.Records
+	// atomic, local and delayed are the backend's powers, or nil.
+	atomic    backend.Atomic
+	local     backend.LocalPublisher
+	delayed   backend.DelayedPublisher
+	publisher message.Publisher
+	retention time.Duration
+	// changed is called with the ID and the due time after each write.
+	changed func(id string, due time.Time)
+}
+
+// stored is a record as it was read or written, with its revision.
+type stored struct {
+	*record
+	revision int64
+}
+
+func (l *ledger) load(ctx context.Context, id string) (stored, error) {
+	return l.loaded(l.records.Load(ctx, id))
+}
+
+func (l *ledger) loadAlias(ctx context.Context, alias string) (stored, error) {
+	return l.loaded(l.records.LoadAlias(ctx, alias))
+}
+
+func (l *ledger) loaded(read backend.Record, err error) (stored, error) {
+	if err != nil {
+		return stored{}, fmt.Errorf("notify: load a record: %w", err)
+	}
+	r, err := recordOf(read, l.codec)
+	return stored{record: r, revision: read.Revision}, err
+}
+
+// save stores next in place of the revision, and publishes what it caused.
+// After an error that wraps backend.ErrConflict the caller loads and decides
+// again.
+func (l *ledger) save(ctx context.Context, next *record, revision int64) (stored, error) {
+	if l.atomic == nil {
+		s, err := l.store(ctx, next, revision)
+		if err != nil {
+			return s, err
+		}
+		return l.flush(ctx, s)
+	}
+	out, err := l.publications(next)
+	if err != nil {
+		return stored{}, err
+	}
+	next.markPublished(func(int64) bool { return true })
+	row := l.row(next, revision)
+	row.Revision, err = l.atomic.Commit(ctx, row, out)
+	if err != nil {
+		return stored{}, fmt.Errorf("notify: commit the record %s: %w", next.ID, err)
+	}
+	l.changed(next.ID, row.Due)
+	return stored{record: next, revision: row.Revision}, nil
+}
+
+func (l *ledger) store(ctx context.Context, next *record, revision int64) (stored, error) {
+	row := l.row(next, revision)
+	revision, err := l.records.Store(ctx, row)
+	if err != nil {
+		return stored{}, fmt.Errorf("notify: store the record %s: %w", next.ID, err)
+	}
+	l.changed(next.ID, row.Due)
+	return stored{record: next, revision: revision}, nil
+}
+
+func (l *ledger) row(r *record, revision int64) backend.Record {
+	now := time.Now()
+	expires := r.SettledAt.Add(l.retention)
+	if !r.settled() {
+		expires = later(r.Deadline, now).Add(maxReceiptWindow + l.retention)
+	}
+	return backend.Record{
+		ID: r.ID, Revision: revision, Body: body{record: r, codec: l.codec},
+		Aliases: r.Aliases, Due: l.decider.due(r, now), Expires: expires,
+	}
+}
+
+// flush publishes everything unpublished, oldest first, and marks exactly that
+// (2). It may be called with a record that was written by others.
+func (l *ledger) flush(ctx context.Context, s stored) (stored, error) {
+	if !s.unpublished() {
+		return s, nil
+	}
+	out, err := l.publications(s.record)
+	if err != nil {
+		return s, err
+	}
+	for _, p := range out {
+		if err := l.publish(ctx, p); err != nil {
+			return s, err
+		}
+	}
+	published := map[int64]bool{}
+	for _, e := range s.Outbox {
+		published[e.seq] = true
+	}
+	for {
+		next := s.clone()
+		next.markPublished(func(seq int64) bool { return published[seq] || !l.decider.keeps(ruleV9) })
+		marked, err := l.store(ctx, next, s.revision)
+		if !errors.Is(err, backend.ErrConflict) {
+			if err != nil {
+				return s, err
+			}
+			return marked, nil
+		}
+		if s, err = l.load(ctx, s.ID); err != nil {
+			return s, err
+		}
+		if !s.anyUnpublished(published) {
+			return s, nil // somebody else published and marked it too
+		}
+	}
+}
+
+func (r *record) anyUnpublished(of map[int64]bool) bool {
+	for i := range r.Outbox {
+		if !r.Outbox[i].published && of[r.Outbox[i].seq] {
+			return true
+		}
+	}
+	return false
+}
+
+// publications are the messages of what is unpublished. Work for later is left
+// out where the backend cannot hold it: the sweep brings it back in time.
+func (l *ledger) publications(r *record) ([]backend.Publication, error) {
+	out := make([]backend.Publication, 0, 8)
+	for i := range r.Outbox {
+		e := &r.Outbox[i]
+		switch {
+		case e.published, e.work != nil && !e.work.At.IsZero() && l.delayed == nil:
+			continue
+		case e.fact != nil:
+			m, err := l.factMessage(e.fact)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, backend.Publication{Topic: eventsTopic, Message: m})
+		default:
+			m, err := l.workMessage(e.work)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, backend.Publication{Topic: e.work.Topic, Message: m, At: e.work.At})
+		}
+	}
+	return out, nil
+}
+
+func (l *ledger) factMessage(f *fact) (*message.Message, error) {
+	if l.local != nil {
+		return f.message(), nil
+	}
+	return l.codec.encode(f)
+}
+
+func (l *ledger) workMessage(w *work) (*message.Message, error) {
+	if l.local != nil {
+		return w.local(), nil
+	}
+	return w.wire()
+}
+
+func (l *ledger) publish(ctx context.Context, p backend.Publication) error {
+	var err error
+	switch {
+	case !p.At.IsZero():
+		err = l.delayed.PublishAt(ctx, p.At, p.Topic, p.Message)
+	case l.local != nil:
+		err = l.local.PublishLocal(p.Topic, p.Message)
+	default:
+		p.Message.SetContext(ctx)
+		err = l.publisher.Publish(p.Topic, p.Message)
+	}
+	if err != nil {
+		return fmt.Errorf("notify: publish to %s: %w", p.Topic, err)
+	}
+	return nil
+}
+
+// putBack publishes work again for a later time (3). Where the backend cannot
+// hold it, the record's due time brings it back.
+func (l *ledger) putBack(ctx context.Context, w work, at time.Time) error {
+	if !l.decider.keeps(ruleV7) || l.delayed == nil {
+		return nil
+	}
+	w.At = at
+	m, err := l.workMessage(&w)
+	if err != nil {
+		return err
+	}
+	return l.publish(ctx, backend.Publication{Topic: w.Topic, Message: m, At: at})
+}
+
+// emit publishes an event that no record holds.
+func (l *ledger) emit(ctx context.Context, f *fact) error {
+	m, err := l.factMessage(f)
+	if err != nil {
+		return err
+	}
+	return l.publish(ctx, backend.Publication{Topic: eventsTopic, Message: m})
+}
+
+// maxReceiptWindow is the longest that a provider may be waited for.
+const maxReceiptWindow = 30 * 24 * time.Hour

@@ -1,0 +1,324 @@
+package notify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/google/uuid"
+
+	"github.com/seed-6c01d079/notify/backend"
+	"github.com/seed-6c01d079/notify/backends/memory"
+)
+
+// Notifier accepts notifications, runs the pipeline that sends them, and tells
+// observers of every step. All its methods are safe for concurrent use.
+type Notifier struct {
+	config   Config
+	codec    *codec
+	decider  *decider
+	ledger   *ledger
+	pipeline *pipeline
+	planner  *planner
+	bus      *bus
+	sweeper  *sweeper
+	waiters  *waiters
+	admitter backend.Admitter // nil: the backend has none
+	consumer backend.Consumer
+	log      *slog.Logger
+
+	// hard ends what does not end by itself when the drain is over.
+	hard     context.Context
+	hardStop context.CancelFunc
+
+	closing   chan struct{} // closed by the first Close
+	closeOnce sync.Once
+	ready     chan struct{} // closed when Run has started everything, or failed to
+	ended     chan struct{} // closed when Run has returned
+
+	mu         sync.Mutex // guards the following
+	state      lifecycle
+	problems   problems // of registrations before Run: they keep it from starting
+	late       problems // of registrations while running
+	startErr   error
+	endErr     error
+	drainStop  context.CancelFunc // ends the drain, once it began
+	validation validation
+}
+
+type lifecycle uint8
+
+const (
+	created lifecycle = iota
+	running
+	draining
+	closed
+)
+
+// New makes a Notifier. It opens the backend's handles, and reports every
+// problem of the Config at once; nothing runs before Run.
+func New(config Config) (*Notifier, error) {
+	found := config.complete()
+	if config.Backend == nil {
+		config.Backend = memory.New()
+	}
+	n := &Notifier{
+		config: config, codec: newCodec(config.Source), log: config.Logger,
+		closing: make(chan struct{}), ready: make(chan struct{}), ended: make(chan struct{}),
+	}
+	n.hard, n.hardStop = context.WithCancel(context.Background())
+	parsed, err := n.parseTemplates()
+	if err != nil {
+		found = append(found, err)
+	}
+	instance, err := uuid.NewV7()
+	if err != nil {
+		return nil, fmt.Errorf("notify: make an ID: %w", err)
+	}
+	n.decider = &decider{
+		codec: n.codec, source: config.Source, budgets: config.Budgets,
+		policies: map[Channel][]providerPolicy{}, instance: instance.String(),
+	}
+	n.waiters = newWaiters()
+	n.sweeper = newSweeper(n)
+	n.ledger = &ledger{
+		decider: n.decider, codec: n.codec, retention: config.Budgets.Retention,
+		changed: func(id string, due time.Time) { n.waiters.wake(id); n.sweeper.expect(due) },
+	}
+	n.planner = &planner{
+		directory: config.Directory, defaultRoute: config.Route, usable: map[Channel]bool{}, templates: parsed,
+	}
+	for _, c := range config.Roles.Elsewhere {
+		n.planner.usable[c] = true
+	}
+	n.bus = &bus{
+		codec: n.codec, middleware: config.Middleware, log: n.log, emit: n.emitMachinery, runners: map[string]*runner{},
+	}
+	n.pipeline = &pipeline{
+		ledger: n.ledger, decider: n.decider, senders: map[Channel][]*sender{}, planner: n.planner, log: n.log,
+		base:   n.hard,
+		render: &renderers{templates: parsed, custom: map[Channel]func(context.Context, RenderRequest) (Message, error){}},
+		hash:   n.addressHash, parkedReports: n.applyParked, emit: n.emitMachinery,
+	}
+	n.validation = validation{
+		templates: parsed, defaultRoute: config.Route, hasDirectory: config.Directory != nil, maxBytes: config.MaxBytes,
+	}
+	found = append(found, n.connect()...)
+	if len(found) > 0 {
+		n.hardStop()
+		return nil, found.err()
+	}
+	return n, nil
+}
+
+func (n *Notifier) parseTemplates() (*templates, error) {
+	if n.config.Templates == nil {
+		return nil, nil
+	}
+	return newTemplates(n.config.Templates)
+}
+
+// connect finds out what the backend can do, and opens its handles.
+func (n *Notifier) connect() problems {
+	var found problems
+	b := n.config.Backend
+	n.ledger.records = n.config.Records
+	if own, ok := b.(backend.Records); ok && n.config.Records == nil {
+		n.ledger.records = own
+		n.ledger.atomic, _ = b.(backend.Atomic)
+	}
+	if n.ledger.records == nil {
+		found.add("Config.Records", "is required: the backend keeps no records; memory.NewRecords() will do for a single process")
+	}
+	n.ledger.local, _ = b.(backend.LocalPublisher)
+	n.ledger.delayed, _ = b.(backend.DelayedPublisher)
+	n.decider.delays = n.ledger.delayed != nil
+	n.admitter, _ = b.(backend.Admitter)
+	n.bus.positions, _ = b.(backend.Positioner)
+	var err error
+	if n.ledger.publisher, err = b.Publisher(); err != nil {
+		found.addErr(err, "Config.Backend", "has no publisher: %v", err)
+	}
+	if n.consumer, _ = b.(backend.Consumer); n.consumer == nil {
+		n.consumer = newRouterConsumer(b, n.log)
+	}
+	n.bus.consumer = n.consumer
+	switch letters := b.(type) {
+	case backend.DeadLetters:
+		n.bus.letters = letters
+	default:
+		if kept, ok := n.config.Records.(backend.DeadLetters); ok {
+			n.bus.letters = kept
+		} else {
+			found.add("Config.Records", "must keep dead letters too, since the backend does not; memory.NewRecords() does")
+		}
+	}
+	if len(n.config.AddressKey) == 0 {
+		keeper, ok := b.(backend.SecretKeeper)
+		if !ok {
+			found.add("Config.AddressKey", "is required with this backend: 16 or more random bytes, the same in every process")
+		} else if n.config.AddressKey, err = keeper.Secret(n.hard, "address-key"); err != nil {
+			found.addErr(err, "Config.AddressKey", "could not be read from the backend: %v", err)
+		}
+	}
+	return found
+}
+
+func (n *Notifier) addressHash(c Channel, address string) string {
+	return addressHash(n.config.AddressKey, c, address)
+}
+
+// use adds a provider.
+func (n *Notifier) use(field string, s *sender) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.refuseLocked(field) {
+		return
+	}
+	for _, known := range n.senders() {
+		if known.policy.Name == s.policy.Name {
+			n.problemLocked(field, "there is a provider of that name")
+			return
+		}
+	}
+	n.pipeline.senders[s.channel] = append(n.pipeline.senders[s.channel], s)
+	n.decider.policies[s.channel] = append(n.decider.policies[s.channel], s.policy)
+	n.planner.usable[s.channel] = true
+	if n.config.Roles.Route {
+		n.validation.channels = n.planner.usable
+	}
+}
+
+// senders returns the providers, ordered by channel and by registration.
+func (n *Notifier) senders() []*sender {
+	var channels []Channel
+	for c := range n.pipeline.senders {
+		channels = append(channels, c)
+	}
+	slices.Sort(channels)
+	var all []*sender
+	for _, c := range channels {
+		all = append(all, n.pipeline.senders[c]...)
+	}
+	return all
+}
+
+// Observe registers an observer. It may be called at any time before Close;
+// what it finds wrong is reported by Ready, Run and Send, or while running by
+// Ready and the log.
+func (n *Notifier) Observe(o Observer) {
+	n.refuse(n.bus.observe(o))
+}
+
+// Attach registers ready-made observers.
+func (n *Notifier) Attach(all ...Attacher) {
+	for i, a := range all {
+		if isNil(a) {
+			n.problem(fmt.Sprintf("Attach[%d]", i), "is nil")
+			continue
+		}
+		if err := a.Attach(n); err != nil {
+			n.problemErr(fmt.Sprintf("Attach(%T)", a), err)
+		}
+	}
+}
+
+// Detach removes an observer for good: it handles nothing more, and the
+// backend forgets its position. It waits for the handlers that run.
+func (n *Notifier) Detach(ctx context.Context, name string) error {
+	return n.bus.detach(ctx, name)
+}
+
+func (n *Notifier) problem(field, text string) {
+	n.refuse(problems{&FieldError{Field: field, Problem: text}})
+}
+
+func (n *Notifier) problemErr(field string, err error) {
+	n.refuse(problems{fmt.Errorf("notify: %s: %w", field, err)})
+}
+
+func (n *Notifier) refuse(found problems) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, err := range found {
+		n.addLocked(err)
+	}
+}
+
+func (n *Notifier) problemLocked(field, text string) {
+	n.addLocked(&FieldError{Field: field, Problem: text})
+}
+
+func (n *Notifier) addLocked(err error) {
+	if n.state == created {
+		n.problems = append(n.problems, err)
+		return
+	}
+	n.late = append(n.late, err)
+	n.log.Error("notify: a registration was refused", "error", err)
+}
+
+// refuseLocked refuses what has to be registered before Run.
+func (n *Notifier) refuseLocked(field string) bool {
+	if n.state == created {
+		return false
+	}
+	n.problemLocked(field, "must be registered before Run")
+	return true
+}
+
+// open tells whether the Notifier can be used from ctx: with what is wrong
+// with its registrations, or that it is closed. While it drains, observers may
+// still send.
+func (n *Notifier) open(ctx context.Context) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	switch {
+	case n.state == closed:
+		return ErrClosed
+	case n.state == draining:
+		if _, cause := causeOf(ctx); cause == nil {
+			return ErrClosed
+		}
+	}
+	return n.problems.err()
+}
+
+// Ready waits until everything runs: every observer that is registered sees
+// every event that is raised after it. It returns what is wrong with the
+// registrations, or what kept Run from starting.
+func (n *Notifier) Ready(ctx context.Context) error {
+	select {
+	case <-n.ready:
+	case <-n.closing:
+		return ErrClosed
+	case <-ctx.Done():
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		return errors.Join(fmt.Errorf("notify: not ready, has Run been called? %w", ctx.Err()), n.problems.err())
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return errors.Join(n.startErr, n.late.err())
+}
+
+// Encode returns an event as CloudEvents 1.0 in binary mode, as it travels:
+// with attributes as metadata (ce_id, ce_type, ...) and JSON as payload.
+func (n *Notifier) Encode(e Event[any]) (*message.Message, error) {
+	return n.codec.encode(newFact(n.codec, e.Envelope, e.Data))
+}
+
+// Decode reads what Encode wrote, here or elsewhere. An event of a type that is
+// not registered has [Raw] data.
+func (n *Notifier) Decode(m *message.Message) (Event[any], error) {
+	f, err := n.codec.decode(m)
+	if err != nil {
+		return Event[any]{}, err
+	}
+	return Event[any]{Envelope: f.Envelope, Data: f.data}, nil
+}

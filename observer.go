@@ -1,0 +1,155 @@
+package notify
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/seed-6c01d079/notify/backend"
+)
+
+// Observer watches events. It is a consumer group of its own, with its own
+// position, retries and dead letters, so it holds up nobody else, however slow
+// it is. Name and Handlers are required.
+type Observer struct {
+	// Name is unique, and the same after a restart, since the backend keeps
+	// the observer's position under it: 1 to 128 printable characters.
+	Name string
+	// Handlers get the events, each those of its type, in the order given.
+	// They share one order: the next event of a notification comes after all
+	// of them have handled the one before. If one fails, all see the event
+	// again.
+	Handlers []Handler
+	// Concurrency is how many notifications' events are handled at once;
+	// default 8. Events of one notification always come one after the other,
+	// in the order of the log.
+	Concurrency int
+	// Timeout ends the context of a handler that takes longer; default 30 s.
+	// Negative is never.
+	Timeout time.Duration
+	// Retry says how often and when an event that failed comes again.
+	Retry Retry
+	// From is where an observer that the backend does not know begins: by
+	// default with what is raised from now on.
+	From backend.Start
+	// FormerName is the name under which the backend may know the observer,
+	// from before it was renamed.
+	FormerName string
+	// Emits declares what the handlers raise by [Emit]: a value of each type.
+	// If it is not nil, raising anything else is an error.
+	Emits []any
+	// Middleware is Watermill's own, and runs around the handlers, inside
+	// [Config.Middleware] and inside recovery, on a copy of the message in its
+	// wire form: without any, events of an in-memory backend are never
+	// encoded. Messages that it returns are dropped.
+	Middleware []message.HandlerMiddleware
+	// Background says that Close need not wait until the observer has caught
+	// up.
+	Background bool
+}
+
+// Retry says how often and when a failed event comes again.
+type Retry struct {
+	// Attempts is how often an event is tried before it becomes a dead letter;
+	// default 10. Negative is without end.
+	Attempts int
+	// Backoff is the pause after the nth failure, n from 1. Default: 200 ms
+	// doubling to 1 min, each with up to half of it taken off at random.
+	Backoff func(n int) time.Duration
+}
+
+// Handler is a function for the events of one type, made by [Handle].
+type Handler struct {
+	event reflect.Type
+	// call returns false if the event is not of the handler's type.
+	call func(ctx context.Context, f *fact) (bool, error)
+}
+
+// Handle makes a function a handler of the events whose data is a T: one of
+// the event structs, an interface that several of them have, or any for all
+// events, also those whose type this program does not know ([Raw]).
+//
+// The context ends with the observer's timeout, and carries the event as the
+// cause of what the function sends and emits: do not use it after the function
+// has returned. A nil error means done; an error, a panic or a timeout has the
+// event come again, unless it is [Permanent]. The function may get an event
+// twice, with the same ID, and is called by many goroutines at once.
+func Handle[T any](fn func(ctx context.Context, e Event[T]) error) Handler {
+	h := Handler{event: reflect.TypeFor[T]()}
+	if fn == nil {
+		return h
+	}
+	h.call = func(ctx context.Context, f *fact) (bool, error) {
+		data, ok := f.data.(T)
+		if !ok {
+			return false, nil
+		}
+		return true, fn(ctx, Event[T]{Envelope: f.Envelope, Data: data})
+	}
+	return h
+}
+
+// On registers an observer of one function: see [Handle] and [Observer]. It
+// may be called at any time before Close; what it finds wrong is reported by
+// Ready, Run and Send.
+func On[T any](n *Notifier, name string, fn func(ctx context.Context, e Event[T]) error, options ...func(*Observer)) {
+	o := Observer{Name: name, Handlers: []Handler{Handle(fn)}}
+	for _, option := range options {
+		option(&o)
+	}
+	n.Observe(o)
+}
+
+// Attacher is a ready-made set of observers, such as the handlers packages
+// have: Attach registers them.
+type Attacher interface {
+	Attach(n *Notifier) error
+}
+
+// complete checks an observer and fills in its defaults.
+func (o *Observer) complete(c *codec) problems {
+	var found problems
+	field := fmt.Sprintf("Observer(%q)", o.Name)
+	if !validName(o.Name) {
+		found.add(field+".Name", "must have 1 to 128 printable characters")
+	}
+	if len(o.Handlers) == 0 {
+		found.add(field+".Handlers", "must not be empty")
+	}
+	for i, h := range o.Handlers {
+		at := fmt.Sprintf("%s.Handlers[%d]", field, i)
+		switch {
+		case h.call == nil:
+			found.add(at, "the function is nil")
+		case h.event.Kind() == reflect.Interface, h.event == reflect.TypeFor[Raw]():
+		case !c.knows(h.event):
+			found.add(at, "%s is not an event; register it with RegisterEvent", h.event)
+		}
+	}
+	for i, emitted := range o.Emits {
+		if _, ok := c.typeOf(emitted); !ok {
+			found.add(fmt.Sprintf("%s.Emits[%d]", field, i), "%T is not an event; register it with RegisterEvent", emitted)
+		}
+	}
+	if o.Concurrency < 0 || o.Concurrency > 10_000 {
+		found.add(field+".Concurrency", "must be from 0 (the default) to 10000")
+	}
+	o.Concurrency = orDefault(o.Concurrency, 8)
+	o.Timeout = orDefault(o.Timeout, 30*time.Second)
+	o.Retry.Attempts = orDefault(o.Retry.Attempts, 10)
+	if o.Retry.Backoff == nil {
+		o.Retry.Backoff = backoff(200*time.Millisecond, time.Minute)
+	}
+	return found
+}
+
+func orDefault[T comparable](value, standard T) T {
+	var zero T
+	if value == zero {
+		return standard
+	}
+	return value
+}

@@ -1,0 +1,170 @@
+package notify
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/seed-6c01d079/notify/backend"
+)
+
+// Reports that name a message which no record has yet are parked: as a record
+// of their own, whose ID is made of the message's alias.
+const (
+	parkedPrefix  = "parked/"
+	parkedFor     = 72 * time.Hour
+	parkedRecheck = 10 * time.Minute
+	maxParked     = 16 // reports of one message
+)
+
+// parkedReport is a report at rest.
+type parkedReport struct {
+	Provider  string          `json:"provider"`
+	MessageID string          `json:"message_id"`
+	Type      string          `json:"type"`
+	Data      json.RawMessage `json:"data"`
+	EventID   string          `json:"event_id,omitempty"`
+	At        time.Time       `json:"at"`
+}
+
+// park stores a report, and looks again: its message may have become known
+// meanwhile (16).
+func (n *Notifier) park(ctx context.Context, rep Report) error {
+	alias := messageAlias(rep.Provider, rep.MessageID)
+	parked, revision, err := n.loadParked(ctx, alias)
+	if err != nil {
+		return err
+	}
+	name, _ := n.codec.typeOf(rep.Event)
+	data, err := json.Marshal(rep.Event)
+	if err != nil {
+		return fmt.Errorf("notify: park a report: %w", err)
+	}
+	if len(parked) >= maxParked {
+		return fmt.Errorf("notify: park a report: %w: %d wait for the same message", ErrOverloaded, len(parked))
+	}
+	parked = append(parked, parkedReport{
+		Provider: rep.Provider, MessageID: rep.MessageID, Type: name, Data: data, EventID: rep.EventID, At: rep.At,
+	})
+	if err := n.storeParked(ctx, alias, parked, revision); err != nil {
+		return err
+	}
+	s, err := n.ledger.loadAlias(ctx, alias)
+	if errors.Is(err, backend.ErrNotFound) {
+		return nil
+	}
+	if err == nil {
+		n.applyParked(ctx, s, []string{alias})
+	}
+	return nil // it is stored: whoever stores the outcome, or the sweep, applies it
+}
+
+func (n *Notifier) loadParked(ctx context.Context, alias string) ([]parkedReport, int64, error) {
+	row, err := n.ledger.records.Load(ctx, parkedPrefix+alias)
+	if errors.Is(err, backend.ErrNotFound) {
+		return nil, 0, nil
+	}
+	if err != nil {
+		return nil, 0, fmt.Errorf("notify: load parked reports: %w", err)
+	}
+	data, err := row.Body.AppendBinary(nil)
+	if err != nil {
+		return nil, 0, fmt.Errorf("notify: load parked reports: %w", err)
+	}
+	var parked []parkedReport
+	if err := json.Unmarshal(data, &parked); err != nil {
+		return nil, 0, fmt.Errorf("notify: load parked reports: %w", err)
+	}
+	return parked, row.Revision, nil
+}
+
+func (n *Notifier) storeParked(ctx context.Context, alias string, parked []parkedReport, revision int64) error {
+	data, err := json.Marshal(parked)
+	if err != nil {
+		return fmt.Errorf("notify: park a report: %w", err)
+	}
+	now := time.Now()
+	row := backend.Record{
+		ID: parkedPrefix + alias, Revision: revision, Body: backend.Bytes(data),
+		Due: now.Add(parkedRecheck), Expires: parked[0].At.Add(parkedFor),
+	}
+	if row.Expires.Before(now) {
+		row.Expires = now.Add(parkedFor)
+	}
+	if _, err := n.ledger.records.Store(ctx, row); err != nil {
+		return fmt.Errorf("notify: park a report: %w", err)
+	}
+	n.sweeper.expect(row.Due)
+	return nil
+}
+
+// applyParked applies the reports that wait for the record's new aliases.
+// What fails stays parked for the sweep.
+func (n *Notifier) applyParked(ctx context.Context, s stored, aliases []string) {
+	for _, alias := range aliases {
+		err := retryConflicts(func() error { return n.unpark(ctx, s.ID, alias) })
+		if err != nil {
+			n.log.Warn("notify: parked reports could not be applied, and will be tried again", "notification", s.ID, "error", err)
+		}
+	}
+}
+
+func (n *Notifier) unpark(ctx context.Context, id, alias string) error {
+	parked, revision, err := n.loadParked(ctx, alias)
+	if err != nil || len(parked) == 0 {
+		return err
+	}
+	for _, p := range parked {
+		rep, err := p.report(n.codec)
+		if err != nil {
+			n.log.Error("notify: dropped a parked report that cannot be read", "notification", id, "error", err)
+			continue
+		}
+		s, err := n.ledger.load(ctx, id)
+		if err != nil {
+			return err
+		}
+		if err := n.reportTo(ctx, s, rep); err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+	}
+	if err := n.ledger.records.Delete(ctx, parkedPrefix+alias, revision); err != nil {
+		return fmt.Errorf("notify: drop parked reports: %w", err)
+	}
+	return nil
+}
+
+func (p *parkedReport) report(c *codec) (Report, error) {
+	t, ok := c.types.Load().types[p.Type]
+	if !ok {
+		return Report{}, fmt.Errorf("notify: a parked report of type %s: %w", p.Type, ErrUnsupported)
+	}
+	event := reflect.New(t)
+	if err := json.Unmarshal(p.Data, event.Interface()); err != nil {
+		return Report{}, fmt.Errorf("notify: a parked report of type %s: %w", p.Type, err)
+	}
+	return Report{
+		Provider: p.Provider, MessageID: p.MessageID, Event: event.Elem().Interface(), EventID: p.EventID, At: p.At,
+	}, nil
+}
+
+// sweepParked looks again for the message that reports wait for (20).
+func (n *Notifier) sweepParked(ctx context.Context, id string) error {
+	alias := strings.TrimPrefix(id, parkedPrefix)
+	s, err := n.ledger.loadAlias(ctx, alias)
+	if err == nil {
+		return n.unpark(ctx, s.ID, alias)
+	}
+	if !errors.Is(err, backend.ErrNotFound) {
+		return err
+	}
+	parked, revision, err := n.loadParked(ctx, alias)
+	if err != nil || len(parked) == 0 {
+		return err
+	}
+	return n.storeParked(ctx, alias, parked, revision)
+}

@@ -1,0 +1,60 @@
+package notify
+
+import (
+	"context"
+	"fmt"
+	"slices"
+)
+
+// planner makes plans: for the route step, and for Explain.
+type planner struct {
+	directory    Directory
+	defaultRoute Route
+	// usable has the channels that somebody sends on.
+	usable    map[Channel]bool
+	templates *templates
+}
+
+// recipient is the recipient with addresses, if the directory has to be asked
+// for them.
+func (p *planner) recipient(ctx context.Context, to Recipient) (Recipient, error) {
+	if len(to.Addresses) > 0 || p.directory == nil {
+		return to, nil
+	}
+	found, err := p.directory.Lookup(ctx, to.ID)
+	if err != nil {
+		return to, fmt.Errorf("notify: look up a recipient: %w", err)
+	}
+	found.ID = to.ID
+	if to.Name != "" {
+		found.Name = to.Name
+	}
+	if to.Locale != "" {
+		found.Locale = to.Locale
+	}
+	return found, nil
+}
+
+// plan makes the plan of a request, leaving out what cannot be used.
+func (p *planner) plan(request *Notification, recipient Recipient, without []Channel) planned {
+	route := request.Route
+	if route.IsZero() {
+		route = p.defaultRoute
+	}
+	return makePlan(route, func(c Channel) RejectReason {
+		address := recipient.Addresses[c]
+		switch {
+		case slices.Contains(without, c):
+			return RejectGuard
+		case !p.usable[c]:
+			return RejectNoProvider
+		case address == "":
+			return RejectNoAddress
+		case addressProblem(c, address) != "":
+			return RejectBadAddress
+		case request.Template != "" && !p.templates.has(request.Template, c, recipient.Locale) && request.Content.isEmpty():
+			return RejectNoTemplate
+		}
+		return ""
+	})
+}

@@ -1,2 +1,0 @@
-// Package providers is being laid out.
-package providers

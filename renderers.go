@@ -1,0 +1,128 @@
+package notify
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"reflect"
+)
+
+// rendered is a leg's message, as the record keeps it until the leg has ended.
+type rendered struct {
+	Message  Message         `json:"-"`
+	Raw      json.RawMessage `json:"message"` // of a record that was loaded
+	Template string          `json:"template,omitempty"`
+	Locale   string          `json:"locale,omitempty"`
+	Bytes    int             `json:"bytes"`
+}
+
+// MarshalJSON implements [json.Marshaler].
+func (r *rendered) MarshalJSON() ([]byte, error) {
+	type plain rendered // without this method
+	stored := plain(*r)
+	if stored.Raw == nil {
+		raw, err := json.Marshal(r.Message)
+		if err != nil {
+			return nil, err
+		}
+		stored.Raw = raw
+	}
+	return json.Marshal(stored)
+}
+
+// decoded returns the message, which a record that was loaded has as JSON.
+func (r *rendered) decoded(decode func(json.RawMessage) (Message, error)) (Message, error) {
+	if r.Message != nil {
+		return r.Message, nil
+	}
+	m, err := decode(r.Raw)
+	if err != nil {
+		return nil, fmt.Errorf("notify: decode a rendered message: %w", err)
+	}
+	return m, nil
+}
+
+// renderers make the messages: those that the host registered, and the default
+// ones.
+type renderers struct {
+	templates *templates
+	custom    map[Channel]func(context.Context, RenderRequest) (Message, error)
+}
+
+// Render registers how the messages of M's channel are made, instead of the
+// default (see [Config.Templates]), which a channel of the host's own does not
+// have. An error ends the leg as unrenderable. The function is called by many
+// goroutines at once. Call it before Run.
+func Render[M Message](n *Notifier, fn func(ctx context.Context, req RenderRequest) (M, error)) {
+	field := fmt.Sprintf("Render[%T]", *new(M))
+	channel, ok := channelOf[M]()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	custom := n.pipeline.render.custom
+	switch {
+	case n.refuseLocked(field):
+	case !ok || !validChannelName(channel):
+		n.problemLocked(field, "Channel() of the zero value must return 1 to 32 characters of a-z, 0-9, '-' and '_'")
+	case fn == nil:
+		n.problemLocked(field, "the function is nil")
+	case custom[channel] != nil:
+		n.problemLocked(field, "there is a renderer of the channel")
+	default:
+		custom[channel] = func(ctx context.Context, req RenderRequest) (Message, error) { return fn(ctx, req) }
+	}
+}
+
+// message makes the message of a leg.
+func (r *renderers) message(ctx context.Context, of *record, leg int) (made *rendered, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			made, err = nil, fmt.Errorf("notify: render: %w", panicError(p))
+		}
+	}()
+	if of.Request == nil || of.Recipient == nil {
+		return nil, fmt.Errorf("notify: render: the request is gone")
+	}
+	channel := of.leg(leg).Channel
+	req := RenderRequest{
+		NotificationID: of.ID, Channel: channel, Address: of.Recipient.Addresses[channel], Recipient: *of.Recipient,
+		Content: of.Request.Content, Template: of.Request.Template, Data: of.Request.Data,
+		Tenant: of.Tenant, Category: of.Category, Labels: of.Labels,
+	}
+	made = &rendered{Template: req.Template}
+	if custom := r.custom[channel]; custom != nil {
+		if made.Message, err = custom(ctx, req); err != nil {
+			return nil, fmt.Errorf("notify: render: %w", err)
+		}
+		err = validateMessage(made.Message)
+	} else {
+		made.Message, made.Locale, err = renderDefault(req, r.templates)
+	}
+	if err != nil {
+		return nil, err
+	}
+	made.Bytes, err = messageSize(made.Message)
+	return made, err
+}
+
+// messageSize is roughly the size of a message's content.
+func messageSize(m Message) (int, error) {
+	switch m := m.(type) {
+	case Email:
+		size := len(m.Subject) + len(m.Text) + len(m.HTML)
+		for _, a := range m.Attachments {
+			size += len(a.Data)
+		}
+		return size, nil
+	case SMS:
+		return len(m.Text), nil
+	case Push:
+		return len(m.Title) + len(m.Body) + len(m.URL), nil
+	case Chat:
+		return len(m.Title) + len(m.Text) + len(m.URL), nil
+	}
+	data, err := json.Marshal(m)
+	if err != nil {
+		return 0, fmt.Errorf("notify: render: a %s cannot be stored: %w", reflect.TypeOf(m), err)
+	}
+	return len(data), nil
+}

@@ -1,0 +1,266 @@
+package notify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/seed-6c01d079/notify/backend"
+)
+
+// task is a goroutine of a running Notifier, with its name and its end.
+type task struct {
+	name  string
+	ended chan struct{}
+}
+
+// Run runs the pipeline and the observers until ctx ends or Close is called,
+// then lets what is under way finish, for [Config.DrainTimeout] at most, and
+// closes the Notifier. It may be called once. Its error is what kept it from
+// starting, or names what was still running when the time was over.
+func (n *Notifier) Run(ctx context.Context) error {
+	n.mu.Lock()
+	if n.state != created {
+		n.mu.Unlock()
+		return fmt.Errorf("notify: Run was called before, or after Close: %w", ErrClosed)
+	}
+	if err := n.problems.err(); err != nil {
+		n.mu.Unlock()
+		return err
+	}
+	n.state = running
+	n.mu.Unlock()
+	defer close(n.ended)
+
+	bounds, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	work, stopWork := context.WithCancel(bounds)
+	defer stopWork()
+	tasks, err := n.start(bounds, work)
+	n.mu.Lock()
+	n.startErr = err
+	n.mu.Unlock()
+	close(n.ready)
+	if err == nil {
+		n.log.Info("notify: running", "guarantees", n.Guarantees())
+		select {
+		case <-ctx.Done():
+		case <-n.closing:
+		}
+	}
+	err = errors.Join(err, n.shutdown(tasks, stopWork, stop))
+	n.mu.Lock()
+	n.endErr = err
+	n.mu.Unlock()
+	return err
+}
+
+// start fixes the observers' positions and starts them, then the pipeline:
+// its tasks.
+func (n *Notifier) start(ctx, work context.Context) ([]task, error) {
+	roles := n.config.Roles
+	if roles.Observe {
+		if err := n.bus.startAll(ctx); err != nil {
+			return nil, err
+		}
+	}
+	var tasks []task
+	begin := func(name string, run func()) {
+		t := task{name: name, ended: make(chan struct{})}
+		tasks = append(tasks, t)
+		go func() {
+			defer close(t.ended)
+			run()
+		}()
+	}
+	consume := func(name string, c backend.Consumption) error {
+		if n.bus.positions != nil {
+			if err := n.bus.positions.Fix(ctx, c.Topic, c.Group, backend.FromOldest()); err != nil {
+				return fmt.Errorf("notify: fix the position in %s: %w", c.Topic, err)
+			}
+		}
+		begin(name, func() { consume(work, n.consumer, c, n.log) })
+		return nil
+	}
+	if roles.Route {
+		begin("the sweep", func() { n.sweeper.run(work) })
+		if err := consume("the route step", n.pipeline.routeConsumption()); err != nil {
+			return tasks, err
+		}
+	}
+	for _, c := range n.deliveredHere() {
+		for _, urgent := range []bool{true, false} {
+			if err := consume("the deliver step of "+string(c), n.pipeline.deliverConsumption(c, urgent)); err != nil {
+				return tasks, err
+			}
+		}
+	}
+	return tasks, nil
+}
+
+// deliveredHere are the channels whose deliver step runs here.
+func (n *Notifier) deliveredHere() []Channel {
+	var channels []Channel
+	for c := range n.pipeline.senders {
+		if n.config.Roles.delivers(c) {
+			channels = append(channels, c)
+		}
+	}
+	slices.Sort(channels)
+	return channels
+}
+
+// shutdown lets what is under way finish, then ends it.
+func (n *Notifier) shutdown(tasks []task, stopWork, stop context.CancelFunc) error {
+	drain, cancel := context.WithTimeout(context.Background(), n.config.DrainTimeout)
+	defer cancel()
+	n.mu.Lock()
+	n.state = draining
+	n.drainStop = cancel
+	hurry := n.hard.Err() != nil
+	n.mu.Unlock()
+	if hurry {
+		cancel()
+	}
+	n.catchUp(drain)
+	stopWork()
+	left := awaitAll(drain, tasks)
+	if n.ledger.local != nil && len(left) == 0 {
+		_ = n.bus.catchUp(drain) // what the last steps raised
+	}
+	stop()
+	left = append(left, awaitAll(drain, n.bus.tasks())...)
+	n.hardStop()
+	if len(left) > 0 {
+		// The contexts of what is left are canceled now: a moment to notice.
+		brief, done := context.WithTimeout(context.Background(), time.Second)
+		left = awaitAll(brief, left)
+		done()
+	}
+	n.mu.Lock()
+	n.state = closed
+	n.mu.Unlock()
+	err := n.disconnect(len(left) > 0)
+	if len(left) > 0 {
+		names := make([]string, len(left))
+		for i, t := range left {
+			names[i] = t.name
+		}
+		err = errors.Join(fmt.Errorf("notify: still running at the end of the drain: %s", strings.Join(names, ", ")), err)
+	}
+	return err
+}
+
+// catchUp waits, on a backend that loses what it holds, until the queued work
+// is done and the observers have seen what came of it.
+func (n *Notifier) catchUp(ctx context.Context) {
+	if n.ledger.local == nil || n.bus.positions == nil {
+		return
+	}
+	topics := []string{}
+	if n.config.Roles.Route {
+		topics = append(topics, routeTopic)
+	}
+	for _, c := range n.deliveredHere() {
+		topics = append(topics, deliverTopic(c, true), deliverTopic(c, false))
+	}
+	for range 2 { // what observers sent meanwhile is work too
+		for _, topic := range topics {
+			if err := n.bus.positions.CatchUp(ctx, topic, pipelineGroup); err != nil {
+				return
+			}
+		}
+		if n.config.Roles.Observe && n.bus.catchUp(ctx) != nil {
+			return
+		}
+	}
+}
+
+// awaitAll waits for the tasks' ends, and returns those that have not ended
+// with ctx.
+func awaitAll(ctx context.Context, tasks []task) []task {
+	var left []task
+	for _, t := range tasks {
+		select {
+		case <-t.ended:
+		case <-ctx.Done():
+			select {
+			case <-t.ended:
+			default:
+				left = append(left, t)
+			}
+		}
+	}
+	return left
+}
+
+// tasks are the observers' goroutines.
+func (b *bus) tasks() []task {
+	var tasks []task
+	for _, r := range b.all() {
+		if r.halt != nil {
+			tasks = append(tasks, task{name: "observer " + r.Name, ended: r.ended})
+		}
+	}
+	return tasks
+}
+
+// disconnect closes the providers and the backend. A backend waits for the
+// handlers that run; if one never returns, nobody waits for the backend.
+func (n *Notifier) disconnect(stuck bool) error {
+	n.hardStop()
+	for _, r := range n.bus.all() {
+		r.stop()
+	}
+	var errs []error
+	for _, s := range n.senders() {
+		errs = append(errs, s.close())
+	}
+	if err := n.ledger.publisher.Close(); err != nil {
+		errs = append(errs, fmt.Errorf("notify: close the publisher: %w", err))
+	}
+	switch {
+	case n.config.KeepBackend:
+	case stuck:
+		go func() { _ = n.config.Backend.Close() }()
+	default:
+		if err := n.config.Backend.Close(); err != nil {
+			errs = append(errs, fmt.Errorf("notify: close the backend: %w", err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Close ends Run as the end of its context does, and waits for it, until ctx
+// ends: then it gives up what is still running, and its error names that. A
+// Notifier that does not run is closed at once. Closing again waits too, and
+// is no error.
+func (n *Notifier) Close(ctx context.Context) error {
+	n.closeOnce.Do(func() { close(n.closing) })
+	n.mu.Lock()
+	if n.state == created {
+		n.state = closed
+		n.mu.Unlock()
+		err := n.disconnect(false)
+		close(n.ended)
+		return err
+	}
+	n.mu.Unlock()
+	select {
+	case <-n.ended:
+	case <-ctx.Done():
+		n.hardStop()
+		n.mu.Lock()
+		if n.drainStop != nil {
+			n.drainStop()
+		}
+		n.mu.Unlock()
+		<-n.ended
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.endErr
+}

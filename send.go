@@ -1,0 +1,243 @@
+package notify
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/seed-6c01d079/notify/backend"
+)
+
+// Send accepts a notification and returns its ID, once the backend holds it as
+// durably as it holds anything: from then on it settles, whatever crashes. It
+// does not wait for it to be sent; see [Notifier.Wait].
+//
+// Everything that is wrong with the notification is reported at once, as
+// [FieldErrors]. Send waits while too much work is queued, until ctx ends, and
+// returns [ErrOverloaded] then; in an observer's handler it returns that at
+// once. There, give Key the event's ID, so that a redelivered event sends
+// nothing again.
+func (n *Notifier) Send(ctx context.Context, nt Notification) (string, error) {
+	r, err := n.prepare(ctx, nt)
+	if err != nil {
+		return "", err
+	}
+	if err := n.admit(ctx, 1); err != nil {
+		return "", err
+	}
+	return r.ID, n.accept(ctx, r)
+}
+
+// SendResult is what became of one notification of a batch.
+type SendResult struct {
+	ID  string
+	Err error
+}
+
+// SendBatch sends many notifications. It checks all of them first, and if one
+// is wrong sends none and returns an error with fields such as
+// "[3].To.Addresses[email]". Otherwise it answers for each in its place, and
+// the error joins those of the results.
+func (n *Notifier) SendBatch(ctx context.Context, nts []Notification) ([]SendResult, error) {
+	records := make([]*record, len(nts))
+	var found problems
+	for i := range nts {
+		r, err := n.prepare(ctx, nts[i])
+		fields := FieldErrors(err)
+		if err != nil && len(fields) == 0 {
+			return nil, err
+		}
+		for _, field := range fields {
+			found = append(found, &FieldError{Field: fmt.Sprintf("[%d].%s", i, field.Field), Problem: field.Problem, Err: field.Err})
+		}
+		records[i] = r
+	}
+	if len(found) > 0 {
+		return nil, found.err()
+	}
+	results := make([]SendResult, len(nts))
+	var failed []error
+	for i, r := range records {
+		results[i].ID = r.ID
+		err := n.admit(ctx, 1)
+		if err == nil {
+			err = n.accept(ctx, r)
+		}
+		if err != nil {
+			results[i] = SendResult{Err: err}
+			failed = append(failed, fmt.Errorf("[%d]: %w", i, err))
+		}
+	}
+	return results, errors.Join(failed...)
+}
+
+// prepare checks a notification, and makes its record. The record shares
+// nothing with the caller's value that could change.
+func (n *Notifier) prepare(ctx context.Context, nt Notification) (*record, error) {
+	if err := n.open(ctx); err != nil {
+		return nil, err
+	}
+	if err := validateNotification(&nt, n.validation); err != nil {
+		return nil, err
+	}
+	own, err := ownCopy(nt)
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	r := &record{
+		Version: recordVersion, Request: own, AcceptedAt: now, Urgent: nt.Urgent,
+		origin: origin{RecipientID: nt.To.ID, Tenant: nt.Tenant, Category: nt.Category, Labels: own.Labels},
+	}
+	r.TraceParent, r.TraceState = traceOf(ctx)
+	if _, cause := causeOf(ctx); cause != nil {
+		if cause.Depth >= maxDepth {
+			return nil, errTooDeep
+		}
+		r.CausationID, r.Depth = cause.ID, cause.Depth+1
+		if r.TraceParent == "" {
+			r.TraceParent, r.TraceState = cause.TraceParent, cause.TraceState
+		}
+	}
+	if r.Deadline = nt.ExpiresAt; r.Deadline.IsZero() {
+		r.Deadline = later(now, nt.NotBefore).Add(n.decider.budgets.Message)
+	}
+	if nt.Key == "" {
+		id, err := uuid.NewV7()
+		if err != nil {
+			return nil, fmt.Errorf("notify: make an ID: %w", err)
+		}
+		r.ID = id.String()
+		return r, nil
+	}
+	r.ID = keyedID(nt.Tenant, nt.Key)
+	if r.Fingerprint, err = fingerprint(own); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// keyedID derives the ID of a notification with an idempotency key: a UUID of
+// version 5 (RFC 9562, section 5.5).
+func keyedID(tenant, key string) string {
+	name := append(append([]byte(tenant), 0), key...)
+	return uuid.NewSHA1(uuid.NameSpaceOID, name).String()
+}
+
+// fingerprint tells two requests under one idempotency key apart.
+func fingerprint(nt *Notification) (string, error) {
+	data, err := json.Marshal(nt)
+	if err != nil {
+		return "", fmt.Errorf("notify: encode the notification: %w", err)
+	}
+	sum := sha256.Sum256(data)
+	return base64.RawURLEncoding.EncodeToString(sum[:]), nil
+}
+
+// ownCopy is a copy that the caller cannot change any more. Template data
+// takes the way through JSON that it would take on a wire.
+func ownCopy(nt Notification) (*Notification, error) {
+	nt.To.Addresses = maps.Clone(nt.To.Addresses)
+	nt.Labels = maps.Clone(nt.Labels)
+	nt.Content.Data = maps.Clone(nt.Content.Data)
+	nt.Content.Attachments = slices.Clone(nt.Content.Attachments)
+	for i := range nt.Content.Attachments {
+		nt.Content.Attachments[i].Data = slices.Clone(nt.Content.Attachments[i].Data)
+	}
+	if len(nt.Data) > 0 {
+		data, err := json.Marshal(nt.Data)
+		if err != nil {
+			return nil, &FieldError{Field: "Data", Problem: "cannot be encoded as JSON", Err: err}
+		}
+		nt.Data = nil
+		if err := json.Unmarshal(data, &nt.Data); err != nil {
+			return nil, &FieldError{Field: "Data", Problem: "cannot be read back from JSON", Err: err}
+		}
+	}
+	return &nt, nil
+}
+
+// admit waits for room in the route topic.
+func (n *Notifier) admit(ctx context.Context, count int) error {
+	if n.admitter == nil {
+		return nil
+	}
+	_, cause := causeOf(ctx)
+	err := n.admitter.Admit(ctx, routeTopic, count, cause == nil)
+	if errors.Is(err, backend.ErrOverloaded) {
+		return fmt.Errorf("%w: too much work is queued", ErrOverloaded)
+	}
+	return translate(err)
+}
+
+// accept stores a new notification, by the protocol's step of that name.
+func (n *Notifier) accept(ctx context.Context, r *record) error {
+	route := work{Version: workVersion, ID: r.ID, Topic: routeTopic}
+	if r.Fingerprint == "" && n.ledger.atomic == nil {
+		route.Accepted = r
+		m, err := n.ledger.workMessage(&route)
+		if err != nil {
+			return err
+		}
+		return translate(n.ledger.publish(ctx, backend.Publication{Topic: routeTopic, Message: m}))
+	}
+	r.Seq = 1
+	r.Outbox = []entry{{seq: 1, work: &route}}
+	_, err := n.ledger.save(ctx, r, 0)
+	if errors.Is(err, backend.ErrConflict) && r.Fingerprint != "" {
+		return n.acceptAgain(ctx, r)
+	}
+	return translate(err)
+}
+
+// acceptAgain answers a repeated idempotency key. While the record is not
+// routed it publishes again: whoever stored it may have died before.
+func (n *Notifier) acceptAgain(ctx context.Context, r *record) error {
+	return translate(retryConflicts(func() error {
+		s, err := n.ledger.load(ctx, r.ID)
+		if err != nil {
+			return err
+		}
+		if s.Fingerprint != r.Fingerprint && s.Fingerprint != "" {
+			return ErrKeyReused
+		}
+		if s.Request == nil && !s.settled() {
+			// A cancel came first: the record takes over its mark.
+			next := r.clone()
+			next.Canceled = true
+			_, err = n.ledger.save(ctx, next, s.revision)
+			return err
+		}
+		if s.Routed {
+			return nil
+		}
+		c := n.decider.change(s.record, time.Now())
+		c.push(work{Topic: routeTopic}, later(c.HoldUntil, c.now))
+		_, err = n.ledger.save(ctx, c.finish(), s.revision)
+		return err
+	}))
+}
+
+// translate turns a backend's errors into those of this package.
+func translate(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, backend.ErrOverloaded):
+		return fmt.Errorf("%w: %w", ErrOverloaded, err)
+	case errors.Is(err, backend.ErrNotFound):
+		return fmt.Errorf("%w: %w", ErrNotFound, err)
+	case errors.Is(err, backend.ErrClosed):
+		return fmt.Errorf("%w: %w", ErrClosed, err)
+	default:
+		return err
+	}
+}

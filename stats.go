@@ -1,0 +1,140 @@
+package notify
+
+import (
+	"context"
+	"math/bits"
+	"sync/atomic"
+	"time"
+)
+
+// Stats is a snapshot of what observers and providers did in this process
+// since it began.
+type Stats struct {
+	Observers []ObserverStats
+	Providers []ProviderStats
+}
+
+// CallStats counts the calls of an observer's handlers, or of a provider.
+type CallStats struct {
+	// Invocations is Successes and Failures together.
+	Invocations, Successes, Failures int64
+	// InFlight is how many run now.
+	InFlight int64
+	// Total is the time that all took, Median and P99 what one took; calls
+	// that were fast are timed together, and count with their mean.
+	Total, Median, P99 time.Duration
+}
+
+// ObserverStats is what one observer did. An invocation is one event that at
+// least one of its handlers is for.
+type ObserverStats struct {
+	Name string
+	CallStats
+	// Retries counts the events that were put back to come again, DeadLetters
+	// those that were given up.
+	Retries, DeadLetters int64
+	// Lag is how many events it has not handled; -1 if the backend cannot
+	// tell.
+	Lag int64
+	// Paused says that it fails on everything, and tries only now and then.
+	Paused bool
+}
+
+// ProviderStats is what one provider did. An invocation is one call.
+type ProviderStats struct {
+	Name    string
+	Channel Channel
+	CallStats
+	// Down says that its circuit breaker is open.
+	Down bool
+}
+
+// Stats returns what observers and providers did. It is cheap enough to be
+// called every second.
+func (n *Notifier) Stats(ctx context.Context) Stats {
+	var all Stats
+	for _, r := range n.bus.all() {
+		s := ObserverStats{
+			Name: r.Name, CallStats: r.stats.snapshot(), Lag: -1, Paused: r.paused(),
+			Retries: r.stats.retries.Load(), DeadLetters: r.stats.deadLetters.Load(),
+		}
+		if n.bus.positions != nil {
+			if lag, err := n.bus.positions.Lag(ctx, eventsTopic, r.group()); err == nil {
+				s.Lag = lag
+			}
+		}
+		all.Observers = append(all.Observers, s)
+	}
+	for _, s := range n.senders() {
+		all.Providers = append(all.Providers, ProviderStats{
+			Name: s.policy.Name, Channel: s.channel, CallStats: s.stats.snapshot(), Down: s.isOpen(),
+		})
+	}
+	return all
+}
+
+// counters are an observer's or a provider's. The histogram's buckets grow by
+// a quarter of a power of two.
+type counters struct {
+	successes, failures, retries, deadLetters, inFlight atomic.Int64
+	nanos                                               atomic.Int64
+	histogram                                           [256]atomic.Int64
+}
+
+// handled adds n invocations that began then and ran one after the other, the
+// last of which may have failed.
+func (c *counters) handled(n int, began time.Time, lastFailed bool) {
+	if n == 0 {
+		return
+	}
+	took := int64(time.Since(began))
+	c.nanos.Add(took)
+	c.histogram[bucket(took/int64(n))].Add(int64(n))
+	if lastFailed {
+		n--
+		c.failures.Add(1)
+	}
+	c.successes.Add(int64(n))
+}
+
+func bucket(nanos int64) int {
+	if nanos < 4 {
+		return int(max(nanos, 0))
+	}
+	power := bits.Len64(uint64(nanos)) - 1
+	return power<<2 | int(nanos>>(power-2)&3)
+}
+
+// middle is the duration in the middle of a bucket.
+func middle(bucket int) time.Duration {
+	if bucket < 8 {
+		return time.Duration(bucket)
+	}
+	power := bucket >> 2
+	quarter := int64(1) << (power - 2)
+	return time.Duration(quarter*int64(4+bucket&3) + quarter/2)
+}
+
+func (c *counters) snapshot() CallStats {
+	s := CallStats{
+		Successes: c.successes.Load(), Failures: c.failures.Load(), InFlight: c.inFlight.Load(),
+		Total: time.Duration(c.nanos.Load()),
+	}
+	s.Invocations = s.Successes + s.Failures
+	s.Median, s.P99 = c.quantile(0.5), c.quantile(0.99)
+	return s
+}
+
+func (c *counters) quantile(q float64) time.Duration {
+	var total int64
+	for i := range c.histogram {
+		total += c.histogram[i].Load()
+	}
+	rest := int64(q * float64(total))
+	for i := range c.histogram {
+		if rest -= c.histogram[i].Load(); rest < 0 {
+			return middle(i)
+		}
+	}
+	return 0
+}

@@ -1,0 +1,151 @@
+package notify
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"time"
+)
+
+// Use registers a provider for the channel of M. Several providers of one
+// channel are used in the order of their registration: the next one takes over
+// when one is down, or gives up. Call it before Run; its problems come from
+// Ready, Run and Send.
+//
+// If the provider has a method Check() error, it is called here, and its error
+// is among the problems. If it is an [io.Closer], Close closes it.
+func Use[M Message](n *Notifier, p Provider[M], options ...func(*ProviderConfig)) {
+	field := fmt.Sprintf("Use[%T]", *new(M))
+	channel, ok := channelOf[M]()
+	switch {
+	case isNil(p):
+		n.problem(field, "the provider is nil")
+		return
+	case !ok || !validChannelName(channel):
+		n.problem(field, "Channel() of the zero value must return 1 to 32 characters of a-z, 0-9, '-' and '_'")
+		return
+	case !validProviderName(p.Name()):
+		n.problem(field, "Name() must return 1 to 64 characters of a-z, 0-9, '-', '_' and '.'")
+		return
+	}
+	field = fmt.Sprintf("Use(%s)", p.Name())
+	policy := providerPolicy{Name: p.Name(), ProviderConfig: providerDefaults()}
+	for _, option := range options {
+		option(&policy.ProviderConfig)
+	}
+	for _, problem := range policy.complete() {
+		n.problem(field, problem)
+	}
+	if capable, ok := p.(Capable); ok {
+		policy.Capabilities = capable.Capabilities()
+	}
+	_, policy.CanAsk = p.(Asker)
+	if checker, ok := p.(interface{ Check() error }); ok {
+		if err := checker.Check(); err != nil {
+			n.problemErr(field, err)
+		}
+	}
+	s := newSender(policy, channel)
+	s.provider = p
+	s.send = func(ctx context.Context, c call) (Receipt, error) {
+		message, ok := c.message.(M)
+		if !ok {
+			return Receipt{}, &SendError{Verdict: VerdictPermanent, Class: ClassConfig, Err: fmt.Errorf("the message is a %T, not a %T", c.message, message)}
+		}
+		return p.Send(ctx, Delivery[M]{
+			Key: c.key, Message: message, NotificationID: c.id, Tenant: c.tenant, Category: c.category,
+			Call: c.number, ExpiresAt: c.expiresAt,
+		})
+	}
+	s.decode = func(raw json.RawMessage) (Message, error) {
+		var message M
+		err := json.Unmarshal(raw, &message)
+		return message, err
+	}
+	n.use(field, s)
+}
+
+// channelOf returns the channel of M's zero value; ok is false if its method
+// does not work on it.
+func channelOf[M Message]() (c Channel, ok bool) {
+	defer func() { _ = recover() }()
+	var zero M
+	return zero.Channel(), true
+}
+
+func providerDefaults() ProviderConfig {
+	return ProviderConfig{
+		AttemptTimeout:  30 * time.Second,
+		Budget:          time.Hour,
+		Attempts:        5,
+		MaxRetryAfter:   15 * time.Minute,
+		Burst:           1,
+		BreakerFailures: 5,
+		BreakerCooldown: 30 * time.Second,
+		ReceiptWindow:   72 * time.Hour,
+		Backoff:         backoff(2*time.Second, 10*time.Minute),
+	}
+}
+
+// complete gives what an option set to zero its default again, and returns the
+// problems.
+func (p *providerPolicy) complete() []string {
+	defaults := providerDefaults()
+	var bad []string
+	for _, one := range []struct {
+		name           string
+		value          *time.Duration
+		standard, most time.Duration
+	}{
+		{"AttemptTimeout", &p.AttemptTimeout, defaults.AttemptTimeout, time.Hour},
+		{"Budget", &p.Budget, defaults.Budget, 30 * 24 * time.Hour},
+		{"MaxRetryAfter", &p.MaxRetryAfter, defaults.MaxRetryAfter, 24 * time.Hour},
+		{"BreakerCooldown", &p.BreakerCooldown, defaults.BreakerCooldown, 24 * time.Hour},
+		{"ReceiptWindow", &p.ReceiptWindow, defaults.ReceiptWindow, 30 * 24 * time.Hour},
+	} {
+		switch {
+		case *one.value == 0:
+			*one.value = one.standard
+		case *one.value < 0 || *one.value > one.most:
+			bad = append(bad, fmt.Sprintf("%s must be from 0 (the default) to %s", one.name, one.most))
+		}
+	}
+	if p.Attempts == 0 {
+		p.Attempts = defaults.Attempts
+	}
+	if p.Burst == 0 {
+		p.Burst = defaults.Burst
+	}
+	if p.BreakerFailures == 0 {
+		p.BreakerFailures = defaults.BreakerFailures
+	}
+	if p.Backoff == nil {
+		p.Backoff = defaults.Backoff
+	}
+	if p.Attempts < 0 || p.Burst < 0 || p.Rate < 0 {
+		bad = append(bad, "Attempts, Rate and Burst must not be negative")
+	}
+	return bad
+}
+
+// pause is how long to wait after the nth call failed.
+func (p *providerPolicy) pause(n int, failure *SendError) time.Duration {
+	pause := max(0, p.Backoff(n))
+	if failure != nil && failure.RetryAfter > pause {
+		pause = min(failure.RetryAfter, p.MaxRetryAfter)
+	}
+	return pause
+}
+
+// backoff returns pauses from first, doubling up to most, each with up to half
+// of it taken off at random so that retries do not come all at once.
+func backoff(first, most time.Duration) func(n int) time.Duration {
+	return func(n int) time.Duration {
+		pause := most
+		if n < 32 && first<<(n-1) < most && first<<(n-1) > 0 {
+			pause = first << (n - 1)
+		}
+		return pause - rand.N(pause/2+1)
+	}
+}

@@ -1,0 +1,167 @@
+package notify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/seed-6c01d079/notify/backend"
+)
+
+// waiters are those who wait for a notification's record to change.
+type waiters struct {
+	any   atomic.Int64 // how many there are
+	mu    sync.Mutex
+	waits map[string]map[chan struct{}]struct{} // by notification
+}
+
+func newWaiters() *waiters { return &waiters{waits: map[string]map[chan struct{}]struct{}{}} }
+
+// wake wakes those who wait for the notification.
+func (w *waiters) wake(id string) {
+	if w.any.Load() == 0 {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for c := range w.waits[id] {
+		select {
+		case c <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// add returns a channel that gets a value after each change.
+func (w *waiters) add(id string) (changed <-chan struct{}, remove func()) {
+	c := make(chan struct{}, 1)
+	w.any.Add(1)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.waits[id] == nil {
+		w.waits[id] = map[chan struct{}]struct{}{}
+	}
+	w.waits[id][c] = struct{}{}
+	return c, func() {
+		w.any.Add(-1)
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		delete(w.waits[id], c)
+		if len(w.waits[id]) == 0 {
+			delete(w.waits, id)
+		}
+	}
+}
+
+// pollEvery is how often somebody who waits looks at the record without being
+// woken: another process may have changed it. unseenPatience is how long it
+// may take until the route step stores the record of a new notification.
+const (
+	pollEvery      = time.Second
+	unseenPatience = 30 * time.Second
+)
+
+// Status tells how far a notification is, by its record. The error wraps
+// [ErrNotFound] if there is none: the ID is wrong, it settled longer ago than
+// [Budgets.Retention], or, where backend and records are apart, it was sent
+// just now.
+func (n *Notifier) Status(ctx context.Context, id string) (Status, error) {
+	s, err := n.ledger.load(ctx, id)
+	if err != nil {
+		return Status{}, translate(err)
+	}
+	return s.status(), nil
+}
+
+// status folds what the record has raised.
+func (r *record) status() Status {
+	var fold Fold
+	for i := range r.Outbox {
+		if f := r.Outbox[i].fact; f != nil {
+			fold.Add(Event[any]{Envelope: f.Envelope, Data: f.data})
+		}
+	}
+	status := fold.Status()
+	status.NotificationID, status.RecipientID = r.ID, r.RecipientID
+	status.Tenant, status.Category = r.Tenant, r.Category
+	status.AcceptedAt, status.Settled, status.SettledAt = r.AcceptedAt, r.settled(), r.SettledAt
+	if status.State = r.state(); status.State == "" {
+		status.State = StateAccepted
+	}
+	return status
+}
+
+// Wait waits until the notification has settled, and returns its status then.
+// Settled means that nothing more will be tried; what a provider reports later
+// may still change the state. The error wraps [ErrNotFound] as Status's does,
+// or is ctx's.
+func (n *Notifier) Wait(ctx context.Context, id string) (Status, error) {
+	var status Status
+	err := n.follow(ctx, id, func(r *record) bool {
+		if r.settled() {
+			status = r.status()
+		}
+		return !r.settled()
+	})
+	return status, err
+}
+
+// Watch yields the notification's lifecycle events from the first to Settled,
+// in their order, as they are decided: also those from before the call, as far
+// as the record keeps them (at most 256). It ends with an error if ctx ends or
+// the notification is not found. Events of the host's and about observers are
+// not among them.
+func (n *Notifier) Watch(ctx context.Context, id string) iter.Seq2[Event[any], error] {
+	return func(yield func(Event[any], error) bool) {
+		var last int64
+		stopped := false
+		err := n.follow(ctx, id, func(r *record) bool {
+			for i := range r.Outbox {
+				e := &r.Outbox[i]
+				if e.fact == nil || e.seq <= last {
+					continue
+				}
+				last = e.seq
+				if stopped = !yield(Event[any]{Envelope: e.fact.Envelope, Data: e.fact.data}, nil); stopped {
+					return false
+				}
+			}
+			return !r.settled()
+		})
+		if err != nil && !stopped {
+			yield(Event[any]{}, err)
+		}
+	}
+}
+
+// follow shows the record, and again after each change, while show wants more.
+func (n *Notifier) follow(ctx context.Context, id string, show func(*record) bool) error {
+	changed, remove := n.waiters.add(id)
+	defer remove()
+	began := time.Now()
+	poll := time.NewTimer(pollEvery)
+	defer poll.Stop()
+	for {
+		s, err := n.ledger.load(ctx, id)
+		switch {
+		case err == nil && !show(s.record):
+			return nil
+		case errors.Is(err, backend.ErrNotFound) && n.ledger.atomic == nil && time.Since(began) < unseenPatience:
+		case err != nil:
+			return translate(err)
+		}
+		poll.Reset(pollEvery)
+		select {
+		case <-changed:
+		case <-poll.C:
+		case <-ctx.Done():
+			return fmt.Errorf("notify: waiting for %s: %w", id, ctx.Err())
+		case <-n.ended:
+			return ErrClosed
+		}
+	}
+}

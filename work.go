@@ -1,0 +1,95 @@
+package notify
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/seed-6c01d079/notify/backend"
+)
+
+// The topics. Work topics carry content and addresses, and only the pipeline
+// reads them; events carry facts.
+const (
+	eventsTopic = "notify.events"
+	routeTopic  = "notify.route"
+)
+
+func deliverTopic(c Channel, urgent bool) string {
+	lane := ".normal"
+	if urgent {
+		lane = ".urgent"
+	}
+	return "notify.deliver." + string(c) + lane
+}
+
+// work is an item of the pipeline's work: to route a notification (Leg 0), or
+// to deliver an attempt of a leg.
+type work struct {
+	Version int    `json:"v"`
+	ID      string `json:"id"` // the notification's
+	Leg     int    `json:"leg,omitempty"`
+	Ordinal int    `json:"attempt,omitempty"`
+	// Topic and At say where it goes and when; they are the outbox's.
+	Topic string    `json:"topic,omitempty"`
+	At    time.Time `json:"at,omitzero"`
+	// Accepted is the record that Send made, for a route step that finds none.
+	Accepted *record `json:"accepted,omitempty"`
+}
+
+// workVersion is the newest form of work that this program understands.
+const workVersion = 1
+
+// workType is the metadata that tells work from anything else in its topics.
+const workType = "notify.work.v1"
+
+// workContext is the context of a work message that stays in this process.
+type workContext struct {
+	fact // its message; the envelope holds the key
+	work *work
+}
+
+func (w *work) local() *message.Message {
+	c := &workContext{work: w}
+	c.NotificationID = w.ID
+	c.msg.SetContext(c)
+	return &c.msg
+}
+
+// Wire implements [backend.Local].
+func (c *workContext) Wire() (*message.Message, error) { return c.work.wire() }
+
+func (w *work) wire() (*message.Message, error) {
+	payload, err := json.Marshal(w)
+	if err != nil {
+		return nil, fmt.Errorf("notify: encode work of %s: %w", w.ID, err)
+	}
+	m := message.NewMessage(w.ID+"/work."+strconv.Itoa(w.Leg)+"."+strconv.Itoa(w.Ordinal), payload)
+	m.Metadata[backend.KeyMetadata] = w.ID
+	m.Metadata["ce_type"] = workType
+	m.Metadata["content-type"] = "application/json"
+	return m, nil
+}
+
+// errNewerWork marks work of a version that this program does not know.
+var errNewerWork = fmt.Errorf("work of a newer version: %w", ErrUnsupported)
+
+func workOf(m *message.Message) (*work, error) {
+	if c, ok := m.Context().(*workContext); ok {
+		return c.work, nil
+	}
+	w := &work{}
+	if err := json.Unmarshal(m.Payload, w); err != nil {
+		return nil, fmt.Errorf("notify: decode work: %w", err)
+	}
+	if w.Version > workVersion {
+		return nil, errNewerWork
+	}
+	if w.ID == "" || w.Leg < 0 || w.Ordinal < 0 {
+		return nil, fmt.Errorf("notify: decode work: it names no notification")
+	}
+	return w, nil
+}
