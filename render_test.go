@@ -103,7 +103,7 @@ func TestRenderTemplate(t *testing.T) {
 		Address:   "a@example.com",
 		Recipient: Recipient{Name: "Ann <b>"},
 		Template:  "order/shipped",
-		Content:   Content{Title: "unused", URL: "https://example.com/?a=1&b=2"},
+		Content:   Content{Title: "Shipped", URL: "https://example.com/?a=1&b=2"},
 		Data:      map[string]any{"number": 1234567.0, "count": 2},
 	}
 
@@ -127,6 +127,12 @@ func TestRenderTemplate(t *testing.T) {
 		To: "a@example.com", ToName: "Ann <b>", Subject: "Bestellung 1234567 ist unterwegs",
 		Text: "Guten Tag Ann <b>,\n\nBestellung 1234567.",
 	}, m)
+
+	req.Channel, req.Address = ChatChannel, "#room"
+	m, locale, err = renderDefault(req, all)
+	require.NoError(t, err)
+	require.Empty(t, locale)
+	require.Equal(t, Chat{To: "#room", Text: "Shipped", URL: req.Content.URL}, m, "chat has no form, so it is Content's")
 
 	req.Channel, req.Address = SMSChannel, "+49301234567"
 	m, locale, err = renderDefault(req, all)
