@@ -12,7 +12,8 @@ type Notification struct {
 	// made. With Template it only supplies what the template leaves out.
 	Content Content `json:"content,omitzero"`
 	// Template names a template in [Config.Templates], and Data is what it is
-	// executed on. Data is encoded as JSON on the way.
+	// executed on ([RenderRequest]). Data is encoded as JSON on the way: at
+	// most 32 levels deep, and its strings valid UTF-8.
 	Template string         `json:"template,omitempty"`
 	Data     map[string]any `json:"data,omitempty"`
 	// Route says which channels to use; by default [Config.Route].
@@ -42,9 +43,9 @@ type Notification struct {
 // Recipient is who a notification goes to.
 type Recipient struct {
 	// ID is the host's own name for the recipient, and appears in events.
-	// Required, unless Addresses is not empty.
+	// Required, unless Addresses is not empty. At most 255 bytes.
 	ID string `json:"id,omitempty"`
-	// Name is how the recipient is addressed.
+	// Name is how the recipient is addressed: one line of at most 255 bytes.
 	Name string `json:"name,omitempty"`
 	// Locale is a BCP 47 language tag such as "de-AT"; it selects templates.
 	Locale string `json:"locale,omitempty"`
@@ -64,11 +65,13 @@ type Content struct {
 	Body string `json:"body,omitempty"`
 	// HTML is the body of a mail as HTML, beside Body.
 	HTML string `json:"html,omitempty"`
-	// URL is where the message leads to.
+	// URL is where the message leads to: http, https or a scheme of the host's
+	// own app, of at most 2048 bytes.
 	URL string `json:"url,omitempty"`
 	// Data travels with a push.
 	Data map[string]string `json:"data,omitempty"`
-	// ReplyTo and UnsubscribeURL become headers of a mail.
+	// ReplyTo, a plain address, and UnsubscribeURL, https in ASCII of at most
+	// 900 bytes, become headers of a mail.
 	ReplyTo        string `json:"reply_to,omitempty"`
 	UnsubscribeURL string `json:"unsubscribe_url,omitempty"`
 	// Attachments go with a mail.

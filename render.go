@@ -27,7 +27,8 @@ type RenderRequest struct {
 }
 
 // renderDefault makes the message of one of the four channels of this package.
-// A template's parts come before Content's. The locale is that of the template
+// A template's parts come before Content's; without a form for the channel, it
+// is all Content's, if that has anything. The locale is that of the template
 // that was found. The error of a missing template or form wraps ErrNotFound,
 // that of a channel of the host's own ErrUnsupported; none holds a data value.
 func renderDefault(req RenderRequest, t *templates) (m Message, locale string, err error) {
@@ -39,13 +40,15 @@ func renderDefault(req RenderRequest, t *templates) (m Message, locale string, e
 	var made parts
 	if req.Template != "" {
 		found, err := t.find(req.Template, req.Channel, req.Recipient.Locale)
-		if err != nil {
+		switch {
+		case err == nil:
+			if made, err = found.execute(req); err != nil {
+				return nil, "", err
+			}
+			locale = found.locale
+		case !t.known(req.Template) || req.Content.isEmpty():
 			return nil, "", err
 		}
-		if made, err = found.execute(req); err != nil {
-			return nil, "", err
-		}
-		locale = found.locale
 	}
 	switch req.Channel {
 	case EmailChannel:
@@ -140,7 +143,7 @@ func subject(c Content) string {
 	if c.Title != "" {
 		return c.Title
 	}
-	for line := range strings.FieldsFuncSeq(c.Body, breaksLine) {
+	for line := range strings.FieldsFuncSeq(c.Body, endsLine) {
 		line = strings.Join(strings.Fields(line), " ")
 		if line == "" {
 			continue
@@ -152,6 +155,8 @@ func subject(c Content) string {
 	}
 	return ""
 }
+
+func endsLine(r rune) bool { return r == '\n' || r == '\r' || r == '\u2028' || r == '\u2029' }
 
 // withURL puts the URL on a line of its own, unless the text has it.
 func withURL(text, url string) string {

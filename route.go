@@ -1,7 +1,8 @@
 package notify
 
 // Route is a plan of channels: one channel, or a [First] or [All] of routes.
-// The zero Route is the default one. Routes are values and may be shared.
+// The zero Route is the default one. Routes are values and may be shared. A
+// route has at most 8 levels and 32 legs.
 type Route struct {
 	kind     routeKind
 	channel  Channel

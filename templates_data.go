@@ -1,7 +1,6 @@
 package notify
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
@@ -32,7 +31,7 @@ func templateFuncs() map[string]any {
 		"le": order(func(c int) bool { return c <= 0 }),
 		"gt": order(func(c int) bool { return c > 0 }),
 		"ge": order(func(c int) bool { return c >= 0 }),
-		"_value": func(v any) (any, error) {
+		valueFunc: func(v any) (any, error) {
 			if v == nil {
 				return nil, errNoValue
 			}
@@ -187,24 +186,14 @@ func plainValue(value any, depth int) (any, error) {
 		}
 		return plain, nil
 	default:
-		decoded, err := throughJSON(v)
+		encoded, err := marshal(v)
 		if err != nil {
-			return nil, err
+			return nil, errors.New("the data cannot be encoded as JSON")
+		}
+		decoded, err := decode(encoded)
+		if err != nil {
+			return nil, errors.New("the data cannot be read back from JSON")
 		}
 		return plainValue(decoded, depth)
 	}
-}
-
-func throughJSON(value any) (any, error) {
-	encoded, err := marshal(value)
-	if err != nil {
-		return nil, errors.New("the data cannot be encoded as JSON")
-	}
-	decoder := json.NewDecoder(bytes.NewReader(encoded))
-	decoder.UseNumber()
-	var decoded any
-	if err := decoder.Decode(&decoded); err != nil {
-		return nil, errors.New("the data cannot be encoded as JSON")
-	}
-	return decoded, nil
 }

@@ -21,8 +21,10 @@ type part struct {
 	}
 }
 
-// errNoValue is a nil that a template would have printed.
+// errNoValue is a nil that a template would have printed; valueFunc refuses it.
 var errNoValue = errors.New("no value")
+
+const valueFunc = "_value"
 
 // execute makes every part of the form.
 func (f *form) execute(req RenderRequest) (parts, error) {
@@ -73,11 +75,15 @@ func withoutValues(err error) error {
 	// "template: FILE:LINE:COLUMN: executing NAME at <SOURCE>: ...": up to
 	// there, all is from the template.
 	where, _, ok := strings.Cut(err.Error(), ">: ")
-	if _, source, found := strings.Cut(where, " at <"); ok && found {
-		where, _, _ = strings.Cut(where, ": executing ")
-		return fmt.Errorf("%s: {{%s}}: %s", strings.TrimPrefix(where, "template: "), source, problem)
+	where, source, found := strings.Cut(where, " at <")
+	if !ok || !found {
+		return errors.New(problem)
 	}
-	return errors.New(problem)
+	where, _, _ = strings.Cut(strings.TrimPrefix(where, "template: "), ": executing ")
+	if source == valueFunc {
+		return fmt.Errorf("at %s: %s", where, problem)
+	}
+	return fmt.Errorf("at %s: %.80s: %s", where, source, problem)
 }
 
 var errPartTooLarge = fmt.Errorf("%w: more than 1 MiB came out", ErrTooLarge)
@@ -154,7 +160,7 @@ func guardNil(pipe *parse.PipeNode) {
 	guard := &parse.CommandNode{
 		NodeType: parse.NodeCommand,
 		Pos:      first.Pos,
-		Args:     []parse.Node{parse.NewIdentifier("_value").SetPos(first.Pos).SetTree(nil)},
+		Args:     []parse.Node{parse.NewIdentifier(valueFunc).SetPos(first.Pos).SetTree(nil)},
 	}
 	pipe.Cmds = append([]*parse.CommandNode{first, guard}, pipe.Cmds[1:]...)
 }

@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"bytes"
 	"encoding"
 	"encoding/json"
 	"errors"
@@ -16,8 +17,8 @@ const maxDataDepth = 32
 // dataCheck goes through Notification.Data and measures it. It stops at its
 // budget, so that values that share parts, or contain themselves, end too.
 type dataCheck struct {
-	// bytes counts the strings, and nodes all values: the JSON form has at
-	// least bytes+nodes bytes.
+	// bytes counts the strings as JSON, and nodes all values: the JSON form has
+	// at least bytes+nodes bytes.
 	bytes, nodes int
 	budget       int
 	// over says that the budget did not suffice.
@@ -27,14 +28,14 @@ type dataCheck struct {
 var (
 	errDataUTF8    = errors.New("has to be valid UTF-8")
 	errDataDepth   = fmt.Errorf("is nested deeper than %d levels", maxDataDepth)
-	errDataNumber  = errors.New("has a number that JSON cannot write (NaN or infinite)")
+	errDataNumber  = errors.New("has a number that JSON or a float64 cannot hold")
 	errDataTooMuch = errors.New("is too large")
 )
 
 func (c *dataCheck) size() int { return c.bytes + c.nodes }
 
 func (c *dataCheck) count(s string) error {
-	c.bytes += len(s)
+	c.bytes += jsonSize(s)
 	if !utf8.ValidString(s) {
 		return errDataUTF8
 	}
@@ -56,6 +57,11 @@ func (c *dataCheck) value(value any, depth int) error {
 			return errDataNumber
 		}
 		return nil
+	case json.Number:
+		if _, err := v.Float64(); err != nil || !json.Valid([]byte(v)) {
+			return errDataNumber
+		}
+		return c.count(string(v))
 	case map[string]any:
 		for key, element := range v {
 			if err := errors.Join(c.count(key), c.value(element, depth+1)); err != nil {
@@ -92,22 +98,29 @@ func (c *dataCheck) typed(value any, depth int) error {
 	// Go values may be far larger than their JSON form: omitted fields count
 	// here, and shared parts count each time.
 	within := dataCheck{budget: 16 * c.budget}
-	if err := within.reflected(reflect.ValueOf(value), depth); err != nil {
+	if err := within.reflected(reflect.ValueOf(value), 0); err != nil {
 		return err
 	}
 	encoded, err := marshal(value)
 	if err != nil {
 		return fmt.Errorf("has a value of type %T, which cannot be encoded as JSON", value)
 	}
-	c.bytes += len(encoded)
 	if !utf8.Valid(encoded) {
 		return errDataUTF8
 	}
-	return nil
+	decoded, err := decode(encoded)
+	if err != nil {
+		return fmt.Errorf("has a value of type %T, which cannot be read back from JSON", value)
+	}
+	bytes, nodes := c.bytes+len(encoded), c.nodes
+	err = c.value(decoded, depth)
+	c.bytes, c.nodes = bytes, nodes
+	return err
 }
 
 func (c *dataCheck) reflected(v reflect.Value, depth int) error {
-	if err := c.enter(depth); err != nil {
+	// Pointers and interfaces count here, which JSON does not see.
+	if err := c.enter(depth / 4); err != nil {
 		return err
 	}
 	if v.IsValid() && v.CanInterface() {
@@ -160,4 +173,12 @@ func marshal(value any) (encoded []byte, err error) {
 		}
 	}()
 	return json.Marshal(value)
+}
+
+// decode reads JSON with its numbers as written.
+func decode(encoded []byte) (value any, err error) {
+	decoder := json.NewDecoder(bytes.NewReader(encoded))
+	decoder.UseNumber()
+	err = decoder.Decode(&value)
+	return value, err
 }
