@@ -22,6 +22,7 @@ func TestCloseWaitsForHandlersAndEndsEverything(t *testing.T) {
 		finished := false
 		consumed := make(chan error, 1)
 		publish(t, b, "t", "k", 0, 10)
+		require.NoError(t, b.Fix(t.Context(), "t", "g", backend.FromOldest()))
 		go func() {
 			consumed <- b.Consume(context.Background(), backend.Consumption{
 				Topic: "t", Group: "g",

@@ -4,6 +4,7 @@ import (
 	"container/heap"
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -59,24 +60,24 @@ type delayed struct {
 }
 
 func (d *delayed) post(out []backend.Publication) error {
-	later := 0
-	for _, p := range out {
-		if !p.At.IsZero() {
-			later++
-		}
-	}
-	if later == 0 {
+	if !slices.ContainsFunc(out, func(p backend.Publication) bool { return !p.At.IsZero() }) {
 		d.publish(out)
 		return nil
 	}
 	now := time.Now()
+	later := 0
+	for _, p := range out {
+		if p.At.After(now) {
+			later++
+		}
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.over {
 		return backend.ErrClosed
 	}
 	d.flush(now)
-	if len(d.queue)+later > d.backend.config.MaxDelayed {
+	if later > 0 && len(d.queue)+later > d.backend.config.MaxDelayed {
 		return fmt.Errorf("%d messages wait for their time: %w", len(d.queue), backend.ErrOverloaded)
 	}
 	var first *publication
@@ -89,7 +90,7 @@ func (d *delayed) post(out []backend.Publication) error {
 			p.Message = own(p.Message)
 			heap.Push(&d.queue, &publication{p, d.seq})
 		} else {
-			d.publish([]backend.Publication{p})
+			d.backend.topic(p.Topic).append(own(p.Message))
 		}
 	}
 	if len(d.queue) > 0 && d.queue[0] != first {
