@@ -35,6 +35,9 @@ func (b *Backend) consume(ctx context.Context, m *member) error {
 	}
 	m.ctx = context.WithoutCancel(ctx)
 
+	if ctx.Err() != nil {
+		return nil
+	}
 	t := b.topic(m.Topic)
 	for !m.join(t.group(m.Group, backend.FromOldest())) {
 	}

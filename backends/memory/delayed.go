@@ -4,6 +4,7 @@ import (
 	"container/heap"
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -59,33 +60,42 @@ type delayed struct {
 }
 
 func (d *delayed) post(out []backend.Publication) error {
-	later := 0
-	for _, p := range out {
-		if !p.At.IsZero() {
-			later++
-		}
-	}
-	if later == 0 {
+	if !slices.ContainsFunc(out, func(p backend.Publication) bool { return !p.At.IsZero() }) {
 		d.publish(out)
 		return nil
 	}
 	now := time.Now()
+	later := 0
+	for _, p := range out {
+		if p.At.After(now) {
+			later++
+		}
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.over {
+		return backend.ErrClosed
+	}
 	d.flush(now)
-	if len(d.queue)+later > d.backend.config.MaxDelayed {
+	if later > 0 && len(d.queue)+later > d.backend.config.MaxDelayed {
 		return fmt.Errorf("%d messages wait for their time: %w", len(d.queue), backend.ErrOverloaded)
+	}
+	var first *publication
+	if len(d.queue) > 0 {
+		first = d.queue[0]
 	}
 	for _, p := range out {
 		if p.At.After(now) {
 			d.seq++
 			p.Message = own(p.Message)
-			heap.Push(&d.queue, publication{p, d.seq})
+			heap.Push(&d.queue, &publication{p, d.seq})
 		} else {
-			d.publish([]backend.Publication{p})
+			d.backend.topic(p.Topic).append(own(p.Message))
 		}
 	}
-	d.arm()
+	if len(d.queue) > 0 && d.queue[0] != first {
+		d.arm()
+	}
 	return nil
 }
 
@@ -99,7 +109,7 @@ func (d *delayed) publish(out []backend.Publication) {
 // flush appends what is due. mu is held.
 func (d *delayed) flush(now time.Time) {
 	for len(d.queue) > 0 && !d.queue[0].At.After(now) {
-		p := heap.Pop(&d.queue).(publication)
+		p := heap.Pop(&d.queue).(*publication)
 		d.backend.topic(p.Topic).append(p.Message)
 	}
 }
@@ -153,7 +163,7 @@ type publication struct {
 }
 
 // publications is a heap, the earliest first.
-type publications []publication
+type publications []*publication
 
 func (p publications) Len() int      { return len(p) }
 func (p publications) Swap(i, j int) { p[i], p[j] = p[j], p[i] }
@@ -165,12 +175,12 @@ func (p publications) Less(i, j int) bool {
 	return p[i].seq < p[j].seq
 }
 
-func (p *publications) Push(x any) { *p = append(*p, x.(publication)) }
+func (p *publications) Push(x any) { *p = append(*p, x.(*publication)) }
 
 func (p *publications) Pop() any {
 	last := len(*p) - 1
 	pub := (*p)[last]
-	(*p)[last] = publication{}
+	(*p)[last] = nil
 	*p = (*p)[:last]
 	return pub
 }

@@ -38,6 +38,7 @@ type group struct {
 
 	lanes lanes
 	turn  bool // whose turn it is: the lanes' or the log's
+	turns int  // of members, to start workers
 
 	catching []*catchUp
 }
@@ -134,16 +135,16 @@ func (g *group) rouse(w *worker) {
 	g.idle = slices.DeleteFunc(g.idle, func(other *worker) bool { return other == w })
 }
 
-// spawn starts a further worker in a member that may have one more. mu is held.
+// spawn starts a further worker in a member that may have one more, the members
+// in turn. mu is held.
 func (g *group) spawn() {
-	for i, m := range g.members {
-		if m.leaving || len(m.workers) >= m.Concurrency {
-			continue
+	for range g.members {
+		g.turns++
+		m := g.members[g.turns%len(g.members)]
+		if len(m.workers) < m.Concurrency {
+			m.start()
+			return
 		}
-		m.start()
-		// The next one is another member's.
-		g.members = append(slices.Delete(g.members, i, i+1), m)
-		return
 	}
 }
 
@@ -241,6 +242,7 @@ func (g *group) takeQueued(w *worker, limit int) bool {
 		return false
 	}
 	attempt := g.lanes.take(w, limit)
+	w.buffer = w.messages
 	w.batch.Reset(attempt, w.messages)
 	return true
 }

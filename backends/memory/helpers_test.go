@@ -51,9 +51,11 @@ func each(f func(e *event, attempt int) error) func(context.Context, *backend.Ba
 	}
 }
 
-// consume consumes until the returned function is called, which waits.
+// consume consumes, from the oldest message, until the returned function is
+// called, which waits.
 func consume(t *testing.T, b *memory.Backend, c backend.Consumption) (leave func()) {
 	t.Helper()
+	require.NoError(t, b.Fix(t.Context(), c.Topic, c.Group, backend.FromOldest()))
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- b.Consume(ctx, c) }()

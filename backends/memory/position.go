@@ -155,6 +155,9 @@ func (t *topic) start(from backend.Start) (*segment, int64) {
 func (g *group) lag() int64 {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.gone {
+		return 0
+	}
 	t := g.topic
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -188,9 +191,13 @@ type catchUp struct {
 
 func (g *group) catchUp(ctx context.Context) error {
 	g.mu.Lock()
+	if g.gone {
+		g.mu.Unlock()
+		return errNoPosition
+	}
 	tail := g.topic.tail.Load()
 	c := &catchUp{until: tail, left: g.out + tail - g.pos, done: make(chan struct{})}
-	if c.left == 0 || g.gone {
+	if c.left == 0 {
 		g.mu.Unlock()
 		return nil
 	}

@@ -96,9 +96,7 @@ func deliver(ctx context.Context, out chan<- *message.Message, b *backend.Batch)
 	if err != nil {
 		return 0, fmt.Errorf("encode: %w", err)
 	}
-	if m == b.Message() {
-		m = m.Copy()
-	}
+	m = m.Copy() // b.Message() is shared, or not made to be acknowledged
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	m.SetContext(ctx)
