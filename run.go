@@ -27,6 +27,7 @@ func (n *Notifier) Run(ctx context.Context) error {
 		n.mu.Unlock()
 		return fmt.Errorf("notify: Run was called before, or after Close: %w", ErrClosed)
 	}
+	n.checkRouteLocked()
 	if err := n.problems.err(); err != nil {
 		n.mu.Unlock()
 		return err
@@ -56,6 +57,14 @@ func (n *Notifier) Run(ctx context.Context) error {
 	n.endErr = err
 	n.mu.Unlock()
 	return err
+}
+
+// checkRouteLocked checks the default route against the providers, which are
+// all registered by now.
+func (n *Notifier) checkRouteLocked() {
+	if !n.config.Route.IsZero() {
+		n.problems.route("Config.Route", n.config.Route, n.validation.channels)
+	}
 }
 
 // start fixes the observers' positions and starts them, then the pipeline:

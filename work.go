@@ -82,7 +82,7 @@ func workOf(m *message.Message) (*work, error) {
 		return c.work, nil
 	}
 	w := &work{}
-	if err := json.Unmarshal(m.Payload, w); err != nil {
+	if err := unmarshalExact(m.Payload, w); err != nil {
 		return nil, fmt.Errorf("notify: decode work: %w", err)
 	}
 	if w.Version > workVersion {
