@@ -158,6 +158,9 @@ func readAttributes(from message.Metadata, ownSource string, found *problems) (E
 		TraceParent:    read(attrTraceParent),
 		TraceState:     read(attrTraceState),
 	}
+	if e.TraceParent == "" {
+		e.TraceState = ""
+	}
 	if e.Source != "" && e.Source != ownSource {
 		if problem := sourceProblem(e.Source); problem != "" {
 			found.add(attrSource, "%s", problem)
