@@ -102,6 +102,7 @@ func serve(t testing.TB, o serverOptions) *server {
 		_ = smtpServer.Serve(listener) // ends with ErrServerClosed
 	}()
 	t.Cleanup(func() {
+		_ = listener.Close() // Close does not know it before Serve has begun
 		_ = smtpServer.Close()
 		<-done
 	})
