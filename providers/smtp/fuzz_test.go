@@ -35,8 +35,7 @@ func FuzzHeaders(f *testing.F) {
 			require.Equal(t, notify.VerdictPermanent, failure.Verdict, err)
 			return
 		}
-		mails := s.received()
-		header, parts := parse(t, mails[len(mails)-1].raw)
+		header, parts := parse(t, s.last().raw)
 
 		want := []string{"Auto-Submitted", "Content-Type", "Date", "From", "Message-Id", "Mime-Version", "Subject", "To"}
 		if file == "" && (text == "" || html == "") {
