@@ -161,6 +161,36 @@ func TestReplies(t *testing.T) {
 	}
 }
 
+// TestLoginMakesNoSense has a server whose challenge is not base64.
+func TestLoginMakesNoSense(t *testing.T) {
+	t.Parallel()
+	s := follow(t, script{replies: map[string]string{"EHLO": "250-mx.example.com\r\n250 AUTH PLAIN", "AUTH": "334 canary!"}})
+	p := open(t, smtp.Config{Addr: s.addr, TLS: smtp.TLSNone, Username: user, Password: password})
+	err := failure(t, p, delivery("k"))
+	require.Equal(t, notify.VerdictPermanent, err.Verdict)
+	require.Equal(t, notify.ClassAuth, err.Class)
+	require.EqualError(t, err, "permanent failure (auth): smtp: log in: failed")
+}
+
+// TestOpenerGivesUp has an opener that gives up when ctx ends.
+func TestOpenerGivesUp(t *testing.T) {
+	t.Parallel()
+	s := serve(t, serverOptions{})
+	ctx, cancel := context.WithCancel(t.Context())
+	p := open(t, smtp.Config{Addr: s.addr, OpenAttachment: func(ctx context.Context, _ string) (io.ReadCloser, error) {
+		cancel()
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}})
+	d := delivery("k")
+	d.Message.Attachments = []notify.Attachment{{Name: "a", Ref: "r"}}
+	_, err := p.Send(ctx, d)
+	require.ErrorIs(t, err, context.Canceled)
+	require.Equal(t, notify.VerdictTemporary, notify.AsSendError(err).Verdict)
+	require.Equal(t, notify.ClassTimeout, notify.AsSendError(err).Class)
+	require.Empty(t, s.received())
+}
+
 func TestMailTooLargeForARealServer(t *testing.T) {
 	t.Parallel()
 	s := serve(t, serverOptions{maxBytes: 2000})

@@ -143,7 +143,7 @@ func TestSubjectRoundTrip(t *testing.T) {
 	t.Parallel()
 	for _, subject := range []string{
 		"", "plain", "two  spaces", " leading and trailing ", "a\ttab", "=?utf-8?q?not_an_encoded_word?=",
-		strings.Repeat("x", 3000), strings.Repeat("word ", 400) + "end", strings.Repeat("日本語", 300), "ß" + strings.Repeat(" ", 200) + "ß",
+		strings.Repeat("x", 3000), strings.Repeat("word ", 400) + "end", strings.Repeat("日本語", 300), "x" + strings.Repeat("日本語", 30), "ß" + strings.Repeat(" ", 200) + "ß",
 	} {
 		_, h, _ := sent(t, smtp.Config{}, notify.Email{To: "ada@example.com", Subject: subject, Text: "x"})
 		require.Equal(t, subject, decoded(t, h.Get("Subject")))
