@@ -93,7 +93,6 @@ func (l *lanes) settle(ln *lane) {
 	switch {
 	case ln.inFlight > 0 || ln.state != laneHeld:
 	case len(ln.queue) == 0:
-		l.unstick(ln)
 		delete(l.byKey, ln.key)
 	case ln.pause > 0:
 		ln.state = laneParked
@@ -141,12 +140,6 @@ func (l *lanes) queue(h held) bool {
 	return true
 }
 
-func (l *lanes) unstick(ln *lane) {
-	if l.stuck == ln {
-		l.stuck = nil
-	}
-}
-
 // giveBack puts a message before the others of its key.
 func (l *lanes) giveBack(h held) *lane {
 	ln := l.get(backend.Key(h.message))
@@ -192,7 +185,9 @@ func (l *lanes) take(w *worker, limit int) (attempt int) {
 		ln.queue = ln.queue[n:]
 		ln.inFlight += n
 		l.size -= n
-		l.unstick(ln)
+		if l.stuck == ln {
+			l.stuck = nil
+		}
 		if ln.attempt > 0 {
 			return ln.attempt + 1
 		}
