@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-6c01d079/notify/backend"
@@ -452,6 +453,40 @@ func TestWhoLeavesFinishesItsMessageAndLeavesTheRestInOrder(t *testing.T) {
 		require.Equal(t, []int{0}, first)
 		require.Len(t, second, 49)
 		require.True(t, slices.IsSorted(second))
+	})
+}
+
+func TestWhoLeavesHandsTheRestOverAtOnce(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, b *memory.Backend) {
+		finish := make(chan struct{})
+		begun := time.Now()
+		leave := consume(t, b, backend.Consumption{Topic: "t", Group: "g", Handle: each(func(*event, int) error {
+			<-finish
+			return nil
+		})})
+		synctest.Wait()
+		var others atomic.Int64
+		stay := consume(t, b, backend.Consumption{Topic: "t", Group: "g", Handle: each(func(*event, int) error {
+			others.Add(1)
+			return nil
+		})})
+		synctest.Wait()
+		var ms []*message.Message
+		for i := range 100 {
+			ms = append(ms, local(strconv.Itoa(i), 0))
+		}
+		require.NoError(t, b.PublishLocal("t", ms...))
+		synctest.Wait()
+		require.Zero(t, others.Load(), "one worker takes them all")
+		left := make(chan struct{})
+		go func() { leave(); close(left) }()
+		synctest.Wait()
+		require.EqualValues(t, 99, others.Load())
+		require.Zero(t, time.Since(begun))
+		close(finish)
+		<-left
+		stay()
 	})
 }
 
