@@ -123,3 +123,25 @@ func fanOut(b *testing.B, n, size int) {
 	}
 	require.NoError(b, mem.Close())
 }
+
+// BenchmarkCommit writes records four times each, with a message and a due
+// time that moves.
+func BenchmarkCommit(b *testing.B) {
+	mem := memory.New()
+	ctx := b.Context()
+	now := time.Now()
+	body := backend.Bytes("body")
+	m := local("k", 0)
+	out := []backend.Publication{{Topic: "t", Message: m}}
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		record := backend.Record{
+			ID: strconv.Itoa(i / 4 % 100_000), Body: body, Revision: int64(i/400_000*4 + i%4),
+			Due: now.Add(time.Duration(i) * time.Millisecond), Expires: now.Add(24 * time.Hour),
+		}
+		if _, err := mem.Commit(ctx, record, out); err != nil {
+			b.Fatal(err)
+		}
+	}
+	require.NoError(b, mem.Close())
+}

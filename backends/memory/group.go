@@ -46,7 +46,7 @@ type group struct {
 func newGroup(t *topic, name string, seg *segment, pos int64) *group {
 	g := &group{topic: t, name: name, seg: seg, pos: pos, limit: segmentSize}
 	g.low.Store(pos)
-	g.lanes.init(g)
+	g.lanes.group, g.lanes.byKey = g, make(map[string]*lane)
 	return g
 }
 

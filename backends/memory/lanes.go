@@ -48,11 +48,6 @@ type lanes struct {
 	timer       *time.Timer // for the first of parked
 }
 
-func (l *lanes) init(g *group) {
-	l.group = g
-	l.byKey = make(map[string]*lane)
-}
-
 // free tells how many of the messages, from the first, have no lane.
 func (l *lanes) free(messages []*message.Message) int {
 	for i, m := range messages {
@@ -229,7 +224,7 @@ func (l *lanes) drop() {
 	if l.timer != nil {
 		l.timer.Stop()
 	}
-	l.init(l.group)
+	clear(l.byKey)
 	l.first, l.last, l.stuck, l.parked, l.size = nil, nil, nil, nil, 0
 }
 

@@ -162,7 +162,9 @@ func (r *Records) write(s *stripe, record backend.Record, then func() error) (in
 		}
 		return 0, err
 	}
-	s.byID[record.ID] = e
+	if fresh {
+		s.byID[record.ID] = e
+	}
 	record.Aliases = slices.Concat(e.Aliases, added)
 	record.Revision++
 	e.Record = record
