@@ -61,21 +61,26 @@ func fanOut(b *testing.B, n, size int) {
 	mem := memory.New()
 	ctx, cancel := context.WithCancel(b.Context())
 	defer cancel()
-	var sums [128][8]uint64
+	var sums [128]struct {
+		atomic.Uint64
+		_ [7]uint64 // one to a cache line
+	}
 	for g := range n {
-		sum := &sums[g][0]
+		sum := &sums[g].Uint64
 		group := strconv.Itoa(g)
 		require.NoError(b, mem.Fix(ctx, "events", group, backend.FromNow()))
 		go func() {
 			_ = mem.Consume(ctx, backend.Consumption{
 				Topic: "events", Group: group, Concurrency: 16,
 				Handle: func(_ context.Context, batch *backend.Batch) (done int, err error) {
+					var seen uint64
+					defer func() { sum.Add(seen) }()
 					for batch.Next() {
 						e, ok := batch.Message().Context().(*benchEvent)
 						if !ok {
 							return done, fmt.Errorf("not an event")
 						}
-						*sum += e.payload[0]
+						seen += e.payload[0]
 						done++
 						if e.last != nil && e.last.groups.Add(-1) == 0 {
 							e.last.done <- struct{}{}
@@ -119,7 +124,7 @@ func fanOut(b *testing.B, n, size int) {
 	b.ReportMetric(float64((cpu()-before).Nanoseconds())/float64(b.N), "cpu-ns/op")
 	b.StopTimer()
 	for g := range n {
-		require.EqualValues(b, b.N, sums[g][0])
+		require.EqualValues(b, b.N, sums[g].Load())
 	}
 	require.NoError(b, mem.Close())
 }
