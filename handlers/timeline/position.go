@@ -62,14 +62,14 @@ func parseCursor(cursor string) (Position, error) {
 		return Position{}, nil
 	}
 	bad := &notify.FieldError{Field: "Query.After", Problem: "is not the Next of a page; leave it empty to begin anew"}
-	c, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
+	c, err := base64.RawURLEncoding.DecodeString(cursor)
 	if err != nil || len(c) <= cursorOverhead {
 		return Position{}, bad
 	}
-	checksum, c := binary.BigEndian.Uint32(c), c[crc32.Size:]
-	if checksum != crc32.ChecksumIEEE(c) || c[0] != cursorVersion {
+	micros := int64(binary.BigEndian.Uint64(c[crc32.Size+1:]))
+	p := Position{At: time.UnixMicro(micros).UTC(), ID: string(c[cursorOverhead:])}
+	if p.Cursor() != cursor { // version, checksum, and nothing ignored in the text
 		return Position{}, bad
 	}
-	micros := int64(binary.BigEndian.Uint64(c[1:]))
-	return Position{At: time.UnixMicro(micros).UTC(), ID: string(c[9:])}, nil
+	return p, nil
 }

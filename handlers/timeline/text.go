@@ -133,7 +133,7 @@ func describe(data any) (where, why string) {
 			why = "a call was unanswered"
 		}
 	case notify.Settled:
-		why = fmt.Sprintf("%s; attempts: %d, calls: %d", d.State, d.Attempts, d.Calls)
+		why = words(string(d.State), fmt.Sprint("attempts: ", d.Attempts), fmt.Sprint("calls: ", d.Calls))
 	case notify.Corrected:
 		why = fmt.Sprintf("from %s to %s", d.From, d.To)
 	case notify.AddressInvalid:
