@@ -167,8 +167,8 @@ func (d *decider) answer(r *record, number, ordinal int, ans answer, now time.Ti
 	if d.keeps(ruleV3) && (a.Over || !newest) {
 		return c, !a.Over, a.Lease.Until // 12
 	}
-	if a.Over {
-		return c, false, time.Time{}
+	if a.Over || newest && a.Lease.Until.IsZero() {
+		return c, false, time.Time{} // decided before, by a write whose success was not seen
 	}
 	a.Lease.Until = time.Time{}
 	failure := failureOf(ans.err)
