@@ -74,10 +74,11 @@ const (
 )
 
 // mayRepeat tells whether the ordinal may be called again under its key (9).
+// The call begins within its lease, so all of that has to be in the window.
 func (d *decider) mayRepeat(r *record, a *attemptRecord, leg *legRecord, p providerPolicy, now time.Time) bool {
 	calls, first := leg.calls(a.Provider)
 	return p.KeyWindow > 0 &&
-		now.Add(p.AttemptTimeout).Before(a.FirstCall.Add(p.KeyWindow)) &&
+		now.Add(leaseTime(p)).Before(a.FirstCall.Add(p.KeyWindow)) &&
 		calls < p.Attempts && now.Sub(first) < p.Budget &&
 		!r.Canceled && now.Before(r.Deadline)
 }
