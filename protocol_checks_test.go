@@ -29,7 +29,7 @@ func (w *world) stored(row backend.Record) {
 	}
 	w.trace("stored %s: routed %v, canceled %v, settled %v, %s, legs %s", next.ID, next.Routed, next.Canceled, next.settled(), next.state(), describeLegs(next))
 	w.checkOutbox(before, next)
-	for _, problem := range checkStep(before, next, w.owns) {
+	for _, problem := range checkStep(before, next, w.scenario.resends, w.owns) {
 		w.violated("%s", problem)
 	}
 }
@@ -66,9 +66,10 @@ func (w *world) checkOutbox(before, next *record) {
 	}
 }
 
-// checkStep checks what a change of a record may do. owned tells whether an
-// execution is at an attempt whose intent is open.
-func checkStep(before, next *record, owned func(*attemptRecord) bool) (problems []string) {
+// checkStep checks what a change of a record may do. resends says that a leg may
+// be sent again in doubt; owned tells whether an execution is at an attempt
+// whose intent is open.
+func checkStep(before, next *record, resends bool, owned func(*attemptRecord) bool) (problems []string) {
 	found := func(text string) { problems = append(problems, text) }
 	if before.Routed && len(before.Legs) > 0 && !reflect.DeepEqual(before.Plan, next.Plan) {
 		found("4: the plan changed")
@@ -89,12 +90,12 @@ func checkStep(before, next *record, owned func(*attemptRecord) bool) (problems 
 		if i < len(before.Legs) {
 			was = &before.Legs[i]
 		}
-		problems = append(problems, checkLeg(before, next, i+1, was, owned)...)
+		problems = append(problems, checkLeg(before, next, i+1, was, resends, owned)...)
 	}
 	return problems
 }
 
-func checkLeg(before, next *record, number int, was *legRecord, owned func(*attemptRecord) bool) (problems []string) {
+func checkLeg(before, next *record, number int, was *legRecord, resends bool, owned func(*attemptRecord) bool) (problems []string) {
 	found := func(text string) { problems = append(problems, text) }
 	leg := next.leg(number)
 	name := "leg " + itoa(number)
@@ -123,7 +124,7 @@ func checkLeg(before, next *record, number int, was *legRecord, owned func(*atte
 				found("6: an attempt of " + name + " began after Cancel")
 			}
 			for k := range j {
-				if !isOver(next, number, k+1) {
+				if !resends && !isOver(next, number, k+1) {
 					found("1, 2: an attempt of " + name + " began while attempt " + itoa(k+1) + " may have had its effect")
 				}
 			}

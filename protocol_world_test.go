@@ -46,6 +46,7 @@ type world struct {
 	shared   *memory.Backend
 	codec    *codec
 	services *services
+	offered  []*service
 	victim   *process
 	other    *process
 	n        map[*process]*Notifier
@@ -124,7 +125,7 @@ func (s scenario) run(t *testing.T, v variant, f fate, without rule) (out outcom
 
 func newWorld(s scenario, v variant, f fate) *world {
 	w := &world{
-		scenario: s, variant: v, shared: memory.New(), codec: newCodec("test"),
+		scenario: s, offered: s.services(), variant: v, shared: memory.New(), codec: newCodec("test"),
 		n: map[*process]*Notifier{}, over: make(chan struct{}), began: time.Now(),
 		versions: map[string]*record{}, raised: map[string]string{}, published: map[string]string{},
 		order: map[string][]string{}, seen: map[*process][]Event[any]{},
@@ -151,7 +152,7 @@ func (w *world) begin(p *process, without rule) error {
 		Backend: w.variant.wrap(p), KeepBackend: true, AddressKey: []byte("0123456789abcdef"), Source: "test",
 		Logger: slog.New(slog.DiscardHandler), DrainTimeout: time.Second,
 	}
-	services := w.scenario.services()
+	services := w.offered
 	if w.scenario.noSweep {
 		config.Roles = &Roles{Deliver: true, Observe: true, Route: p == w.victim}
 		for _, s := range services {

@@ -2,10 +2,9 @@ package notify
 
 import (
 	"flag"
+	"strings"
 	"testing"
 	"time"
-
-	"github.com/stretchr/testify/require"
 )
 
 var (
@@ -38,6 +37,13 @@ func stride() int {
 	}
 }
 
+func requireNone(t *testing.T, f fate, out outcome) {
+	t.Helper()
+	if len(out.violations) > 0 {
+		t.Fatalf("%+v:\n%s\n\n%s", f, strings.Join(out.violations, "\n"), out.trace)
+	}
+}
+
 // TestTwoNotifiers strikes one of two processes at every one of its moves, and
 // checks that the other makes good what it left.
 func TestTwoNotifiers(t *testing.T) {
@@ -47,7 +53,7 @@ func TestTwoNotifiers(t *testing.T) {
 			t.Run(v.name+"/"+s.name, func(t *testing.T) {
 				t.Parallel()
 				out := s.run(t, v, fate{}, 0)
-				require.Empty(t, out.violations, out.trace)
+				requireNone(t, fate{}, out)
 				n := *protocolOffset
 				for at := 1; at <= out.moves; at++ {
 					for _, f := range fates(at) {
@@ -55,7 +61,7 @@ func TestTwoNotifiers(t *testing.T) {
 							continue
 						}
 						struck := s.run(t, v, f, 0)
-						require.Empty(t, struck.violations, "%+v of %d moves\n%s", f, out.moves, struck.trace)
+						requireNone(t, f, struck)
 					}
 				}
 				t.Logf("%d moves", out.moves)
