@@ -83,7 +83,8 @@ var errNewerWork = fmt.Errorf("work of a newer version: %w", ErrUnsupported)
 
 func workOf(m *message.Message) (*work, error) {
 	if c, ok := m.Context().(*workContext); ok {
-		return c.work, nil
+		own := *c.work // the message is shared
+		return &own, nil
 	}
 	w := &work{}
 	if err := unmarshalExact(m.Payload, w); err != nil {
