@@ -14,13 +14,14 @@ import (
 type recorder struct {
 	mu      sync.Mutex // guards the following
 	events  []notify.Event[any]
-	byID    map[string]int
+	byID    map[string]int   // index in events
+	of      map[string][]int // of a notification, in order
 	changed chan struct{} // closed with the next event
 	broken  []string      // events that break a promise of notify's
 }
 
 func newRecorder() *recorder {
-	return &recorder{byID: map[string]int{}, changed: make(chan struct{})}
+	return &recorder{byID: map[string]int{}, of: map[string][]int{}, changed: make(chan struct{})}
 }
 
 func (r *recorder) observe(_ context.Context, e notify.Event[any]) error {
@@ -33,6 +34,7 @@ func (r *recorder) observe(_ context.Context, e notify.Event[any]) error {
 		return nil // it may come twice, but counts once
 	}
 	r.byID[e.ID] = len(r.events)
+	r.of[e.NotificationID] = append(r.of[e.NotificationID], len(r.events))
 	r.events = append(r.events, e)
 	close(r.changed)
 	r.changed = make(chan struct{})
@@ -51,11 +53,9 @@ func (r *recorder) all(id string) ([]notify.Event[any], <-chan struct{}) {
 	if id == "" {
 		return slices.Clone(r.events), r.changed
 	}
-	var events []notify.Event[any]
-	for _, e := range r.events {
-		if e.NotificationID == id {
-			events = append(events, e)
-		}
+	events := make([]notify.Event[any], len(r.of[id]))
+	for i, at := range r.of[id] {
+		events[i] = r.events[at]
 	}
 	return events, r.changed
 }
