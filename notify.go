@@ -147,9 +147,7 @@ func (n *Notifier) connect() problems {
 	if n.ledger.publisher, err = b.Publisher(); err != nil {
 		found.addErr(err, "Config.Backend", "has no publisher: %v", err)
 	}
-	if n.consumer, _ = b.(backend.Consumer); n.consumer == nil {
-		n.consumer = newRouterConsumer(b, n.log)
-	}
+	n.consumer = consumerOf(b, n.log)
 	n.bus.consumer = n.consumer
 	switch letters := b.(type) {
 	case backend.DeadLetters:

@@ -89,21 +89,31 @@ func (b *bus) startAll(ctx context.Context) error {
 
 // start is called with b.mu held.
 func (b *bus) start(ctx context.Context, r *runner) error {
-	if b.positions != nil {
-		if r.FormerName != "" {
-			if err := b.positions.Rename(ctx, eventsTopic, observerGroup(r.FormerName), r.group()); err != nil {
-				return fmt.Errorf("notify: rename observer %s: %w", r.Name, err)
-			}
+	if b.positions != nil && r.FormerName != "" {
+		if err := b.positions.Rename(ctx, eventsTopic, observerGroup(r.FormerName), r.group()); err != nil {
+			return fmt.Errorf("notify: rename observer %s: %w", r.Name, err)
 		}
-		if err := b.positions.Fix(ctx, eventsTopic, r.group(), r.From); err != nil {
-			return fmt.Errorf("notify: fix the position of observer %s: %w", r.Name, err)
-		}
+	}
+	if err := b.fix(ctx, eventsTopic, r.group(), r.From); err != nil {
+		return fmt.Errorf("notify: fix the position of observer %s: %w", r.Name, err)
 	}
 	ctx, r.halt = context.WithCancel(ctx)
 	go func() {
 		defer close(r.ended)
 		consume(ctx, b.consumer, r.consumption(), b.log)
 	}()
+	return nil
+}
+
+// fix sees to it that the group gets what is published from now on: by its
+// position, or where the backend has none, by its subscription.
+func (b *bus) fix(ctx context.Context, topic, group string, from backend.Start) error {
+	if b.positions != nil {
+		return b.positions.Fix(ctx, topic, group, from)
+	}
+	if s, ok := b.consumer.(subscriptions); ok {
+		return s.subscribe(ctx, topic, group)
+	}
 	return nil
 }
 

@@ -23,6 +23,7 @@ var (
 	_ backend.Admitter         = (*Backend)(nil)
 	_ backend.LocalPublisher   = (*Backend)(nil)
 	_ backend.Records          = (*Records)(nil)
+	_ backend.DeadLetters      = (*Records)(nil)
 )
 
 // Backend is the backend in memory. It implements every interface of package
@@ -32,7 +33,6 @@ var (
 // Topics and groups come into being when they are first named.
 type Backend struct {
 	*records
-	*letters
 
 	config  Config
 	delayed delayed
@@ -54,7 +54,6 @@ func New(opts ...func(*Config)) *Backend {
 	b := &Backend{
 		config:  config,
 		records: newRecords(config),
-		letters: newLetters(config),
 		done:    make(chan struct{}),
 	}
 	b.topics.Store(&map[string]*topic{})

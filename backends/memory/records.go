@@ -13,9 +13,12 @@ import (
 	"github.com/seed-6c01d079/notify/backend"
 )
 
-// Records keeps records by itself, for a program whose backend has none. What
-// it holds is lost with the process, and other processes do not see it.
+// Records keeps records and dead letters by itself, for a program whose backend
+// has none. What it holds is lost with the process, and other processes do not
+// see it.
 type Records struct {
+	*letters
+
 	max    int
 	seed   maphash.Seed
 	size   atomic.Int64
@@ -27,12 +30,12 @@ type Records struct {
 
 const stripes = 16
 
-// NewRecords returns an empty store; of the Config, only MaxRecords matters.
-// It needs no closing.
+// NewRecords returns an empty store; of the Config, MaxRecords and
+// MaxDeadLetters matter. It needs no closing.
 func NewRecords(opts ...func(*Config)) *Records { return newRecords(newConfig(opts)) }
 
 func newRecords(c Config) *Records {
-	r := &Records{max: c.MaxRecords, seed: maphash.MakeSeed()}
+	r := &Records{letters: newLetters(c), max: c.MaxRecords, seed: maphash.MakeSeed()}
 	r.aliases.holders = make(map[string]string)
 	for i := range r.stripes {
 		r.stripes[i].init()
