@@ -208,7 +208,7 @@ func (r *runner) redrive(ctx context.Context, m *message.Message) error {
 		runner: r, batch: backend.NewBatch(1, m), delivery: &delivery{runner: r, parent: parent},
 		began: time.Now(), timed: true,
 	}
-	t.first = t.began
+	t.clock(t.began)
 	r.stats.inFlight.Add(1)
 	defer func() {
 		r.stats.inFlight.Add(-1)

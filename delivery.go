@@ -21,7 +21,7 @@ type delivery struct {
 
 	emits atomic.Bool // emitted is not empty
 
-	mu      sync.Mutex     // guards the following, which only the worker's goroutine may read without
+	mu      sync.Mutex     // guards the following
 	began   time.Time      // when the current event did; zero: not known
 	emitted map[string]int // by type on the wire, of the current event
 }
@@ -50,15 +50,17 @@ func (r *runner) delivery() *delivery {
 	return &delivery{runner: r, parent: r.base}
 }
 
-// begin makes f the event that is being handled. A zero time is not known.
-func (d *delivery) begin(f *fact, at time.Time) {
+// begin makes f the event that is being handled.
+func (d *delivery) begin(f *fact) {
 	d.current.Store(f)
-	if at != d.began {
-		d.mu.Lock()
-		d.began = at
-		d.mu.Unlock()
-	}
 	d.again()
+}
+
+// clock says when the next event begins; zero: it is not known.
+func (d *delivery) clock(at time.Time) {
+	d.mu.Lock()
+	d.began = at
+	d.mu.Unlock()
 }
 
 // again says that the current event's handlers begin, perhaps once more.
@@ -148,5 +150,7 @@ func (d *delivery) timedOut(now time.Time) bool {
 	if w := d.watched.Load(); w != nil && w.Err() == context.DeadlineExceeded {
 		return true
 	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	return !d.began.IsZero() && now.Sub(d.began) >= d.runner.Timeout
 }

@@ -50,7 +50,7 @@ func (r *runner) handle(_ context.Context, b *backend.Batch) (done int, err erro
 		runner: r, batch: b, delivery: r.delivery(), began: time.Now(),
 		timed: r.timed.Load(), paused: r.pause.on(),
 	}
-	t.first = t.began
+	t.clock(t.began)
 	r.stats.inFlight.Add(1)
 	defer func() {
 		if !t.over { // the handler has ended its goroutine, as t.FailNow does
@@ -68,7 +68,7 @@ type turn struct {
 	delivery *delivery
 	done     int
 	began    time.Time // of what is not counted yet
-	first    time.Time // when the next event begins, if that is known
+	clocked  bool      // when the next event begins is known
 	matched  int       // events that are not counted yet
 	timed    bool
 	paused   bool
@@ -90,11 +90,11 @@ func (t *turn) run() (err error) {
 				return &undecodable{err}
 			}
 		}
-		if t.matches(f) {
+		if first := t.match(f, 0); first < len(t.Handlers) {
 			if t.paused && !t.wait() {
 				return nil // what is not done comes again
 			}
-			if err := t.one(f); err != nil {
+			if err := t.one(f, first); err != nil {
 				return err
 			}
 		}
@@ -110,28 +110,38 @@ func (t *turn) wait() bool {
 	defer t.stats.inFlight.Add(1)
 	ok := t.pause.wait(t.halted)
 	t.began = time.Now()
-	t.first = t.began
+	t.clock(t.began)
 	return ok
 }
 
-// one has the handlers handle one event.
-func (t *turn) one(f *fact) error {
-	t.delivery.begin(f, t.first)
+// clock says when the next event begins; zero: it is not known.
+func (t *turn) clock(at time.Time) {
+	t.clocked = !at.IsZero()
+	t.delivery.clock(at)
+}
+
+// one has the handlers handle one event, from the first that it is for on.
+func (t *turn) one(f *fact, first int) error {
+	d := t.delivery
+	d.begin(f)
 	t.handling = true
 	t.matched++
-	if err := t.call(t.delivery, f); err != nil {
+	if err := t.call(d, f, first); err != nil {
 		return err
 	}
 	t.handling = false
 	t.succeeded(f)
-	t.first = time.Time{}
-	if t.timed {
-		t.first = time.Now()
-		t.count(t.first, false)
-	}
-	if t.delivery.watched.Load() != nil {
-		t.delivery.end()
+	if d.watched.Load() != nil {
+		d.end()
 		t.delivery = t.runner.delivery()
+		t.clocked = true // whatever it was before
+	}
+	if t.timed {
+		now := time.Now()
+		t.count(now, false)
+		t.clock(now)
+	} else if t.clocked {
+		t.clock(time.Time{})
 	}
 	return nil
 }
@@ -174,19 +184,19 @@ func (t *turn) count(now time.Time, lastFailed bool) {
 	t.began, t.matched = now, 0
 }
 
-func (r *runner) matches(f *fact) bool {
-	for i := range r.Handlers {
-		if r.Handlers[i].matches(f.data) {
-			return true
-		}
+// match returns the index of the first handler, from one on, that the event is
+// for, or how many handlers there are.
+func (r *runner) match(f *fact, from int) int {
+	for from < len(r.Handlers) && !r.Handlers[from].matches(f.data) {
+		from++
 	}
-	return false
+	return from
 }
 
 // call calls the handlers of an event, inside middleware if there is any.
-func (r *runner) call(d *delivery, f *fact) error {
+func (r *runner) call(d *delivery, f *fact, first int) error {
 	if r.chain == nil {
-		return r.callHandlers(d, f)
+		return r.callHandlers(d, f, first)
 	}
 	// A message in its wire form and of its own, since middleware may change
 	// or keep it.
@@ -208,17 +218,15 @@ func (r *runner) afterMiddleware(m *message.Message) ([]*message.Message, error)
 	if d, _ := causeOf(m.Context()); d != nil {
 		d.again() // middleware may call it more than once
 	}
-	return nil, r.callHandlers(m.Context(), f)
+	return nil, r.callHandlers(m.Context(), f, r.match(f, 0))
 }
 
-func (r *runner) callHandlers(ctx context.Context, f *fact) error {
-	for i := range r.Handlers {
-		h := &r.Handlers[i]
-		if !h.matches(f.data) {
-			continue
-		}
+// callHandlers calls the handlers that the event is for; first is the index of
+// the first one.
+func (r *runner) callHandlers(ctx context.Context, f *fact, first int) error {
+	for i := first; i < len(r.Handlers); i = r.match(f, i+1) {
 		before := digest(f)
-		err := h.call(ctx, f)
+		err := r.Handlers[i].call(ctx, f)
 		if digest(f) != before {
 			panic(&changedEvent{observer: r.Name, kind: f.Type})
 		}

@@ -47,7 +47,8 @@ func Emit[T any](ctx context.Context, n *Notifier, data T, options ...func(*Enve
 		return "", err
 	}
 	now := time.Now()
-	f := newFact(n.codec, Envelope{Type: name, Time: now, Source: n.codec.source}, boxed)
+	f := &fact{data: boxed, codec: n.codec}
+	f.Time, f.Source = now, n.codec.source
 	d, cause := causeOf(ctx)
 	if cause != nil {
 		if err := d.mayEmit(boxed, name, cause); err != nil {
@@ -66,7 +67,7 @@ func Emit[T any](ctx context.Context, n *Notifier, data T, options ...func(*Enve
 	if f.ID == "" {
 		f.ID = newID(now)
 	}
-	f.msg.UUID = f.ID
+	f.complete()
 	if n.ledger.local != nil && (len(options) > 0 || raceBuild) {
 		f.Labels = maps.Clone(f.Labels)
 		// What a wire would refuse is refused here too.

@@ -72,10 +72,14 @@ type Retry struct {
 // Handler is a function for the events of one type, made by [Handle].
 type Handler struct {
 	event reflect.Type
-	// matches tells whether the event's data is of the handler's type; only
-	// then it may be called.
-	matches func(data any) bool
-	call    func(ctx context.Context, f *fact) error
+	isA   func(data any) bool // nil unless event is an interface
+	call  func(ctx context.Context, f *fact) error
+}
+
+// matches tells whether the event's data is of the handler's type; only then
+// the handler may be called.
+func (h *Handler) matches(data any) bool {
+	return reflect.TypeOf(data) == h.event || h.isA != nil && h.isA(data)
 }
 
 // Handle makes a function a handler of the events whose data is a T: one of
@@ -94,12 +98,15 @@ func Handle[T any](fn func(ctx context.Context, e Event[T]) error) Handler {
 	if fn == nil {
 		return h
 	}
-	h.matches = func(data any) bool {
-		_, ok := data.(T)
-		return ok
+	if h.event.Kind() == reflect.Interface {
+		h.isA = func(data any) bool {
+			_, ok := data.(T)
+			return ok
+		}
 	}
 	h.call = func(ctx context.Context, f *fact) error {
-		return fn(ctx, Event[T]{Envelope: f.Envelope, Data: f.data.(T)})
+		data := f.data.(T)
+		return fn(ctx, Event[T]{Envelope: f.Envelope, Data: data})
 	}
 	return h
 }
