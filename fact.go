@@ -22,15 +22,22 @@ type fact struct {
 	payload []byte
 	codec   *codec
 	msg     message.Message
+	alone   [1]*message.Message // the message as a list
 }
 
 var _ backend.Local = (*fact)(nil)
 
 func newFact(c *codec, envelope Envelope, data any) *fact {
 	f := &fact{Envelope: envelope, data: data, codec: c}
-	f.msg.UUID = envelope.ID
-	f.msg.SetContext(f)
+	f.complete()
 	return f
+}
+
+// complete makes the message, once the envelope has its ID.
+func (f *fact) complete() {
+	f.msg.UUID = f.ID
+	f.msg.SetContext(f)
+	f.alone[0] = &f.msg
 }
 
 // message is what a LocalPublisher takes.

@@ -49,14 +49,23 @@ const (
 	end
 )
 
-func (w *worker) work() {
+func (w *worker) work() { w.goOn(0, nil) }
+
+// goOn works, after a batch that ended so. If a handler ends the goroutine, as
+// t.FailNow does, another one goes on.
+func (w *worker) goOn(done int, err error) {
 	m := w.member
-	var (
-		done  int
-		err   error
-		pause time.Duration
-	)
+	ended := false
+	defer func() {
+		if !ended {
+			m.ended.Go(func() { w.goOn(w.batch.Exited()) })
+		}
+	}()
 	for {
+		var pause time.Duration
+		if err != nil {
+			pause = m.Backoff(w.batch.Attempt, err)
+		}
 		next := w.group.next(w, done, err != nil, pause)
 		for _, s := range w.skips {
 			if m.Skipped != nil {
@@ -65,15 +74,15 @@ func (w *worker) work() {
 		}
 		w.skips = w.skips[:0]
 		w.group.topic.gate.pass()
+		done, err = 0, nil
 		switch next {
 		case end:
+			ended = true
 			return
 		case wait:
 			<-w.token
-			continue
-		}
-		if done, err = m.Handle(m.ctx, &w.batch); err != nil {
-			pause = m.Backoff(w.batch.Attempt, err)
+		case handle:
+			done, err = m.Handle(m.ctx, &w.batch)
 		}
 	}
 }
