@@ -9,14 +9,16 @@
 // attributes, each left out where there is nothing to say, are
 //
 //   - of every event: notification_id, recipient_id, tenant, category, event_id,
-//     happened_at, caused_by (an event's ID) and trace_id (W3C Trace Context);
+//     happened_at, caused_by (an event's ID) and trace_id (of its W3C Trace
+//     Context);
 //   - of a leg or an attempt: leg, channel, attempt, provider, call, message_id;
 //   - of a failure: reason, verdict, class, code;
-//   - and what else the event says, under the name that its field has in JSON,
-//     but state and previous_state for a [notify.Corrected], at for the time of
-//     an [notify.Expired], and failed_event_id and failed_event_type for what an
-//     observer failed on. cost, to (of a [notify.FailedOver]) and labels are
-//     groups.
+//   - of a plan: channels, and rejected as "sms:no_address";
+//   - of a state: state, and previous_state of a [notify.Corrected];
+//   - of an observer: observer, failed_event_id, failed_event_type, attempts,
+//     letter_id, from_position, to_position;
+//   - and the rest of the event's fields, under their names in JSON. cost, to
+//     (of a [notify.FailedOver]) and labels are groups.
 //
 // The record's own time is when it was written; happened_at may be long
 // before.
