@@ -25,10 +25,11 @@
 //
 // # What a record never has
 //
-// No content and no addresses, nor the hash of one, since no event has the
-// former and the latter is left out. Of the host's own events, and of those
-// whose type this program does not know, only the envelope is written. Labels
-// are written only as far as [Config.Labels] names them.
+// No content and no addresses, since no event has them, and not the hash of an
+// address either. Of the host's own events, and of those whose type this
+// program does not know, only the envelope is written, and the leg or attempt
+// if they embed one. Labels are written only as far as [Config.Labels] names
+// them.
 //
 // # When the log fails
 //
