@@ -232,10 +232,8 @@ func announces(r *record, after int64) bool {
 func (w *world) checkCall(c called) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, answered := range w.answers {
-		if c.at.After(answered) {
-			w.violated("6: %s was called for %s after Cancel answered canceled", c.service.name, c.key)
-		}
+	if answered, ok := w.answers[c.notification]; ok && c.at.After(answered) {
+		w.violated("6: %s was called for %s after Cancel answered canceled", c.service.name, c.key)
 	}
 	if c.service.KeyWindow > 0 || w.scenario.resends {
 		return
@@ -243,7 +241,7 @@ func (w *world) checkCall(c called) {
 	w.services.mu.Lock()
 	defer w.services.mu.Unlock()
 	for _, earlier := range w.services.calls[:len(w.services.calls)-1] {
-		if earlier.notifierID == c.notifierID && earlier.leg == c.leg && earlier.effect {
+		if earlier.notification == c.notification && earlier.leg == c.leg && earlier.effect {
 			w.violated("1: %s was called for %s although %s had its effect", c.service.name, c.key, earlier.key)
 		}
 	}
@@ -297,7 +295,7 @@ func (w *world) checkEffects(r *record) {
 	w.services.mu.Lock()
 	defer w.services.mu.Unlock()
 	for _, c := range w.services.calls {
-		if c.notifierID != r.ID || !c.effect {
+		if c.notification != r.ID || !c.effect {
 			continue
 		}
 		effects[c.leg-1]++

@@ -35,7 +35,7 @@ type process struct {
 
 	mu    sync.Mutex // guards the following
 	armed bool
-	moves int
+	moves []string
 }
 
 // sessionTimeout is when the others get what a process that is gone had not
@@ -58,8 +58,8 @@ func (p *process) move(kind string, effect func() error) error {
 	p.mu.Lock()
 	hit := false
 	if p.armed {
-		p.moves++
-		hit = p.moves == p.fate.at
+		p.moves = append(p.moves, kind)
+		hit = len(p.moves) == p.fate.at
 	}
 	p.mu.Unlock()
 	if hit && !p.fate.after {

@@ -25,7 +25,7 @@ func withReceipts(channel Channel, reports []laterReport, replies ...reply) *ser
 
 var scenarios = []scenario{
 	{
-		name: "first takes it", route: First(EmailChannel, SMSChannel),
+		name: "first takes it", route: First(EmailChannel, SMSChannel), reports: true,
 		services: func() []*service { return []*service{plain(EmailChannel, takes), plain(SMSChannel, takes)} },
 	},
 	{
@@ -64,7 +64,7 @@ var scenarios = []scenario{
 		services: func() []*service { return []*service{plain(EmailChannel, losesReply), plain(SMSChannel, takes)} },
 	},
 	{
-		name: "in doubt, and goes on", route: First(EmailChannel, SMSChannel).OnDoubt(),
+		name: "in doubt, and goes on", route: First(EmailChannel, SMSChannel).OnDoubt(), reports: true,
 		services: func() []*service { return []*service{plain(EmailChannel, losesCall), plain(SMSChannel, takes)} },
 	},
 	{
@@ -81,7 +81,7 @@ var scenarios = []scenario{
 		},
 	},
 	{
-		name: "repeated, and refused", route: First(EmailChannel, SMSChannel),
+		name: "repeated, and refused", route: First(EmailChannel, SMSChannel), reports: true,
 		services: func() []*service {
 			return []*service{withKey(EmailChannel, losesReply, refuses), plain(SMSChannel, takes)}
 		},
@@ -107,7 +107,7 @@ var scenarios = []scenario{
 		},
 	},
 	{
-		name: "bounce in the window", route: First(EmailChannel, SMSChannel),
+		name: "bounce in the window", route: First(EmailChannel, SMSChannel), reports: true,
 		services: func() []*service {
 			bounce := []laterReport{{after: 5 * time.Second, event: Bounced{Class: ClassAddress}}}
 			return []*service{withReceipts(EmailChannel, bounce, takes), plain(SMSChannel, takes)}

@@ -47,14 +47,14 @@ type laterReport struct {
 
 // called is a call that reached a service.
 type called struct {
-	service    *service
-	key        string
-	leg        int
-	ordinal    int
-	call       int
-	at         time.Time
-	effect     bool
-	notifierID string
+	service      *service
+	key          string
+	leg          int
+	ordinal      int
+	call         int
+	at           time.Time
+	effect       bool
+	notification string
 }
 
 // services are all of them, as the world knows them.
@@ -118,7 +118,7 @@ func (f fake[M]) Send(_ context.Context, d Delivery[M]) (Receipt, error) {
 	err := f.process.move("call "+f.name, func() error {
 		_, leg, ordinal, _ := parseAttemptKey(d.Key)
 		r = f.process.world.services.receive(f.service, called{
-			key: d.Key, leg: leg, ordinal: ordinal, call: d.Call, notifierID: d.NotificationID,
+			key: d.Key, leg: leg, ordinal: ordinal, call: d.Call, notification: d.NotificationID,
 		})
 		return nil
 	})
