@@ -229,7 +229,7 @@ func announces(r *record, after int64) bool {
 }
 
 // checkCall checks a call that reached a service (1, 6).
-func (w *world) checkCall(c called) {
+func (w *world) checkCall(c called, before []called) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if answered, ok := w.answers[c.notification]; ok && c.at.After(answered) {
@@ -238,9 +238,7 @@ func (w *world) checkCall(c called) {
 	if c.service.KeyWindow > 0 || w.scenario.resends {
 		return
 	}
-	w.services.mu.Lock()
-	defer w.services.mu.Unlock()
-	for _, earlier := range w.services.calls[:len(w.services.calls)-1] {
+	for _, earlier := range before {
 		if earlier.notification == c.notification && earlier.leg == c.leg && earlier.effect {
 			w.violated("1: %s was called for %s although %s had its effect", c.service.name, c.key, earlier.key)
 		}

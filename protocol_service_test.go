@@ -87,10 +87,11 @@ func (s *services) receive(service *service, c called) reply {
 	}
 	r := service.replies[min(n, len(service.replies)-1)]
 	c.service, c.at, c.effect = service, time.Now(), r.effect && !known
+	earlier := slices.Clone(s.calls)
 	s.calls = append(s.calls, c)
 	s.mu.Unlock()
 	s.world.trace("%s is called for %s#%d: effect %v, error %v", service.name, c.key, c.call, c.effect, r.err)
-	s.world.checkCall(c)
+	s.world.checkCall(c, earlier)
 	if c.effect {
 		for _, l := range service.later {
 			s.world.hosts.Go(func() { s.world.reportLater(service, c.key, l) })
