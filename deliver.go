@@ -124,7 +124,7 @@ func (p *pipeline) grantAndCall(ctx context.Context, s stored, c *change, w *wor
 		number: epoch, expiresAt: c.Deadline,
 	})
 	failure := AsSendError(err)
-	chosen.sender.stats.handled(1, began, failure != nil)
+	chosen.sender.stats.handled(1, time.Since(began), failure != nil)
 	if failure == nil {
 		chosen.done(nil)
 	} else {

@@ -158,7 +158,7 @@ func ownCopy(nt Notification) (*Notification, error) {
 			return nil, &FieldError{Field: "Data", Problem: "cannot be encoded as JSON", Err: err}
 		}
 		nt.Data = nil
-		if err := json.Unmarshal(data, &nt.Data); err != nil {
+		if err := unmarshalExact(data, &nt.Data); err != nil {
 			return nil, &FieldError{Field: "Data", Problem: "cannot be read back from JSON", Err: err}
 		}
 	}
