@@ -49,9 +49,10 @@ func unharmed([]string) []fate { return []fate{{}} }
 // at names the fates of being struck at each move of a kind.
 func at(kind string, f fate) func([]string) []fate {
 	return func(moves []string) (all []fate) {
-		for i, m := range moves {
+		f.kind = kind
+		for _, m := range moves {
 			if m == kind {
-				f.at = i + 1
+				f.at++
 				all = append(all, f)
 			}
 		}

@@ -60,6 +60,19 @@ var scenarios = []scenario{
 		services: func() []*service { return []*service{plain(EmailChannel, busy), plain(SMSChannel, takes)} },
 	},
 	{
+		name: "canceled before it is sent", route: First(EmailChannel, SMSChannel), keyed: true, canceledFirst: true,
+		services: func() []*service { return []*service{plain(EmailChannel, takes), plain(SMSChannel, takes)} },
+	},
+	{
+		name: "first inside all", route: All(First(EmailChannel, SMSChannel), First(PushChannel, ChatChannel)),
+		services: func() []*service {
+			return []*service{
+				withKey(EmailChannel, losesCall, takes), plain(SMSChannel, takes),
+				plain(PushChannel, dislikes), plain(ChatChannel, takes),
+			}
+		},
+	},
+	{
 		name: "in doubt", route: First(EmailChannel, SMSChannel),
 		services: func() []*service { return []*service{plain(EmailChannel, losesReply), plain(SMSChannel, takes)} },
 	},

@@ -30,6 +30,9 @@ type scenario struct {
 	notBefore time.Duration
 	// cancel is when the host cancels it; 0 is never.
 	cancel time.Duration
+	// canceledFirst cancels it, by the ID that its idempotency key gives it,
+	// before it is sent.
+	canceledFirst bool
 	// resends says that a service of it may be used again in doubt.
 	resends bool
 	// noSweep runs no sweep in the process that takes over.
@@ -227,6 +230,9 @@ func (w *world) play(f fate) {
 	if w.scenario.notBefore > 0 {
 		nt.NotBefore = time.Now().Add(w.scenario.notBefore)
 	}
+	if w.scenario.canceledFirst {
+		w.asHost("cancel", func(n *Notifier) error { return w.cancelID(n, keyedID("", nt.Key)) })
+	}
 	w.asHost("send", func(n *Notifier) error {
 		id, err := n.Send(context.Background(), nt)
 		if err != nil {
@@ -254,6 +260,10 @@ func (w *world) cancel(n *Notifier) error {
 	w.mu.Lock()
 	id := w.accepted[0]
 	w.mu.Unlock()
+	return w.cancelID(n, id)
+}
+
+func (w *world) cancelID(n *Notifier, id string) error {
 	answer, err := n.Cancel(context.Background(), id)
 	w.trace("Cancel answered %q, %v", answer, err)
 	if errors.Is(err, ErrTooLate) {
