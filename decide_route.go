@@ -103,6 +103,12 @@ func (c *change) advance(from int) {
 	if c.settled() && c.d.keeps(ruleV12) {
 		return
 	}
+	for i := range c.Legs {
+		// What was reported since may have made good what ended otherwise.
+		if leg := &c.Legs[i]; leg.State == legEnded && leg.Reason != "" {
+			leg.Reason = c.lasting(i+1, leg.Reason)
+		}
+	}
 	result, starts := c.Plan.next(c.Legs)
 	if !c.Canceled {
 		for _, number := range starts {

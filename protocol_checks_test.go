@@ -229,21 +229,17 @@ func announces(r *record, after int64) bool {
 }
 
 // checkCall checks a call that reached a service (1, 6).
-func (w *world) checkCall(c called) {
+func (w *world) checkCall(c called, before []called) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, answered := range w.answers {
-		if c.at.After(answered) {
-			w.violated("6: %s was called for %s after Cancel answered canceled", c.service.name, c.key)
-		}
+	if answered, ok := w.answers[c.notification]; ok && c.at.After(answered) {
+		w.violated("6: %s was called for %s after Cancel answered canceled", c.service.name, c.key)
 	}
 	if c.service.KeyWindow > 0 || w.scenario.resends {
 		return
 	}
-	w.services.mu.Lock()
-	defer w.services.mu.Unlock()
-	for _, earlier := range w.services.calls[:len(w.services.calls)-1] {
-		if earlier.notifierID == c.notifierID && earlier.leg == c.leg && earlier.effect {
+	for _, earlier := range before {
+		if earlier.notification == c.notification && earlier.leg == c.leg && earlier.effect {
 			w.violated("1: %s was called for %s although %s had its effect", c.service.name, c.key, earlier.key)
 		}
 	}
@@ -297,7 +293,7 @@ func (w *world) checkEffects(r *record) {
 	w.services.mu.Lock()
 	defer w.services.mu.Unlock()
 	for _, c := range w.services.calls {
-		if c.notifierID != r.ID || !c.effect {
+		if c.notification != r.ID || !c.effect {
 			continue
 		}
 		effects[c.leg-1]++

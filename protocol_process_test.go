@@ -15,6 +15,7 @@ import (
 // freezes and goes on later with what it knew.
 type fate struct {
 	at     int           // the move, counted from 1; 0 is none
+	kind   string        // count only the moves of this kind; empty is all
 	after  bool          // after the move had its effect, before the process learns of it
 	freeze time.Duration // 0: it dies
 }
@@ -33,9 +34,10 @@ type process struct {
 	struck    chan struct{} // closed when its fate befalls it
 	thawed    chan struct{} // closed when it goes on
 
-	mu    sync.Mutex // guards the following
-	armed bool
-	moves int
+	mu      sync.Mutex // guards the following
+	armed   bool
+	moves   []string
+	counted int // those that its fate counts
 }
 
 // sessionTimeout is when the others get what a process that is gone had not
@@ -58,8 +60,11 @@ func (p *process) move(kind string, effect func() error) error {
 	p.mu.Lock()
 	hit := false
 	if p.armed {
-		p.moves++
-		hit = p.moves == p.fate.at
+		p.moves = append(p.moves, kind)
+		if p.fate.kind == "" || p.fate.kind == kind {
+			p.counted++
+			hit = p.counted == p.fate.at
+		}
 	}
 	p.mu.Unlock()
 	if hit && !p.fate.after {

@@ -25,7 +25,7 @@ func withReceipts(channel Channel, reports []laterReport, replies ...reply) *ser
 
 var scenarios = []scenario{
 	{
-		name: "first takes it", route: First(EmailChannel, SMSChannel),
+		name: "first takes it", route: First(EmailChannel, SMSChannel), reports: true,
 		services: func() []*service { return []*service{plain(EmailChannel, takes), plain(SMSChannel, takes)} },
 	},
 	{
@@ -60,11 +60,24 @@ var scenarios = []scenario{
 		services: func() []*service { return []*service{plain(EmailChannel, busy), plain(SMSChannel, takes)} },
 	},
 	{
+		name: "canceled before it is sent", route: First(EmailChannel, SMSChannel), keyed: true, canceledFirst: true,
+		services: func() []*service { return []*service{plain(EmailChannel, takes), plain(SMSChannel, takes)} },
+	},
+	{
+		name: "first inside all", route: All(First(EmailChannel, SMSChannel), First(PushChannel, ChatChannel)),
+		services: func() []*service {
+			return []*service{
+				withKey(EmailChannel, losesCall, takes), plain(SMSChannel, takes),
+				plain(PushChannel, dislikes), plain(ChatChannel, takes),
+			}
+		},
+	},
+	{
 		name: "in doubt", route: First(EmailChannel, SMSChannel),
 		services: func() []*service { return []*service{plain(EmailChannel, losesReply), plain(SMSChannel, takes)} },
 	},
 	{
-		name: "in doubt, and goes on", route: First(EmailChannel, SMSChannel).OnDoubt(),
+		name: "in doubt, and goes on", route: First(EmailChannel, SMSChannel).OnDoubt(), reports: true,
 		services: func() []*service { return []*service{plain(EmailChannel, losesCall), plain(SMSChannel, takes)} },
 	},
 	{
@@ -81,7 +94,7 @@ var scenarios = []scenario{
 		},
 	},
 	{
-		name: "repeated, and refused", route: First(EmailChannel, SMSChannel),
+		name: "repeated, and refused", route: First(EmailChannel, SMSChannel), reports: true,
 		services: func() []*service {
 			return []*service{withKey(EmailChannel, losesReply, refuses), plain(SMSChannel, takes)}
 		},
@@ -107,7 +120,7 @@ var scenarios = []scenario{
 		},
 	},
 	{
-		name: "bounce in the window", route: First(EmailChannel, SMSChannel),
+		name: "bounce in the window", route: First(EmailChannel, SMSChannel), reports: true,
 		services: func() []*service {
 			bounce := []laterReport{{after: 5 * time.Second, event: Bounced{Class: ClassAddress}}}
 			return []*service{withReceipts(EmailChannel, bounce, takes), plain(SMSChannel, takes)}

@@ -47,14 +47,14 @@ type laterReport struct {
 
 // called is a call that reached a service.
 type called struct {
-	service    *service
-	key        string
-	leg        int
-	ordinal    int
-	call       int
-	at         time.Time
-	effect     bool
-	notifierID string
+	service      *service
+	key          string
+	leg          int
+	ordinal      int
+	call         int
+	at           time.Time
+	effect       bool
+	notification string
 }
 
 // services are all of them, as the world knows them.
@@ -87,10 +87,11 @@ func (s *services) receive(service *service, c called) reply {
 	}
 	r := service.replies[min(n, len(service.replies)-1)]
 	c.service, c.at, c.effect = service, time.Now(), r.effect && !known
+	earlier := slices.Clone(s.calls)
 	s.calls = append(s.calls, c)
 	s.mu.Unlock()
 	s.world.trace("%s is called for %s#%d: effect %v, error %v", service.name, c.key, c.call, c.effect, r.err)
-	s.world.checkCall(c)
+	s.world.checkCall(c, earlier)
 	if c.effect {
 		for _, l := range service.later {
 			s.world.hosts.Go(func() { s.world.reportLater(service, c.key, l) })
@@ -118,7 +119,7 @@ func (f fake[M]) Send(_ context.Context, d Delivery[M]) (Receipt, error) {
 	err := f.process.move("call "+f.name, func() error {
 		_, leg, ordinal, _ := parseAttemptKey(d.Key)
 		r = f.process.world.services.receive(f.service, called{
-			key: d.Key, leg: leg, ordinal: ordinal, call: d.Call, notifierID: d.NotificationID,
+			key: d.Key, leg: leg, ordinal: ordinal, call: d.Call, notification: d.NotificationID,
 		})
 		return nil
 	})

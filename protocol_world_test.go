@@ -30,12 +30,18 @@ type scenario struct {
 	notBefore time.Duration
 	// cancel is when the host cancels it; 0 is never.
 	cancel time.Duration
+	// canceledFirst cancels it, by the ID that its idempotency key gives it,
+	// before it is sent.
+	canceledFirst bool
 	// resends says that a service of it may be used again in doubt.
 	resends bool
 	// noSweep runs no sweep in the process that takes over.
 	noSweep bool
-	// noReports leaves out what the services report after all is over.
-	noReports bool
+	// impatient is a host that does not ask the other process when the victim
+	// does not answer.
+	impatient bool
+	// reports has the services report on everything after all is over.
+	reports bool
 }
 
 // world is one run of a scenario: two processes, a backend that both share,
@@ -60,8 +66,8 @@ type world struct {
 	published  map[string]string   // the events that reached their topic
 	order      map[string][]string // their IDs, by notification, each at its first time
 	seen       map[*process][]Event[any]
-	accepted   []string    // IDs that Send returned
-	answers    []time.Time // when Cancel answered canceled
+	accepted   []string             // IDs that Send returned
+	answers    map[string]time.Time // when Cancel first answered canceled
 	violations []string
 
 	traceMu sync.Mutex
@@ -83,7 +89,7 @@ func (w *world) violated(format string, args ...any) {
 
 // outcome is what came of a run.
 type outcome struct {
-	moves      int // of the victim
+	moves      []string // of the victim
 	violations []string
 	trace      string
 }
@@ -128,7 +134,7 @@ func newWorld(s scenario, v variant, f fate) *world {
 		scenario: s, offered: s.services(), variant: v, shared: memory.New(), codec: newCodec("test"),
 		n: map[*process]*Notifier{}, over: make(chan struct{}), began: time.Now(),
 		versions: map[string]*record{}, raised: map[string]string{}, published: map[string]string{},
-		order: map[string][]string{}, seen: map[*process][]Event[any]{},
+		order: map[string][]string{}, seen: map[*process][]Event[any]{}, answers: map[string]time.Time{},
 	}
 	w.services = &services{world: w, answered: map[string]bool{}}
 	w.victim = w.process("victim")
@@ -197,6 +203,9 @@ func (w *world) asHost(what string, do func(n *Notifier) error) {
 	case <-time.After(patience):
 		w.trace("the host gets no answer to: %s", what)
 	}
+	if w.scenario.impatient {
+		return
+	}
 	for range 30 {
 		err := do(w.n[w.other])
 		if err == nil || errors.Is(err, ErrClosed) {
@@ -221,6 +230,9 @@ func (w *world) play(f fate) {
 	if w.scenario.notBefore > 0 {
 		nt.NotBefore = time.Now().Add(w.scenario.notBefore)
 	}
+	if w.scenario.canceledFirst {
+		w.asHost("cancel", func(n *Notifier) error { return w.cancelID(n, keyedID("", nt.Key)) })
+	}
 	w.asHost("send", func(n *Notifier) error {
 		id, err := n.Send(context.Background(), nt)
 		if err != nil {
@@ -238,7 +250,7 @@ func (w *world) play(f fate) {
 	}
 	w.await()
 	time.Sleep(f.freeze + 2*time.Minute)
-	if !w.scenario.noReports {
+	if w.scenario.reports {
 		w.reportAfterwards()
 		time.Sleep(2 * time.Minute)
 	}
@@ -248,6 +260,10 @@ func (w *world) cancel(n *Notifier) error {
 	w.mu.Lock()
 	id := w.accepted[0]
 	w.mu.Unlock()
+	return w.cancelID(n, id)
+}
+
+func (w *world) cancelID(n *Notifier, id string) error {
 	answer, err := n.Cancel(context.Background(), id)
 	w.trace("Cancel answered %q, %v", answer, err)
 	if errors.Is(err, ErrTooLate) {
@@ -256,7 +272,9 @@ func (w *world) cancel(n *Notifier) error {
 	if answer == CancelDone {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		w.answers = append(w.answers, time.Now())
+		if w.answers[id].IsZero() {
+			w.answers[id] = time.Now()
+		}
 	}
 	return err
 }
@@ -356,14 +374,15 @@ func contentOf(m *message.Message) string {
 func (w *world) store(ctx context.Context, r backend.Record) (int64, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	kept := r
 	if w.variant.bytes {
 		data, err := r.Body.AppendBinary(nil)
 		if err != nil {
 			return 0, err
 		}
-		r.Body = backend.Bytes(data)
+		kept.Body = backend.Bytes(data)
 	}
-	revision, err := w.shared.Store(ctx, r)
+	revision, err := w.shared.Store(ctx, kept)
 	if err == nil {
 		w.stored(r)
 	}

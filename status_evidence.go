@@ -96,11 +96,8 @@ func evidenceOf(e *Envelope, data any) (evidence, bool) {
 			return of(e, d.Attempt, evidenceRejectedPerm)
 		}
 	case FailedOver:
-		switch d.Reason {
-		case EndRejected, EndExhausted, EndBudget:
-			if d.From.Leg.Leg == d.To.Leg.Leg {
-				return of(e, d.From, evidenceRejectedPerm)
-			}
+		if d.From.Leg.Leg == d.To.Leg.Leg && d.Reason != EndUnavailable {
+			return of(e, d.From, evidenceRejectedPerm)
 		}
 	case Undeliverable:
 		return aboutAll(e, evidenceExhausted)
