@@ -145,6 +145,7 @@ func (n *Notifier) shutdown(tasks []task, stopWork, stop context.CancelFunc) err
 	n.hardStop()
 	if len(left) > 0 {
 		// The contexts of what is left are canceled now: a moment to notice.
+		n.bus.stopHandlers()
 		brief, done := context.WithTimeout(context.Background(), time.Second)
 		left = awaitAll(brief, left)
 		done()
@@ -217,13 +218,18 @@ func (b *bus) tasks() []task {
 	return tasks
 }
 
+// stopHandlers ends the contexts of the observers' handlers.
+func (b *bus) stopHandlers() {
+	for _, r := range b.all() {
+		r.stop()
+	}
+}
+
 // disconnect closes the providers and the backend. A backend waits for the
 // handlers that run; if one never returns, nobody waits for the backend.
 func (n *Notifier) disconnect(stuck bool) error {
 	n.hardStop()
-	for _, r := range n.bus.all() {
-		r.stop()
-	}
+	n.bus.stopHandlers()
 	var errs []error
 	for _, s := range n.senders() {
 		errs = append(errs, s.close())
