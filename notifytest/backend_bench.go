@@ -33,7 +33,7 @@ func newBackendBench(tb testing.TB, f Features, subject any) *backendBench {
 	b := &backendBench{TB: tb, features: f, subject: subject, over: make(chan struct{})}
 	b.features.Patience, b.features.Quiet = orTime(f.Patience, 10*time.Second), orTime(f.Quiet, 200*time.Millisecond)
 	if f.Synctest {
-		b.features.Patience, b.features.Quiet = 10*time.Minute, time.Minute
+		b.features.Patience, b.features.Quiet = 3*time.Minute, time.Minute
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
 	b.ctx = ctx
@@ -107,11 +107,18 @@ func (b *backendBench) soon(what string, f func()) {
 // eventually waits until it is so, and fails the test if that takes too long.
 func (b *backendBench) eventually(what string, so func() bool) {
 	b.Helper()
+	if !b.comesTrue(so) {
+		b.Fatalf("after %v, not yet: %s", b.features.Patience, what)
+	}
+}
+
+func (b *backendBench) comesTrue(so func() bool) bool {
 	for end := time.Now().Add(b.features.Patience); !so(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
-			b.Fatalf("after %v, not yet: %s", b.features.Patience, what)
+			return false
 		}
 	}
+	return true
 }
 
 // quiet waits until everything that is under way has happened.

@@ -51,22 +51,30 @@ func gotOf(m *message.Message) (got, error) {
 	return got{key: backend.Key(m), n: n, message: m}, nil
 }
 
+// named is a message by its key and number.
+type named struct {
+	key string
+	n   int
+}
+
 // journal is what a group got, and what was wrong with it.
 type journal struct {
 	bench *backendBench
 
 	mu       sync.Mutex
 	all      []got
-	finished []got
+	finished map[named]bool
+	perKey   map[string]int // of finished
 	next     map[string]int
 	inHand   map[string]bool
 	handling int // now
 	most     int // handling at once
 	wrong    []string
+	wrongs   map[string]int // by format
 }
 
 func (b *backendBench) journal() *journal {
-	return &journal{bench: b, next: map[string]int{}, inHand: map[string]bool{}}
+	return &journal{bench: b, finished: map[named]bool{}, perKey: map[string]int{}, wrongs: map[string]int{}, next: map[string]int{}, inHand: map[string]bool{}}
 }
 
 // from says that message n of the key is the first to come.
@@ -103,7 +111,14 @@ func (j *journal) handle(f func(g got) error) func(context.Context, *backend.Bat
 func (j *journal) complain(format string, args ...any) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.wrong = append(j.wrong, fmt.Sprintf(format, args...))
+	j.note(format, args...)
+}
+
+// note keeps the first three complaints of a kind. mu is held.
+func (j *journal) note(format string, args ...any) {
+	if j.wrongs[format]++; j.wrongs[format] <= 3 {
+		j.wrong = append(j.wrong, fmt.Sprintf(format, args...))
+	}
 }
 
 func (j *journal) begin(g got) {
@@ -113,14 +128,14 @@ func (j *journal) begin(g got) {
 	j.handling++
 	j.most = max(j.most, j.handling)
 	if j.inHand[g.key] {
-		j.wrong = append(j.wrong, fmt.Sprintf("two messages of key %s were in hand at once", g.key))
+		j.note("two messages of key %s were in hand at once", g.key)
 	}
 	j.inHand[g.key] = true
 	if want := j.next[g.key]; j.bench.features.Ordered && g.n != want {
-		j.wrong = append(j.wrong, fmt.Sprintf("key %s: message %d came when %d was next", g.key, g.n, want))
+		j.note("key %s: message %d came when %d was next", g.key, g.n, want)
 	}
-	if slices.ContainsFunc(j.finished, func(f got) bool { return f.key == g.key && f.n == g.n }) {
-		j.wrong = append(j.wrong, fmt.Sprintf("key %s: message %d came again after it was finished", g.key, g.n))
+	if j.finished[named{g.key, g.n}] {
+		j.note("key %s: message %d came again after it was finished", g.key, g.n)
 	}
 }
 
@@ -131,7 +146,8 @@ func (j *journal) end(g got, finished bool) {
 	j.inHand[g.key] = false
 	if finished {
 		j.next[g.key] = g.n + 1
-		j.finished = append(j.finished, g)
+		j.finished[named{g.key, g.n}] = true
+		j.perKey[g.key]++
 	}
 }
 
@@ -139,29 +155,35 @@ func (j *journal) end(g got, finished bool) {
 func (j *journal) deliveries(keys ...string) []got {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return only(j.all, keys)
+	return slices.DeleteFunc(slices.Clone(j.all), func(g got) bool { return len(keys) > 0 && !slices.Contains(keys, g.key) })
 }
 
-func only(all []got, keys []string) []got {
-	return slices.DeleteFunc(slices.Clone(all), func(g got) bool { return len(keys) > 0 && !slices.Contains(keys, g.key) })
-}
-
-// count is how many messages of the keys, or of all, were finished.
-func (j *journal) count(keys ...string) int {
+// count is how often a message was finished, of the keys or of all.
+func (j *journal) count(keys ...string) (n int) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return len(only(j.finished, keys))
+	for key, finished := range j.perKey {
+		if len(keys) == 0 || slices.Contains(keys, key) {
+			n += finished
+		}
+	}
+	return n
 }
 
 // complete waits until n messages are finished, then sees that no more come
 // and nothing was wrong.
 func (j *journal) complete(what string, n int) {
 	j.bench.Helper()
-	j.bench.eventually(fmt.Sprintf("%s: %d messages are finished", what, n), func() bool { return j.count() >= n })
-	j.bench.quiet()
+	came := j.bench.comesTrue(func() bool { return j.count() >= n })
+	if came {
+		j.bench.quiet()
+	}
 	j.right(what)
+	if !came {
+		j.bench.Fatalf("%s: after %v, %d of %d messages are finished", what, j.bench.features.Patience, j.count(), n)
+	}
 	if found := j.count(); found != n {
-		j.bench.Fatalf("%s: %d messages were finished, of %d", what, found, n)
+		j.bench.Fatalf("%s: %d messages are finished, and there were %d", what, found, n)
 	}
 }
 
@@ -170,11 +192,7 @@ func (j *journal) right(what string) {
 	j.bench.Helper()
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for i, wrong := range j.wrong {
-		if i == 3 {
-			j.bench.Errorf("%s: and %d more", what, len(j.wrong)-i)
-			break
-		}
+	for _, wrong := range j.wrong {
 		j.bench.Errorf("%s: %s", what, wrong)
 	}
 	if len(j.wrong) > 0 {

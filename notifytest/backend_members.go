@@ -51,7 +51,9 @@ func checkSlowGroup(b *backendBench) {
 		return nil
 	})})
 	b.consume(backend.Consumption{Topic: "t", Group: "brisk", Handle: brisk.handle(nil)})
-	b.publish("t", "k", 0, n)
+	b.publish("t", "k", 0, 1)
+	b.eventually("a group is stuck", func() bool { return len(stuck.deliveries()) > 0 })
+	b.publish("t", "k", 1, n)
 	brisk.complete("beside a group that is stuck", n)
 	close(gate)
 	stuck.complete("the group that was stuck", n)
