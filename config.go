@@ -33,10 +33,13 @@ type Config struct {
 	// Templates holds the files <name>/<channel>.<part>.tmpl and
 	// <name>/<locale>/<channel>.<part>.tmpl. The parts are subject, text and
 	// html for email; text for sms; title, body and url for push; title, text
-	// and url for chat. A locale falls back: de-AT, de, none. The html part is
-	// an html/template, the others are text/templates, executed on a
-	// [RenderRequest]; a variable that is missing is an error. Files whose name
-	// begins with an underscore are shared by those beside and below them.
+	// and url for chat; what a form leaves out comes from Content. A locale
+	// falls back: de-AT, de, none. The html part is an html/template, the
+	// others are text/templates, executed on a [RenderRequest]:
+	// {{.Recipient.Name}}, {{.Data.order}}; a variable that is missing or null
+	// is an error. A file whose name begins with '_' is shared by those beside
+	// and below it: {{template "_footer.tmpl" .}}. (A plain go:embed leaves
+	// such files out: write go:embed all:templates.) Default none.
 	Templates fs.FS
 	// Route is that of a notification that has none; default none: every
 	// notification brings its own.

@@ -91,7 +91,7 @@ func New(config Config) (*Notifier, error) {
 		changed: func(id string, due time.Time) { n.waiters.wake(id); n.sweeper.expect(due) },
 	}
 	n.planner = &planner{
-		directory: config.Directory, defaultRoute: config.Route, usable: map[Channel]bool{}, templates: parsed,
+		directory: config.Directory, defaultRoute: config.Route, usable: map[Channel]bool{}, custom: map[Channel]bool{}, templates: parsed,
 	}
 	for _, c := range config.Roles.Elsewhere {
 		n.planner.usable[c] = true
@@ -107,6 +107,9 @@ func New(config Config) (*Notifier, error) {
 	}
 	n.validation = validation{
 		templates: parsed, defaultRoute: config.Route, hasDirectory: config.Directory != nil, maxBytes: config.MaxBytes,
+	}
+	if config.Roles.Route {
+		n.validation.channels = n.planner.usable
 	}
 	found = append(found, n.connect()...)
 	if len(found) > 0 {
@@ -144,9 +147,7 @@ func (n *Notifier) connect() problems {
 	if n.ledger.publisher, err = b.Publisher(); err != nil {
 		found.addErr(err, "Config.Backend", "has no publisher: %v", err)
 	}
-	if n.consumer, _ = b.(backend.Consumer); n.consumer == nil {
-		n.consumer = newRouterConsumer(b, n.log)
-	}
+	n.consumer = consumerOf(b, n.log)
 	n.bus.consumer = n.consumer
 	switch letters := b.(type) {
 	case backend.DeadLetters:
@@ -189,9 +190,6 @@ func (n *Notifier) use(field string, s *sender) {
 	n.pipeline.senders[s.channel] = append(n.pipeline.senders[s.channel], s)
 	n.decider.policies[s.channel] = append(n.decider.policies[s.channel], s.policy)
 	n.planner.usable[s.channel] = true
-	if n.config.Roles.Route {
-		n.validation.channels = n.planner.usable
-	}
 }
 
 // senders returns the providers, ordered by channel and by registration.

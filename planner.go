@@ -11,7 +11,9 @@ type planner struct {
 	directory    Directory
 	defaultRoute Route
 	// usable has the channels that somebody sends on.
-	usable    map[Channel]bool
+	usable map[Channel]bool
+	// custom has the channels with a renderer of the host's.
+	custom    map[Channel]bool
 	templates *templates
 }
 
@@ -52,7 +54,7 @@ func (p *planner) plan(request *Notification, recipient Recipient, without []Cha
 			return RejectNoAddress
 		case addressProblem(c, address) != "":
 			return RejectBadAddress
-		case request.Template != "" && !p.templates.has(request.Template, c, recipient.Locale) && request.Content.isEmpty():
+		case request.Template != "" && request.Content.isEmpty() && !p.custom[c] && !p.templates.has(request.Template, c, recipient.Locale):
 			return RejectNoTemplate
 		}
 		return ""

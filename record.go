@@ -283,7 +283,7 @@ func recordOf(stored backend.Record, c *codec) (*record, error) {
 		return nil, fmt.Errorf("notify: the record %s holds a %T", stored.ID, stored.Body)
 	}
 	read := recordJSON{record: &record{}}
-	if err := json.Unmarshal(data, &read); err != nil {
+	if err := unmarshalExact(data, &read); err != nil {
 		return nil, fmt.Errorf("notify: decode the record %s: %w", stored.ID, err)
 	}
 	r := read.record

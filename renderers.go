@@ -68,6 +68,8 @@ func Render[M Message](n *Notifier, fn func(ctx context.Context, req RenderReque
 	case custom[channel] != nil:
 		n.problemLocked(field, "there is a renderer of the channel")
 	default:
+		n.validation.hostTemplates = true
+		n.planner.custom[channel] = true
 		custom[channel] = func(ctx context.Context, req RenderRequest) (Message, error) { return fn(ctx, req) }
 	}
 }

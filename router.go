@@ -121,15 +121,12 @@ func (b *bus) startAll(ctx context.Context) error {
 
 // prepare fixes the observer's position.
 func (b *bus) prepare(ctx context.Context, r *runner) error {
-	if b.positions == nil {
-		return nil
-	}
-	if r.FormerName != "" {
+	if b.positions != nil && r.FormerName != "" {
 		if err := b.positions.Rename(ctx, eventsTopic, observerGroup(r.FormerName), r.group()); err != nil {
 			return fmt.Errorf("notify: rename observer %s: %w", r.Name, err)
 		}
 	}
-	if err := b.positions.Fix(ctx, eventsTopic, r.group(), r.From); err != nil {
+	if err := b.fix(ctx, eventsTopic, r.group(), r.From); err != nil {
 		return fmt.Errorf("notify: fix the position of observer %s: %w", r.Name, err)
 	}
 	return nil
@@ -176,6 +173,18 @@ func (b *bus) again(ctx context.Context, do func() error) error {
 		case <-time.After(stepBackoff(min(failures, 10))):
 		}
 	}
+}
+
+// fix sees to it that the group gets what is published from now on: by its
+// position, or where the backend has none, by its subscription.
+func (b *bus) fix(ctx context.Context, topic, group string, from backend.Start) error {
+	if b.positions != nil {
+		return b.positions.Fix(ctx, topic, group, from)
+	}
+	if s, ok := b.consumer.(subscriptions); ok {
+		return s.subscribe(ctx, topic, group)
+	}
+	return nil
 }
 
 // healthy is how long consuming has to last to count as no failure.

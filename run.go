@@ -27,6 +27,7 @@ func (n *Notifier) Run(ctx context.Context) error {
 		n.mu.Unlock()
 		return fmt.Errorf("notify: Run was called before, or after Close: %w", ErrClosed)
 	}
+	n.checkRouteLocked()
 	if err := n.problems.err(); err != nil {
 		n.mu.Unlock()
 		return err
@@ -58,13 +59,39 @@ func (n *Notifier) Run(ctx context.Context) error {
 	return err
 }
 
-// start fixes the observers' positions and starts them, then the pipeline:
-// its tasks.
+// checkRouteLocked checks the default route against the providers, which are
+// all registered by now.
+func (n *Notifier) checkRouteLocked() {
+	if !n.config.Route.IsZero() {
+		n.problems.route("Config.Route", n.config.Route, n.validation.channels)
+	}
+}
+
+// start fixes the positions of observers and pipeline, then starts them: its
+// tasks. Nothing is published before every group gets it.
 func (n *Notifier) start(ctx, work context.Context) ([]task, error) {
 	roles := n.config.Roles
 	if roles.Observe {
 		if err := n.bus.startAll(ctx); err != nil {
 			return nil, err
+		}
+	}
+	type step struct {
+		name string
+		backend.Consumption
+	}
+	var steps []step
+	if roles.Route {
+		steps = append(steps, step{"the route step", n.pipeline.routeConsumption()})
+	}
+	for _, c := range n.deliveredHere() {
+		for _, urgent := range []bool{true, false} {
+			steps = append(steps, step{"the deliver step of " + string(c), n.pipeline.deliverConsumption(c, urgent)})
+		}
+	}
+	for _, s := range steps {
+		if err := n.bus.fix(ctx, s.Topic, s.Group, backend.FromOldest()); err != nil {
+			return nil, fmt.Errorf("notify: fix the position in %s: %w", s.Topic, err)
 		}
 	}
 	var tasks []task
@@ -76,27 +103,11 @@ func (n *Notifier) start(ctx, work context.Context) ([]task, error) {
 			run()
 		}()
 	}
-	consume := func(name string, c backend.Consumption) error {
-		if n.bus.positions != nil {
-			if err := n.bus.positions.Fix(ctx, c.Topic, c.Group, backend.FromOldest()); err != nil {
-				return fmt.Errorf("notify: fix the position in %s: %w", c.Topic, err)
-			}
-		}
-		begin(name, func() { consume(work, n.consumer, c, n.log) })
-		return nil
+	for _, s := range steps {
+		begin(s.name, func() { consume(work, n.consumer, s.Consumption, n.log) })
 	}
 	if roles.Route {
 		begin("the sweep", func() { n.sweeper.run(work) })
-		if err := consume("the route step", n.pipeline.routeConsumption()); err != nil {
-			return tasks, err
-		}
-	}
-	for _, c := range n.deliveredHere() {
-		for _, urgent := range []bool{true, false} {
-			if err := consume("the deliver step of "+string(c), n.pipeline.deliverConsumption(c, urgent)); err != nil {
-				return tasks, err
-			}
-		}
 	}
 	return tasks, nil
 }

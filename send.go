@@ -158,7 +158,7 @@ func ownCopy(nt Notification) (*Notification, error) {
 			return nil, &FieldError{Field: "Data", Problem: "cannot be encoded as JSON", Err: err}
 		}
 		nt.Data = nil
-		if err := json.Unmarshal(data, &nt.Data); err != nil {
+		if err := unmarshalExact(data, &nt.Data); err != nil {
 			return nil, &FieldError{Field: "Data", Problem: "cannot be read back from JSON", Err: err}
 		}
 	}
@@ -213,6 +213,7 @@ func (n *Notifier) acceptAgain(ctx context.Context, r *record) error {
 			// A cancel came first: the record takes over its mark.
 			next := r.clone()
 			next.Canceled = true
+			next.Outbox = []entry{{seq: next.Seq, work: &work{Version: workVersion, ID: r.ID, Topic: routeTopic}}}
 			_, err = n.ledger.save(ctx, next, s.revision)
 			return err
 		}

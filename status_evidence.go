@@ -96,8 +96,11 @@ func evidenceOf(e *Envelope, data any) (evidence, bool) {
 			return of(e, d.Attempt, evidenceRejectedPerm)
 		}
 	case FailedOver:
-		if d.From.Leg.Leg == d.To.Leg.Leg {
-			return of(e, d.From, evidenceRejectedPerm)
+		switch d.Reason {
+		case EndRejected, EndExhausted, EndBudget:
+			if d.From.Leg.Leg == d.To.Leg.Leg {
+				return of(e, d.From, evidenceRejectedPerm)
+			}
 		}
 	case Undeliverable:
 		return aboutAll(e, evidenceExhausted)

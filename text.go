@@ -1,8 +1,10 @@
 package notify
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
 	"reflect"
 	"slices"
 	"unicode"
@@ -56,6 +58,14 @@ func with[T comparable](list []T, value T) []T {
 func messageAlias(provider, messageID string) string {
 	sum := sha256.Sum256([]byte(messageID))
 	return "message/" + provider + "/" + base64.RawURLEncoding.EncodeToString(sum[:16])
+}
+
+// unmarshalExact decodes JSON with numbers of unknown type kept as they are
+// written.
+func unmarshalExact(data []byte, to any) error {
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.UseNumber()
+	return decoder.Decode(to)
 }
 
 // isNil tells whether an interface holds nothing, or a nil pointer.

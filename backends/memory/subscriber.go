@@ -54,7 +54,7 @@ func (s *subscriber) SubscribeInitialize(topic string) error {
 	if err := s.enter(); err != nil {
 		return fmt.Errorf("memory: initialize %s for %s: %w", topic, s.group, err)
 	}
-	defer s.active.Done()
+	defer s.leave()
 	return s.backend.Fix(context.Background(), topic, s.group, backend.FromOldest())
 }
 
@@ -78,10 +78,10 @@ func (s *subscriber) Subscribe(ctx context.Context, topic string) (<-chan *messa
 		},
 	}
 	go func() {
-		defer s.active.Done()
+		defer s.leave()
 		defer close(out)
 		defer cancel()
-		_ = s.backend.consume(ctx, m) // fails if the backend was closed meanwhile, and then out is
+		s.backend.consume(ctx, m)
 	}()
 	return out, nil
 }
@@ -126,15 +126,21 @@ func (s *subscriber) Close() error {
 	return nil
 }
 
+// enter registers work that Close, and the backend's, wait for until leave.
 func (s *subscriber) enter() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return fmt.Errorf("the subscriber is %w", backend.ErrClosed)
 	}
-	if s.backend.closed.Load() {
-		return backend.ErrClosed
+	if err := s.backend.enter(); err != nil {
+		return err
 	}
 	s.active.Add(1)
 	return nil
+}
+
+func (s *subscriber) leave() {
+	s.active.Done()
+	s.backend.active.Done()
 }

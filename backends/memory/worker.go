@@ -34,8 +34,11 @@ type worker struct {
 	// released is how many messages, from the first, hold no lane any more.
 	released int
 
-	skipFrom, skipTo int64 // to be told
+	skips []skip // to be told, by the worker itself
 }
+
+// skip says that a group was moved over the messages from <= n < to.
+type skip struct{ from, to int64 }
 
 // What a worker does next.
 type step int
@@ -63,10 +66,13 @@ func (w *worker) goOn(done int, err error) {
 		if err != nil {
 			pause = m.Backoff(w.batch.Attempt, err)
 		}
-		next, from, to := w.group.next(w, done, err != nil, pause)
-		if from < to && m.Skipped != nil {
-			m.Skipped(from, to)
+		next := w.group.next(w, done, err != nil, pause)
+		for _, s := range w.skips {
+			if m.Skipped != nil {
+				m.Skipped(s.from, s.to)
+			}
 		}
+		w.skips = w.skips[:0]
 		w.group.topic.gate.pass()
 		done, err = 0, nil
 		switch next {
