@@ -117,8 +117,9 @@ func TestBackendSuiteReports(t *testing.T) {
 func TestBackendSuiteReportsLeaks(t *testing.T) {
 	f := ofMemory()
 	f.Synctest = false
+	released := make(chan struct{})
 	reports := record(t, func(tb testing.TB) {
-		notifytest.RunBackendCheck(tb, "secrets", func(testing.TB) any { return leaks{memory.New(small)} }, f)
+		notifytest.RunBackendCheck(tb, "secrets", func(testing.TB) any { return leaks{memory.New(small), released} }, f)
 	})
 	close(released)
 	require.Contains(t, reports, "goroutines are left")
