@@ -97,7 +97,7 @@ func New(config Config) (*Notifier, error) {
 		n.planner.usable[c] = true
 	}
 	n.bus = &bus{
-		codec: n.codec, middleware: config.Middleware, log: n.log, emit: n.emitMachinery, runners: map[string]*runner{},
+		codec: n.codec, middleware: config.Middleware, log: n.log, base: n.hard, emit: n.emitMachinery,
 	}
 	n.pipeline = &pipeline{
 		ledger: n.ledger, decider: n.decider, senders: map[Channel][]*sender{}, planner: n.planner, log: n.log,
@@ -302,6 +302,9 @@ func (n *Notifier) Ready(ctx context.Context) error {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if n.state != running && n.startErr == nil {
+		return ErrClosed
+	}
 	return errors.Join(n.startErr, n.late.err())
 }
 

@@ -208,24 +208,10 @@ func awaitAll(ctx context.Context, tasks []task) []task {
 	return left
 }
 
-// tasks are the observers' goroutines.
-func (b *bus) tasks() []task {
-	var tasks []task
-	for _, r := range b.all() {
-		if r.halt != nil {
-			tasks = append(tasks, task{name: "observer " + r.Name, ended: r.ended})
-		}
-	}
-	return tasks
-}
-
 // disconnect closes the providers and the backend. A backend waits for the
 // handlers that run; if one never returns, nobody waits for the backend.
 func (n *Notifier) disconnect(stuck bool) error {
 	n.hardStop()
-	for _, r := range n.bus.all() {
-		r.stop()
-	}
 	var errs []error
 	for _, s := range n.senders() {
 		errs = append(errs, s.close())

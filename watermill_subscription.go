@@ -31,11 +31,11 @@ type subscription struct {
 	drained  chan struct{} // closed when nothing is in Handle any more
 
 	mu   sync.Mutex
-	last map[string]*turn // the last message of each key in hand
+	last map[string]*keyTurn // the last message of each key in hand
 }
 
 // turn is a message's place behind those of its key.
-type turn struct {
+type keyTurn struct {
 	key    string
 	before <-chan struct{} // nil: nothing is before it
 	over   chan struct{}   // closed when the message is finished
@@ -52,7 +52,7 @@ func newSubscription(ctx context.Context, c backend.Consumption, f *feed) *subsc
 	s := &subscription{
 		Consumption: c, feed: f, ctx: context.WithoutCancel(ctx),
 		out: make(chan *message.Message), slots: make(chan struct{}, max(c.Concurrency, 1)),
-		drained: make(chan struct{}), last: map[string]*turn{},
+		drained: make(chan struct{}), last: map[string]*keyTurn{},
 	}
 	s.stopping, s.stop = context.WithCancel(ctx)
 	return s
@@ -107,10 +107,10 @@ func (s *subscription) Close() error { return nil }
 
 // queue gives a message its turn. It is called in the order of delivery; the
 // Router then starts a goroutine for each message.
-func (s *subscription) queue(m *message.Message) *turn {
+func (s *subscription) queue(m *message.Message) *keyTurn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	t := &turn{key: backend.Key(m), over: make(chan struct{})}
+	t := &keyTurn{key: backend.Key(m), over: make(chan struct{})}
 	if last := s.last[t.key]; last != nil {
 		t.before = last.over
 	}
@@ -118,7 +118,7 @@ func (s *subscription) queue(m *message.Message) *turn {
 	return t
 }
 
-func (s *subscription) leave(t *turn) {
+func (s *subscription) leave(t *keyTurn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	close(t.over)
@@ -129,7 +129,7 @@ func (s *subscription) leave(t *turn) {
 
 // handle has a message handled until it is finished, or the subscription ends.
 func (s *subscription) handle(m *message.Message) error {
-	t := m.Context().Value(turnKey{}).(*turn)
+	t := m.Context().Value(turnKey{}).(*keyTurn)
 	defer s.leave(t)
 	if t.before != nil && !await(s, t.before) {
 		return errEnded
@@ -164,11 +164,24 @@ func (s *subscription) once(m *message.Message, attempt int) (finished bool, err
 	if s.stopping.Err() != nil {
 		return false, nil
 	}
-	done, err := s.Handle(s.ctx, backend.NewBatch(attempt, m))
+	done, err := s.call(backend.NewBatch(attempt, m))
 	if done > 0 {
 		m.Ack() // while the slot is taken, so that the subscription is still there
 	}
 	return done > 0, err
+}
+
+// call calls Handle where a handler that ends its goroutine, as t.FailNow does,
+// cannot end the Router's.
+func (s *subscription) call(b *backend.Batch) (done int, err error) {
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		defer func() { done, err = b.Exited() }()
+		b.Exit(s.Handle(s.ctx, b))
+	}()
+	<-ended
+	return done, err
 }
 
 // errEnded has the Router nack the message, and say nothing.

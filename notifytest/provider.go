@@ -1,4 +1,3 @@
-// Package notifytest helps to test hosts of notify and what they plug into it.
 package notifytest
 
 import (

@@ -3,6 +3,7 @@ package memory
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -125,6 +126,8 @@ func (b *Backend) publish(topic string, messages ...*message.Message) error {
 		return fmt.Errorf("memory: publish to %s: %w", topic, backend.ErrClosed)
 	case topic == "":
 		return fmt.Errorf("memory: publish: the topic is empty")
+	case slices.Contains(messages, nil):
+		return fmt.Errorf("memory: publish to %s: a message is nil", topic)
 	case len(messages) > 0:
 		b.topic(topic).append(messages...)
 	}

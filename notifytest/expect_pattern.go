@@ -1,0 +1,79 @@
+package notifytest
+
+import (
+	"fmt"
+	"reflect"
+
+	"github.com/seed-6c01d079/notify"
+)
+
+// That is a pattern: an event of type T that the function says yes to. Where
+// it is enough that some fields are equal, the event itself is a pattern.
+func That[T any](f func(T) bool) any {
+	return pattern{
+		name:    fmt.Sprintf("%s that …", reflect.TypeFor[T]()),
+		matches: func(data any) bool { e, ok := data.(T); return ok && f(e) },
+	}
+}
+
+// pattern is what an event may match.
+type pattern struct {
+	name    string
+	matches func(data any) bool
+}
+
+// patternOf returns a pattern as it is; of anything else it makes the pattern
+// of an event of the same type whose fields are equal to those that are set.
+func patternOf(value any) pattern {
+	if p, ok := value.(pattern); ok {
+		return p
+	}
+	want := reflect.ValueOf(value)
+	if !want.IsValid() {
+		return pattern{name: "nil", matches: func(any) bool { return false }}
+	}
+	name := want.Type().String()
+	if !want.IsZero() {
+		name = fmt.Sprintf("%s%+v", name, value)
+	}
+	return pattern{name: name, matches: func(data any) bool {
+		got := reflect.ValueOf(data)
+		return got.IsValid() && got.Type() == want.Type() && covers(got, want)
+	}}
+}
+
+// covers tells whether got has all that is set in want.
+func covers(got, want reflect.Value) bool {
+	switch {
+	case want.IsZero():
+		return true
+	case want.Kind() != reflect.Struct:
+		return reflect.DeepEqual(got.Interface(), want.Interface())
+	}
+	for i := range want.NumField() {
+		if !want.Type().Field(i).IsExported() {
+			return reflect.DeepEqual(got.Interface(), want.Interface()) // time.Time, Route: one value
+		}
+		if !covers(got.Field(i), want.Field(i)) {
+			return false
+		}
+	}
+	return true
+}
+
+func patternsOf(values []any) []pattern {
+	all := make([]pattern, len(values))
+	for i, value := range values {
+		all[i] = patternOf(value)
+	}
+	return all
+}
+
+func (p pattern) count(events []notify.Event[any]) (n int) {
+	for _, e := range events {
+		if p.matches(e.Data) {
+			n++
+		}
+	}
+	return n
+}
