@@ -204,7 +204,7 @@ func (r *runner) redrive(ctx context.Context, m *message.Message) error {
 	parent, cancel := context.WithCancel(r.base)
 	defer cancel()
 	defer context.AfterFunc(ctx, cancel)()
-	t := turn{
+	t := round{
 		runner: r, batch: backend.NewBatch(1, m), delivery: &delivery{runner: r, parent: parent},
 		began: time.Now(), timed: true,
 	}

@@ -46,7 +46,7 @@ func (r *runner) consumption() backend.Consumption {
 // handle goes through a batch, with one recovery. Unless handlers are slow it
 // reads the clock once at each end, and counts once.
 func (r *runner) handle(_ context.Context, b *backend.Batch) (done int, err error) {
-	t := turn{
+	t := round{
 		runner: r, batch: b, delivery: r.delivery(), began: time.Now(),
 		timed: r.timed.Load(), paused: r.pause.on(),
 	}
@@ -61,8 +61,8 @@ func (r *runner) handle(_ context.Context, b *backend.Batch) (done int, err erro
 	return t.finish(err)
 }
 
-// turn is one call of handle.
-type turn struct {
+// round is one call of handle.
+type round struct {
 	*runner
 	batch    *backend.Batch
 	delivery *delivery
@@ -77,7 +77,7 @@ type turn struct {
 }
 
 // run has the handlers handle event after event, until one fails.
-func (t *turn) run() (err error) {
+func (t *round) run() (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = t.panicked(p)
@@ -104,7 +104,7 @@ func (t *turn) run() (err error) {
 }
 
 // wait waits for the end of the observer's pause, or for its turn to try.
-func (t *turn) wait() bool {
+func (t *round) wait() bool {
 	t.count(time.Now(), false)
 	t.stats.inFlight.Add(-1)
 	defer t.stats.inFlight.Add(1)
@@ -115,13 +115,13 @@ func (t *turn) wait() bool {
 }
 
 // clock says when the next event begins; zero: it is not known.
-func (t *turn) clock(at time.Time) {
+func (t *round) clock(at time.Time) {
 	t.clocked = !at.IsZero()
 	t.delivery.clock(at)
 }
 
 // one has the handlers handle one event, from the first that it is for on.
-func (t *turn) one(f *fact, first int) error {
+func (t *round) one(f *fact, first int) error {
 	d := t.delivery
 	d.begin(f)
 	t.handling = true
@@ -147,7 +147,7 @@ func (t *turn) one(f *fact, first int) error {
 }
 
 // finish counts, and decides what becomes of the event that failed.
-func (t *turn) finish(err error) (int, error) {
+func (t *round) finish(err error) (int, error) {
 	t.over = true
 	now := time.Now()
 	t.stats.inFlight.Add(-1)
@@ -169,7 +169,7 @@ const (
 
 // count counts what began since the last time, and finds out whether events
 // are slow enough to be timed one by one.
-func (t *turn) count(now time.Time, lastFailed bool) {
+func (t *round) count(now time.Time, lastFailed bool) {
 	if t.matched == 0 {
 		return
 	}

@@ -302,6 +302,9 @@ func (n *Notifier) Ready(ctx context.Context) error {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if n.state != running && n.startErr == nil {
+		return ErrClosed
+	}
 	return errors.Join(n.startErr, n.late.err())
 }
 

@@ -9,15 +9,19 @@ import (
 	"github.com/seed-6c01d079/notify/notifytest"
 )
 
-// forms are the ways in which a backend may keep records and messages.
-var forms = []struct {
+// form is a way in which a backend may keep records and messages.
+type form struct {
 	name string
 	of   func(*memory.Backend) notify.Backend
-}{
+}
+
+var forms = []form{
 	{"memory", func(b *memory.Backend) notify.Backend { return b }},
 	{"wire", func(b *memory.Backend) notify.Backend { return notifytest.WireOnly(b) }},
 	{"apart", func(b *memory.Backend) notify.Backend { return notifytest.Apart(b) }},
 }
+
+func (f form) config(c *notify.Config) { c.Backend = f.of(memory.New()) }
 
 // inEveryForm runs a test in virtual time, once in each form.
 func inEveryForm(t *testing.T, f func(t *testing.T, b *notifytest.Bench), options ...func(*notify.Config)) {
@@ -26,8 +30,7 @@ func inEveryForm(t *testing.T, f func(t *testing.T, b *notifytest.Bench), option
 	for _, form := range forms {
 		t.Run(form.name, func(t *testing.T) {
 			t.Parallel()
-			backend := func(c *notify.Config) { c.Backend = form.of(memory.New()) }
-			notifytest.Run(t, f, append([]func(*notify.Config){backend}, options...)...)
+			notifytest.Run(t, f, append([]func(*notify.Config){form.config}, options...)...)
 		})
 	}
 }

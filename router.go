@@ -160,18 +160,6 @@ func (b *bus) begin(ctx context.Context, r, former *runner) error {
 	return nil
 }
 
-// fix sees to it that the group gets what is published from now on: by its
-// position, or where the backend has none, by its subscription.
-func (b *bus) fix(ctx context.Context, topic, group string, from backend.Start) error {
-	if b.positions != nil {
-		return b.positions.Fix(ctx, topic, group, from)
-	}
-	if s, ok := b.consumer.(subscriptions); ok {
-		return s.subscribe(ctx, topic, group)
-	}
-	return nil
-}
-
 // again repeats what has to be done, until ctx ends.
 func (b *bus) again(ctx context.Context, do func() error) error {
 	for failures := 1; ; failures++ {
@@ -185,6 +173,18 @@ func (b *bus) again(ctx context.Context, do func() error) error {
 		case <-time.After(stepBackoff(min(failures, 10))):
 		}
 	}
+}
+
+// fix sees to it that the group gets what is published from now on: by its
+// position, or where the backend has none, by its subscription.
+func (b *bus) fix(ctx context.Context, topic, group string, from backend.Start) error {
+	if b.positions != nil {
+		return b.positions.Fix(ctx, topic, group, from)
+	}
+	if s, ok := b.consumer.(subscriptions); ok {
+		return s.subscribe(ctx, topic, group)
+	}
+	return nil
 }
 
 // healthy is how long consuming has to last to count as no failure.

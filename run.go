@@ -212,9 +212,6 @@ func awaitAll(ctx context.Context, tasks []task) []task {
 // handlers that run; if one never returns, nobody waits for the backend.
 func (n *Notifier) disconnect(stuck bool) error {
 	n.hardStop()
-	for _, r := range n.bus.all() {
-		r.stop()
-	}
 	var errs []error
 	for _, s := range n.senders() {
 		errs = append(errs, s.close())

@@ -88,7 +88,7 @@ func (r *record) status() Status {
 	status := fold.Status()
 	status.NotificationID, status.RecipientID = r.ID, r.RecipientID
 	status.Tenant, status.Category = r.Tenant, r.Category
-	status.AcceptedAt, status.Settled, status.SettledAt = r.AcceptedAt, r.settled(), r.SettledAt
+	status.AcceptedAt, status.Settled, status.SettledAt = r.AcceptedAt.Round(0).UTC(), r.settled(), r.SettledAt.Round(0).UTC()
 	if status.State = r.state(); status.State == "" {
 		status.State = StateAccepted
 	}

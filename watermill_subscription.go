@@ -164,11 +164,24 @@ func (s *subscription) once(m *message.Message, attempt int) (finished bool, err
 	if s.stopping.Err() != nil {
 		return false, nil
 	}
-	done, err := s.Handle(s.ctx, backend.NewBatch(attempt, m))
+	done, err := s.call(backend.NewBatch(attempt, m))
 	if done > 0 {
 		m.Ack() // while the slot is taken, so that the subscription is still there
 	}
 	return done > 0, err
+}
+
+// call calls Handle where a handler that ends its goroutine, as t.FailNow does,
+// cannot end the Router's.
+func (s *subscription) call(b *backend.Batch) (done int, err error) {
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		defer func() { done, err = b.Exited() }()
+		b.Exit(s.Handle(s.ctx, b))
+	}()
+	<-ended
+	return done, err
 }
 
 // errEnded has the Router nack the message, and say nothing.

@@ -43,7 +43,8 @@ func (b *Batch) Reset(attempt int, messages []*message.Message) {
 }
 
 // Next claims the next message. It returns false when there is none, or when
-// the backend took the rest back. Only the handler calls it.
+// the backend took the rest back. Only the handler calls it. Claiming a message
+// says that the one before is finished: its key may go on elsewhere.
 func (b *Batch) Next() bool {
 	next := b.at + 1
 	if next >= len(b.messages) || !b.claimed.CompareAndSwap(int64(next), int64(next)+1) {

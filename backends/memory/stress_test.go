@@ -98,7 +98,7 @@ func TestEverythingAtOnce(t *testing.T) {
 // Opening and closing in the middle of everything.
 func TestCloseInMidFlight(t *testing.T) {
 	t.Parallel()
-	for range 50 {
+	for range 30 {
 		b := memory.New()
 		var users sync.WaitGroup
 		for g := range 3 {

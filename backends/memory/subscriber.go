@@ -111,6 +111,11 @@ func deliver(ctx context.Context, out chan<- *message.Message, b *backend.Batch)
 	case <-m.Nacked():
 		return 0, errNacked
 	case <-ctx.Done():
+	}
+	select {
+	case <-m.Acked(): // just before
+		return 1, nil
+	default:
 		return 0, nil
 	}
 }

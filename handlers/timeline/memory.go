@@ -125,9 +125,6 @@ func (m *Memory) List(_ context.Context, q Query) (Page, error) {
 	if err != nil {
 		return Page{}, err
 	}
-	if before := (Position{At: q.Until}); !q.Until.IsZero() && before.Compare(after) < 0 {
-		after = before
-	}
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	var page Page

@@ -12,10 +12,11 @@ import (
 type Store interface {
 	// Add keeps an event of the notification that it names; one that names
 	// none is refused with a [notify.FieldError]. When Add returns nil, Get and
-	// List show the event, unless a cap of the store's leaves it out. An event whose ID the notification has already
-	// changes nothing. The order of the events may be any: the status is
-	// [notify.Fold]'s of all that were added. Add keeps e as it is and never
-	// changes what it points to, since observers share it.
+	// List show the event, unless a cap of the store's leaves it out. An event
+	// whose ID the notification has already changes nothing. The order of the
+	// events may be any: the status is [notify.Fold]'s of all that were added.
+	// Add keeps e as it is and never changes what it points to, since observers
+	// share it.
 	Add(ctx context.Context, e notify.Event[any]) error
 	// Get returns the entry of a notification, or an error that wraps
 	// [notify.ErrNotFound].

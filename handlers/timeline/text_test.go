@@ -27,12 +27,14 @@ func TestEveryEventHasItsLine(t *testing.T) {
 	}{
 		{"accepted", notify.Accepted{}, "accepted"},
 		{
-			"accepted", notify.Accepted{Route: notify.First(notify.PushChannel, notify.EmailChannel), Template: "shipped", NotBefore: at},
+			"accepted",
+			notify.Accepted{Route: notify.First(notify.PushChannel, notify.EmailChannel), Template: "shipped", NotBefore: at},
 			"accepted  push, email, shipped, not before 2026-03-14T13:00:00Z",
 		},
 		{"delayed", notify.Delayed{Until: at, Reason: notify.DelayScheduled}, "delayed  scheduled, until 2026-03-14T13:00:00Z"},
 		{
-			"delayed", notify.Delayed{Leg: email, Until: at, Reason: notify.DelayGuard, Guard: "quiet", GuardReason: "night"},
+			"delayed",
+			notify.Delayed{Leg: email, Until: at, Reason: notify.DelayGuard, Guard: "quiet", GuardReason: "night"},
 			"delayed  email  guard, quiet, night, until 2026-03-14T13:00:00Z",
 		},
 		{"routed", notify.Routed{Legs: []notify.Leg{email}, Rejected: rejected}, "routed  email, not sms (no_address), not push (guard)"},
@@ -41,15 +43,18 @@ func TestEveryEventHasItsLine(t *testing.T) {
 		{"sending", notify.Sending{Attempt: smtp, Call: 3}, "sending  email/smtp #1  call 3"},
 		{"sent", notify.Sent{Attempt: smtp, MessageID: "m_1", Code: "250"}, "sent  email/smtp #1  m_1, 250"},
 		{
-			"retrying", notify.Retrying{Attempt: smtp, Failure: busy, Call: 1, NextAt: at},
+			"retrying",
+			notify.Retrying{Attempt: smtp, Failure: busy, Call: 1, NextAt: at},
 			"retrying  email/smtp #1  temporary service, 451, again at 2026-03-14T13:00:00Z",
 		},
 		{
-			"failed_over", notify.FailedOver{From: smtp, To: again, Reason: notify.EndRejected, Failure: busy},
+			"failed_over",
+			notify.FailedOver{From: smtp, To: again, Reason: notify.EndRejected, Failure: busy},
 			"failed_over  email/smtp #1  to email/smtp #2, rejected, temporary service, 451",
 		},
 		{
-			"failed_over", notify.FailedOver{To: notify.Attempt{Leg: email}, Reason: notify.EndUnavailable},
+			"failed_over",
+			notify.FailedOver{To: notify.Attempt{Leg: email}, Reason: notify.EndUnavailable},
 			"failed_over    to email, unavailable",
 		},
 		{"failed", notify.Failed{Attempt: smtp, Reason: notify.EndExhausted, Failure: busy}, "failed  email/smtp #1  exhausted, temporary service, 451"},

@@ -84,6 +84,12 @@ func checkLateEvents(t *testing.T, s timeline.Store) {
 	add(t, s, one.events[0])
 	require.Equal(t, []string{"n_2", "n_1"}, list(timeline.Query{}))
 	require.Equal(t, []string{"n_1"}, list(timeline.Query{States: []notify.State{notify.StateBounced}}))
+
+	// Another clock says that it happened before Accepted, which counts.
+	early := newHistory("n_1", began.Add(-time.Hour)).after(0, "opened", notify.Opened{}).events[0]
+	early.ID = "n_1/early"
+	add(t, s, early)
+	require.Empty(t, list(timeline.Query{Until: began.Truncate(time.Microsecond)}))
 }
 
 // fill adds entries of which every three have one time.

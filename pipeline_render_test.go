@@ -1,0 +1,155 @@
+package notify_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-6c01d079/notify"
+	"github.com/seed-6c01d079/notify/notifytest"
+)
+
+func shipped(c *notify.Config) {
+	c.Templates = fstest.MapFS{
+		"shipped/email.subject.tmpl":    {Data: []byte("Order {{.Data.order}}")},
+		"shipped/email.text.tmpl":       {Data: []byte("Dear {{.Recipient.Name}}, it is on its way.")},
+		"shipped/de/email.subject.tmpl": {Data: []byte("Bestellung {{.Data.order}}")},
+		"shipped/de/email.text.tmpl":    {Data: []byte("Hallo {{.Recipient.Name}}.")},
+	}
+}
+
+func fromTemplate(data map[string]any, steps ...notify.Step) notify.Notification {
+	nt := toAnna(steps...)
+	nt.Content, nt.Template, nt.Data = notify.Content{}, "shipped", data
+	return nt
+}
+
+func TestTemplates(t *testing.T) {
+	inEveryForm(t, func(t *testing.T, b *notifytest.Bench) {
+		mail := notifytest.NewProvider[notify.Email]("mail")
+		notify.Use(b.Notifier, mail)
+		notify.Use(b.Notifier, notifytest.NewProvider[notify.SMS]("text"))
+		nt := fromTemplate(map[string]any{"order": 12345678}, notify.SMSChannel, notify.EmailChannel)
+		nt.To.Locale = "de-AT"
+		id := b.Send(nt)
+		b.Settle(id)
+		b.Require(id,
+			notifytest.Once(notify.Routed{Rejected: []notify.Rejected{{Channel: notify.SMSChannel, Reason: notify.RejectNoTemplate}}}),
+			notifytest.Once(notify.Rendered{Template: "shipped", Locale: "de"}),
+			notifytest.State(notify.StateSent),
+		)
+		got := mail.Deliveries()[0].Message
+		require.Equal(t, "Bestellung 12345678", got.Subject)
+		require.Equal(t, "Hallo Anna.", got.Text)
+	}, shipped)
+}
+
+func TestATemplateThatFails(t *testing.T) {
+	inEveryForm(t, func(t *testing.T, b *notifytest.Bench) {
+		mail := notifytest.NewProvider[notify.Email]("mail")
+		notify.Use(b.Notifier, mail)
+		id := b.Send(fromTemplate(nil, notify.EmailChannel)) // it lacks the order
+		b.Settle(id)
+		b.Require(id, notifytest.Exactly(
+			notify.Accepted{}, notify.Routed{}, notify.Failed{Reason: notify.EndUnrenderable},
+			notify.Undeliverable{Reason: notify.UndeliverableUnrenderable}, notify.Settled{State: notify.StateFailed},
+		))
+		require.Empty(t, mail.Calls())
+	}, shipped)
+}
+
+// One leg that cannot be rendered does not end the others.
+func TestARendererThatFails(t *testing.T) {
+	for name, fail := range map[string]func() error{
+		"error": func() error { return errors.New("no font") },
+		"panic": func() error { panic("no font") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inEveryForm(t, func(t *testing.T, b *notifytest.Bench) {
+				text := notifytest.NewProvider[notify.SMS]("text")
+				mail := notifytest.NewProvider[notify.Email]("mail")
+				notify.Use(b.Notifier, text)
+				notify.Use(b.Notifier, mail)
+				notify.Render(b.Notifier, func(context.Context, notify.RenderRequest) (notify.SMS, error) {
+					return notify.SMS{}, fail()
+				})
+				id := b.Send(toAnna(notify.SMSChannel, notify.EmailChannel))
+				b.Settle(id)
+				b.Require(id,
+					notifytest.State(notify.StateSent),
+					notifytest.Sequence(
+						notify.Failed{Attempt: notify.Attempt{Leg: notify.Leg{Leg: 1, Channel: notify.SMSChannel}}, Reason: notify.EndUnrenderable},
+						notify.FailedOver{Reason: notify.EndUnrenderable}, notify.Sent{},
+					),
+				)
+				require.Empty(t, text.Calls())
+			})
+		})
+	}
+}
+
+// What a renderer makes is checked as what a host sends is.
+func TestARendererThatMakesNonsense(t *testing.T) {
+	inEveryForm(t, func(t *testing.T, b *notifytest.Bench) {
+		mail := notifytest.NewProvider[notify.Email]("mail")
+		notify.Use(b.Notifier, mail)
+		notify.Render(b.Notifier, func(context.Context, notify.RenderRequest) (notify.Email, error) {
+			return notify.Email{To: "anna@example.com", Subject: "Hi\r\nBcc: all@example.com", Text: "Hi"}, nil
+		})
+		id := b.Send(toAnna(notify.EmailChannel))
+		b.Settle(id)
+		b.Require(id, notifytest.Once(notify.Undeliverable{Reason: notify.UndeliverableUnrenderable}))
+		require.Empty(t, mail.Calls())
+	})
+}
+
+// letter is the message of a channel of the host's own.
+type letter struct {
+	To    string   `json:"to"`
+	Pages []string `json:"pages"`
+}
+
+const letterChannel notify.Channel = "letter"
+
+func (letter) Channel() notify.Channel { return letterChannel }
+
+func TestAChannelOfTheHostsOwn(t *testing.T) {
+	inEveryForm(t, func(t *testing.T, b *notifytest.Bench) {
+		post := notifytest.NewProvider[letter]("post", keyed)
+		post.Next(notifytest.LoseAnswer())
+		notify.Use(b.Notifier, post, everySecond)
+		notify.Render(b.Notifier, func(_ context.Context, req notify.RenderRequest) (letter, error) {
+			return letter{To: req.Address, Pages: []string{req.Content.Title, req.Content.Body}}, nil
+		})
+		nt := toAnna(letterChannel)
+		nt.To.Addresses = map[notify.Channel]string{letterChannel: "1 Main Street, Springfield"}
+		id := b.Send(nt)
+		b.Settle(id)
+		b.Require(id,
+			notifytest.State(notify.StateSent),
+			notifytest.Once(notify.Sent{Attempt: notify.Attempt{Leg: notify.Leg{Leg: 1, Channel: letterChannel}, Provider: "post"}}),
+			notifytest.At(time.Second, notify.Sent{}),
+		)
+		want := letter{To: "1 Main Street, Springfield", Pages: []string{"Shipped", "Your order is on its way."}}
+		for _, d := range post.Deliveries() {
+			require.Equal(t, want, d.Message)
+		}
+		require.Len(t, post.Calls(), 2)
+		require.Equal(t, 1, post.Effects())
+	})
+}
+
+func TestAChannelOfTheHostsOwnNeedsARenderer(t *testing.T) {
+	inEveryForm(t, func(t *testing.T, b *notifytest.Bench) {
+		notify.Use(b.Notifier, notifytest.NewProvider[letter]("post"))
+		nt := toAnna(letterChannel)
+		nt.To.Addresses = map[notify.Channel]string{letterChannel: "1 Main Street, Springfield"}
+		id := b.Send(nt)
+		b.Settle(id)
+		b.Require(id, notifytest.Once(notify.Undeliverable{Reason: notify.UndeliverableUnrenderable}))
+	})
+}
