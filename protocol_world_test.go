@@ -28,6 +28,10 @@ type scenario struct {
 	// keyed sends it with an idempotency key, notBefore after a while.
 	keyed     bool
 	notBefore time.Duration
+	// expires is how long it may be sent; 0 is a day. guarded has a guard hold
+	// it for a while, and then refuse every attempt that is not its leg's first.
+	expires time.Duration
+	guarded bool
 	// cancel is when the host cancels it; 0 is never.
 	cancel time.Duration
 	// canceledFirst cancels it, by the ID that its idempotency key gives it,
@@ -173,6 +177,19 @@ func (w *world) begin(p *process, without rule) error {
 	for _, s := range services {
 		s.use(n, p)
 	}
+	if w.scenario.guarded {
+		until := w.began.Add(20 * time.Second)
+		n.Guard("quiet-hours", func(_ context.Context, req GuardRequest) (Decision, error) {
+			switch {
+			case req.Channel != "":
+				return Suppress("enough"), nil
+			case req.Now.Before(until):
+				return DelayUntil(until, "quiet"), nil
+			default:
+				return Allow(), nil
+			}
+		})
+	}
 	On(n, "everything", func(_ context.Context, e Event[any]) error {
 		if err := p.alive(); err != nil {
 			return err
@@ -229,6 +246,9 @@ func (w *world) play(f fate) {
 	}
 	if w.scenario.notBefore > 0 {
 		nt.NotBefore = time.Now().Add(w.scenario.notBefore)
+	}
+	if w.scenario.expires > 0 {
+		nt.ExpiresAt = time.Now().Add(w.scenario.expires)
 	}
 	if w.scenario.canceledFirst {
 		w.asHost("cancel", func(n *Notifier) error { return w.cancelID(n, keyedID("", nt.Key)) })

@@ -30,6 +30,7 @@ func fates(at int) []fate {
 		for _, freeze := range []time.Duration{0, 17 * time.Second, 10 * time.Minute} {
 			all = append(all, fate{at: at, after: after, freeze: freeze})
 		}
+		all = append(all, fate{at: at, after: after, fails: true})
 	}
 	return all
 }
