@@ -306,6 +306,9 @@ func (p *process) Due(ctx context.Context, now time.Time, limit int) ([]string, 
 	if err := p.alive(); err != nil {
 		return nil, time.Time{}, err
 	}
+	if p.world.scenario.noSweep {
+		return nil, time.Time{}, nil
+	}
 	return p.world.shared.Due(ctx, now, limit)
 }
 

@@ -39,7 +39,7 @@ type scenario struct {
 	canceledFirst bool
 	// resends says that a service of it may be used again in doubt.
 	resends bool
-	// noSweep runs no sweep in the process that takes over.
+	// noSweep lets the sweep find nothing.
 	noSweep bool
 	// impatient is a host that does not ask the other process when the victim
 	// does not answer.
@@ -163,12 +163,6 @@ func (w *world) begin(p *process, without rule) error {
 		Logger: slog.New(slog.DiscardHandler), DrainTimeout: time.Second,
 	}
 	services := w.offered
-	if w.scenario.noSweep {
-		config.Roles = &Roles{Deliver: true, Observe: true, Route: p == w.victim}
-		for _, s := range services {
-			config.Roles.Elsewhere = append(config.Roles.Elsewhere, s.channel)
-		}
-	}
 	n, err := New(config)
 	if err != nil {
 		return err
