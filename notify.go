@@ -291,6 +291,12 @@ func (n *Notifier) open(ctx context.Context) error {
 // every event that is raised after it. It returns what is wrong with the
 // registrations, or what kept Run from starting.
 func (n *Notifier) Ready(ctx context.Context) error {
+	n.mu.Lock()
+	wrong := n.problems.err()
+	n.mu.Unlock()
+	if wrong != nil {
+		return wrong // Run refuses to start
+	}
 	select {
 	case <-n.ready:
 	case <-n.closing:

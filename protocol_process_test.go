@@ -3,6 +3,7 @@ package notify
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"time"
 
@@ -12,12 +13,13 @@ import (
 )
 
 // fate is what befalls a process at one of its moves: it dies there, or it
-// freezes and goes on later with what it knew.
+// freezes and goes on later with what it knew, or the move fails.
 type fate struct {
 	at     int           // the move, counted from 1; 0 is none
 	kind   string        // count only the moves of this kind; empty is all
 	after  bool          // after the move had its effect, before the process learns of it
 	freeze time.Duration // 0: it dies
+	fails  bool          // it lives, and the move returns an error
 }
 
 // process is one Notifier's access to the backend that all share. Its moves
@@ -40,9 +42,14 @@ type process struct {
 	counted int // those that its fate counts
 }
 
+// acknowledge begins the kind of the moves that acknowledge.
+const acknowledge = "acknowledge in "
+
 // sessionTimeout is when the others get what a process that is gone had not
 // finished.
 const sessionTimeout = 6 * time.Second
+
+var errFailed = errors.New("the connection was lost")
 
 var errGone = errors.New("the process is gone")
 
@@ -67,6 +74,14 @@ func (p *process) move(kind string, effect func() error) error {
 		}
 	}
 	p.mu.Unlock()
+	if hit && p.fate.fails && !strings.HasPrefix(kind, acknowledge) {
+		p.world.trace("%s fails, with its effect %v: %s", p.name, p.fate.after, kind)
+		if p.fate.after {
+			_ = effect()
+		}
+		return errFailed
+	}
+	hit = hit && !p.fate.fails
 	if hit && !p.fate.after {
 		if err := p.strike("before", kind); err != nil {
 			return err
@@ -207,7 +222,7 @@ func (p *process) consumption(c backend.Consumption, lost <-chan struct{}) backe
 		p.handlers.Go(func() {
 			var r result
 			r.done, r.err = handle(ctx, backend.NewBatch(attempt, messages...))
-			_ = p.move("acknowledge in "+c.Topic, func() error {
+			_ = p.move(acknowledge+c.Topic, func() error {
 				results <- r
 				return nil
 			})
@@ -290,6 +305,9 @@ func (p *process) Store(ctx context.Context, r backend.Record) (revision int64, 
 func (p *process) Due(ctx context.Context, now time.Time, limit int) ([]string, time.Time, error) {
 	if err := p.alive(); err != nil {
 		return nil, time.Time{}, err
+	}
+	if p.world.scenario.noSweep {
+		return nil, time.Time{}, nil
 	}
 	return p.world.shared.Due(ctx, now, limit)
 }

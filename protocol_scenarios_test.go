@@ -64,6 +64,14 @@ var scenarios = []scenario{
 		services: func() []*service { return []*service{plain(EmailChannel, takes), plain(SMSChannel, takes)} },
 	},
 	{
+		name: "expires", route: First(EmailChannel, SMSChannel), expires: 4 * time.Second,
+		services: func() []*service { return []*service{plain(EmailChannel, busy), plain(SMSChannel, takes)} },
+	},
+	{
+		name: "guarded", route: First(EmailChannel, SMSChannel), guarded: true,
+		services: func() []*service { return []*service{plain(EmailChannel, busy), plain(SMSChannel, takes)} },
+	},
+	{
 		name: "first inside all", route: All(First(EmailChannel, SMSChannel), First(PushChannel, ChatChannel)),
 		services: func() []*service {
 			return []*service{

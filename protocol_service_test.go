@@ -124,16 +124,16 @@ func (f fake[M]) Send(_ context.Context, d Delivery[M]) (Receipt, error) {
 		return nil
 	})
 	time.Sleep(callTime)
-	if err == nil {
-		err = f.process.alive()
-	}
-	if err != nil {
-		return Receipt{}, err
+	if gone := f.process.alive(); gone != nil {
+		return Receipt{}, gone
 	}
 	s := f.process.world.services
 	s.mu.Lock()
 	s.answered[callName(d.Key, d.Call)] = true
 	s.mu.Unlock()
+	if err != nil {
+		return Receipt{}, err
+	}
 	if r.err != nil {
 		return Receipt{}, r.err
 	}

@@ -28,6 +28,10 @@ type scenario struct {
 	// keyed sends it with an idempotency key, notBefore after a while.
 	keyed     bool
 	notBefore time.Duration
+	// expires is how long it may be sent; 0 is a day. guarded has a guard hold
+	// it for a while, and then refuse every attempt that is not its leg's first.
+	expires time.Duration
+	guarded bool
 	// cancel is when the host cancels it; 0 is never.
 	cancel time.Duration
 	// canceledFirst cancels it, by the ID that its idempotency key gives it,
@@ -35,7 +39,7 @@ type scenario struct {
 	canceledFirst bool
 	// resends says that a service of it may be used again in doubt.
 	resends bool
-	// noSweep runs no sweep in the process that takes over.
+	// noSweep lets the sweep find nothing.
 	noSweep bool
 	// impatient is a host that does not ask the other process when the victim
 	// does not answer.
@@ -159,12 +163,6 @@ func (w *world) begin(p *process, without rule) error {
 		Logger: slog.New(slog.DiscardHandler), DrainTimeout: time.Second,
 	}
 	services := w.offered
-	if w.scenario.noSweep {
-		config.Roles = &Roles{Deliver: true, Observe: true, Route: p == w.victim}
-		for _, s := range services {
-			config.Roles.Elsewhere = append(config.Roles.Elsewhere, s.channel)
-		}
-	}
 	n, err := New(config)
 	if err != nil {
 		return err
@@ -172,6 +170,19 @@ func (w *world) begin(p *process, without rule) error {
 	n.decider.without = without
 	for _, s := range services {
 		s.use(n, p)
+	}
+	if w.scenario.guarded {
+		until := w.began.Add(20 * time.Second)
+		n.Guard("quiet-hours", func(_ context.Context, req GuardRequest) (Decision, error) {
+			switch {
+			case req.Channel != "":
+				return Suppress("enough"), nil
+			case req.Now.Before(until):
+				return DelayUntil(until, "quiet"), nil
+			default:
+				return Allow(), nil
+			}
+		})
 	}
 	On(n, "everything", func(_ context.Context, e Event[any]) error {
 		if err := p.alive(); err != nil {
@@ -229,6 +240,9 @@ func (w *world) play(f fate) {
 	}
 	if w.scenario.notBefore > 0 {
 		nt.NotBefore = time.Now().Add(w.scenario.notBefore)
+	}
+	if w.scenario.expires > 0 {
+		nt.ExpiresAt = time.Now().Add(w.scenario.expires)
 	}
 	if w.scenario.canceledFirst {
 		w.asHost("cancel", func(n *Notifier) error { return w.cancelID(n, keyedID("", nt.Key)) })
