@@ -25,7 +25,9 @@ func (c *codec) appendStored(to []byte, f *fact) ([]byte, error) {
 		return to, fmt.Errorf("notify: store event: %w", err)
 	}
 	for _, name := range slices.Sorted(maps.Keys(f.msg.Metadata)) {
-		attributes = append(attributes, attribute{name, f.msg.Metadata[name]})
+		if isExtraAttribute(name) {
+			attributes = append(attributes, attribute{name, f.msg.Metadata[name]})
+		}
 	}
 	to = append(to, '{')
 	for _, a := range attributes {

@@ -2,10 +2,7 @@ package notify
 
 import (
 	"encoding/json"
-	"fmt"
-	"reflect"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -78,12 +75,12 @@ func TestEncodeReportsEveryProblem(t *testing.T) {
 		fact   *fact
 		fields []string
 	}{
-		"nothing": {newFact(c, Envelope{}, nil), []string{"ce_id", "ce_type", "ce_source", "ce_source", "data"}},
+		"nothing": {newFact(c, Envelope{}, nil), []string{"ce_id", "ce_type", "ce_source", "data"}},
 		"not registered": {
 			newFact(c, Envelope{ID: "e1", Source: "/a"}, notRegistered{}),
-			[]string{"ce_type", "ce_type"},
+			[]string{"ce_type"},
 		},
-		"pointer":        {newFact(c, Envelope{ID: "e1", Source: "/a"}, &Sent{}), []string{"ce_type", "ce_type"}},
+		"pointer":        {newFact(c, Envelope{ID: "e1", Source: "/a"}, &Sent{}), []string{"ce_type"}},
 		"another's type": {newFact(c, Envelope{ID: "e1", Source: "/a", Type: "notify.read.v1"}, Sent{}), []string{"ce_type"}},
 		"no raw type":    {newFact(c, Envelope{ID: "e1", Source: "/a"}, Raw(`{}`)), []string{"ce_type"}},
 		"raw":            {newFact(c, Envelope{ID: "e1", Source: "/a", Type: "x"}, Raw(`{`)), []string{"data"}},
@@ -224,6 +221,19 @@ func TestUnknownFieldsAndAttributesSurvive(t *testing.T) {
 	require.JSONEq(t, data, string(again.Payload))
 }
 
+// What is no attribute stays out of a record, where it would have no name.
+func TestStoredHoldsAttributesOnly(t *testing.T) {
+	t.Parallel()
+	c := newCodec("/shop")
+	f := sampleFact(t, c, samples()[5])
+	want, err := c.appendStored(nil, f)
+	require.NoError(t, err)
+	f.msg.Metadata = message.Metadata{"x": "1", "ce_data": "2", "ce_UPPER": "3"}
+	got, err := c.appendStored(nil, f)
+	require.NoError(t, err)
+	require.Equal(t, string(want), string(got))
+}
+
 func TestUnknownTypeIsRaw(t *testing.T) {
 	t.Parallel()
 	c := newCodec("/shop")
@@ -283,97 +293,6 @@ func TestLoadStoredRefuses(t *testing.T) {
 			require.ErrorContains(t, err, tc.problem)
 			require.NotContains(t, err.Error(), "secret")
 		})
-	}
-}
-
-type shipped struct {
-	Parcel string `json:"parcel"`
-}
-
-func TestRegister(t *testing.T) {
-	t.Parallel()
-	c := newCodec("/shop")
-	own := reflect.TypeFor[shipped]()
-	for name, tc := range map[string]struct {
-		eventType reflect.Type
-		wireName  string
-		problem   string
-	}{
-		"no type":        {nil, "shop.shipped.v1", "must be a struct type"},
-		"pointer":        {reflect.TypeFor[*shipped](), "shop.shipped.v1", "must be a struct type"},
-		"no struct":      {reflect.TypeFor[Raw](), "shop.shipped.v1", "must be a struct type"},
-		"no name":        {reflect.TypeFor[struct{}](), "shop.shipped.v1", "must be a struct type"},
-		"ours":           {reflect.TypeFor[Sent](), "shop.sent.v1", "is registered already, as notify.sent.v1"},
-		"our prefix":     {own, "notify.shipped.v1", `must not begin with "notify."`},
-		"no wire name":   {own, "", "is missing"},
-		"upper case":     {own, "shop.Shipped.v1", "must be words"},
-		"space":          {own, "shop shipped", "must be words"},
-		"empty word":     {own, "shop..shipped", "must be words"},
-		"trailing dot":   {own, "shop.", "must be words"},
-		"begins with it": {own, "1shop", "must begin with a letter"},
-		"long":           {own, strings.Repeat("a", maxWireNameBytes+1), "is over 128 bytes"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			require.ErrorContains(t, c.register(tc.eventType, tc.wireName), tc.problem)
-		})
-	}
-}
-
-func TestRegisteredEventTravels(t *testing.T) {
-	t.Parallel()
-	c := newCodec("/shop")
-	require.NoError(t, c.register(reflect.TypeFor[shipped](), "shop.order-shipped_2.v1"))
-	require.ErrorContains(t, c.register(reflect.TypeFor[shipped](), "shop.other"), "is registered already, as shop.order-shipped_2.v1")
-	require.ErrorContains(t, c.register(reflect.TypeFor[golden](), "shop.order-shipped_2.v1"), "is taken by notify.shipped")
-
-	m, err := c.encode(newFact(c, Envelope{ID: "e1"}, shipped{"A-1017"}))
-	require.NoError(t, err)
-	require.Equal(t, "shop.order-shipped_2.v1", m.Metadata[attrType])
-	decoded, err := c.decode(m)
-	require.NoError(t, err)
-	require.Equal(t, shipped{"A-1017"}, decoded.data)
-
-	decoded, err = newCodec("/other").decode(m)
-	require.NoError(t, err)
-	require.Equal(t, Raw(`{"parcel":"A-1017"}`), decoded.data)
-}
-
-func TestCodecIsSafeForConcurrentUse(t *testing.T) {
-	t.Parallel()
-	c := newCodec("/shop")
-	f := sampleFact(t, c, samples()[5])
-	hosts := []reflect.Type{
-		reflect.TypeFor[shipped](), reflect.TypeFor[golden](), reflect.TypeFor[problems](), reflect.TypeFor[codec](),
-	}
-	var group sync.WaitGroup
-	for i, host := range hosts {
-		group.Go(func() { _ = c.register(host, fmt.Sprintf("shop.e%d", i)) })
-		group.Go(func() {
-			m, err := c.encode(f)
-			if err == nil {
-				_, err = c.decode(m)
-			}
-			if err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	group.Wait()
-	name, known := c.typeOf(shipped{})
-	require.True(t, known)
-	require.Equal(t, "shop.e0", name)
-}
-
-func TestTypeOf(t *testing.T) {
-	t.Parallel()
-	c := newCodec("/shop")
-	name, known := c.typeOf(FailedOver{})
-	require.True(t, known)
-	require.Equal(t, "notify.failed_over.v1", name)
-	for _, data := range []any{nil, Raw("{}"), &Sent{}, "text"} {
-		_, known = c.typeOf(data)
-		require.False(t, known)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -27,18 +28,51 @@ type DeadLetter struct {
 	At       time.Time
 }
 
+// observerFailed and skipped raise events about the machinery, which breed no
+// more of their kind.
+func (b *bus) observerFailed(name string, m *message.Message, class ObserverError) {
+	if id, kind, ok := aboutEvent(m); ok {
+		b.emit(context.Background(), ObserverFailed{Observer: name, EventID: id, EventType: kind, Class: class})
+	}
+}
+
+func (b *bus) skipped(name string, from, to int64) {
+	b.log.Warn("notify: an observer fell too far behind, and was moved forward", "observer", name, "from", from, "to", to)
+	b.emit(context.Background(), ObserverSkipped{Observer: name, From: from, To: to})
+}
+
+// aboutEvent names the event of a message; ok is false if it is one about
+// observers itself.
+func aboutEvent(m *message.Message) (id, kind string, ok bool) {
+	if f, isLocal := m.Context().(*fact); isLocal {
+		id, kind = f.ID, f.Type
+	} else {
+		id, kind = m.Metadata[attrID], m.Metadata[attrType]
+	}
+	switch kind {
+	case "notify.observer_failed.v1", "notify.observer_skipped.v1", "notify.dead_lettered.v1":
+		return id, kind, false
+	}
+	return id, kind, true
+}
+
 // bury puts an event away, and raises DeadLettered.
 func (b *bus) bury(r *runner, m *message.Message, attempts int, class ObserverError, cause error) error {
 	wire, err := backend.Wire(m)
 	if err != nil {
-		return fmt.Errorf("notify: encode a dead letter: %w", err)
+		// An event that has no form on a wire would come again for ever. Its
+		// letter says which one it was.
+		id, kind, _ := aboutEvent(m)
+		wire = message.NewMessage(id, nil)
+		wire.Metadata = message.Metadata{attrID: id, attrType: kind, backend.KeyMetadata: backend.Key(m)}
+		b.log.Error("notify: a dead letter is without its event", "observer", r.Name, "event", id, "error", err)
 	}
 	ctx := context.WithoutCancel(r.base)
-	letter := backend.DeadLetter{
+	text := clip(fmt.Sprint(cause), maxLetterError) // the host's Error may panic, which fmt outlives
+	id, dropped, err := b.letters.Bury(ctx, backend.DeadLetter{
 		Group: r.group(), Topic: eventsTopic, Message: wire, Class: string(class),
-		Error: clip(cause.Error(), 512), Attempts: attempts, At: time.Now(),
-	}
-	id, dropped, err := b.letters.Bury(ctx, letter)
+		Error: text, Attempts: attempts, At: time.Now(),
+	})
 	if err != nil {
 		return fmt.Errorf("notify: store a dead letter: %w", err)
 	}
@@ -46,8 +80,8 @@ func (b *bus) bury(r *runner, m *message.Message, attempts int, class ObserverEr
 		b.log.Error("notify: the store of dead letters is full, and dropped its oldest")
 	}
 	b.log.Error("notify: an observer gave up on an event", "observer", r.Name, "event", wire.UUID,
-		"class", string(class), "attempts", attempts, "error", cause)
-	if eventID, kind, ok := b.aboutEvent(m); ok {
+		"class", string(class), "attempts", attempts, "error", text)
+	if eventID, kind, ok := aboutEvent(m); ok {
 		b.emit(ctx, DeadLettered{
 			Observer: r.Name, EventID: eventID, EventType: kind, Class: class, Attempts: attempts, LetterID: id,
 		})
@@ -55,28 +89,33 @@ func (b *bus) bury(r *runner, m *message.Message, attempts int, class ObserverEr
 	return nil
 }
 
-// DeadLetters returns up to limit dead letters of the observer (of all, if it
-// is empty), oldest first, after the one whose ID is given.
+// maxLetterError bounds the text of DeadLetter.Error, in bytes.
+const maxLetterError = 512
+
+// DeadLetters returns up to limit dead letters (100 if it is not positive) of
+// the observer (of all, if it is empty), oldest first, after the one whose ID
+// is given. Those from before a renaming are under the former name.
 func (n *Notifier) DeadLetters(ctx context.Context, observer, after string, limit int) ([]DeadLetter, error) {
 	group := ""
 	if observer != "" {
 		group = observerGroup(observer)
 	}
+	if limit <= 0 {
+		limit = lettersPage
+	}
 	kept, err := n.bus.letters.Letters(ctx, group, after, limit)
 	if err != nil {
-		return nil, fmt.Errorf("notify: list dead letters: %w", err)
+		return nil, fmt.Errorf("notify: list dead letters: %w", translate(err))
 	}
 	letters := make([]DeadLetter, len(kept))
 	for i, k := range kept {
 		letters[i] = DeadLetter{
-			ID: k.ID, Observer: k.Group[len(observerGroup("")):], Class: ObserverError(k.Class), Error: k.Error,
-			Attempts: k.Attempts, At: k.At,
+			ID: k.ID, Observer: strings.TrimPrefix(k.Group, observerGroup("")), Class: ObserverError(k.Class),
+			Error: k.Error, Attempts: k.Attempts, At: k.At,
 		}
-		if f, err := n.codec.decode(k.Message); err == nil {
-			letters[i].Event = Event[any]{Envelope: f.Envelope, Data: f.data}
-		} else {
+		if letters[i].Event, err = n.Decode(k.Message); err != nil {
 			letters[i].Event = Event[any]{
-				Envelope: Envelope{ID: k.Message.UUID, Type: k.Message.Metadata["ce_type"]},
+				Envelope: Envelope{ID: k.Message.UUID, Type: k.Message.Metadata[attrType]},
 				Data:     Raw(k.Message.Payload),
 			}
 		}
@@ -84,64 +123,97 @@ func (n *Notifier) DeadLetters(ctx context.Context, observer, after string, limi
 	return letters, nil
 }
 
+const lettersPage = 100
+
 // Redrive gives dead letters back to the observer whose they are, and to no
-// other: each is handled once more, at once and here, so the observer must be
-// registered in this process. With no IDs it takes all of the observer's. It
-// returns how many were handled; an error names the first that failed, which
-// stays among the dead letters.
+// other: each is handled once more, at once and here, whatever the observer is
+// at, so it must be registered in this process. With no IDs it takes all of the
+// observer's, those of its FormerName too. It returns how many were handled; an
+// error names the first that failed, which stays among the dead letters. The
+// handlers' context ends with ctx.
 func (n *Notifier) Redrive(ctx context.Context, observer string, ids ...string) (int, error) {
-	n.bus.mu.Lock()
-	r := n.bus.runners[observer]
-	n.bus.mu.Unlock()
+	r := n.bus.find(observer)
 	if r == nil {
 		return 0, fmt.Errorf("notify: redrive: observer %q: %w", observer, ErrNotFound)
 	}
-	wanted := map[string]bool{}
-	for _, id := range ids {
-		wanted[id] = true
+	groups := []string{r.group()}
+	if r.FormerName != "" {
+		groups = append([]string{observerGroup(r.FormerName)}, groups...)
 	}
-	handled, after := 0, ""
-	for {
-		letters, err := n.bus.letters.Letters(ctx, r.group(), after, 100)
-		if err != nil {
-			return handled, fmt.Errorf("notify: redrive: %w", err)
+	d := redrive{runner: r, letters: n.bus.letters, all: len(ids) == 0, wanted: map[string]bool{}}
+	for _, id := range ids {
+		d.wanted[id] = true
+	}
+	for _, group := range groups {
+		if err := d.group(ctx, group); err != nil {
+			return d.handled, fmt.Errorf("notify: redrive: %w", err)
 		}
-		if len(letters) == 0 {
-			break
+	}
+	if len(d.wanted) > 0 {
+		return d.handled, fmt.Errorf("notify: redrive: %d of the dead letters: %w", len(d.wanted), ErrNotFound)
+	}
+	return d.handled, nil
+}
+
+// redrive is one call of Redrive.
+type redrive struct {
+	runner  *runner
+	letters backend.DeadLetters
+	all     bool
+	wanted  map[string]bool // what was asked for and not found yet
+	handled int
+}
+
+// group goes through a group's letters.
+func (d *redrive) group(ctx context.Context, group string) error {
+	for after := ""; d.all || len(d.wanted) > 0; {
+		letters, err := d.letters.Letters(ctx, group, after, lettersPage)
+		if err != nil || len(letters) == 0 {
+			return translate(err)
 		}
 		for _, letter := range letters {
 			after = letter.ID
-			if len(ids) > 0 && !wanted[letter.ID] {
+			if !d.all && !d.wanted[letter.ID] {
 				continue
 			}
-			if err := ctx.Err(); err != nil {
-				return handled, err
+			if err := d.one(ctx, letter); err != nil {
+				return fmt.Errorf("dead letter %s: %w", letter.ID, err)
 			}
-			if err := r.redrive(letter); err != nil {
-				return handled, fmt.Errorf("notify: redrive %s: %w", letter.ID, err)
-			}
-			if err := n.bus.letters.Unbury(ctx, letter.ID); err != nil && !errors.Is(err, backend.ErrNotFound) {
-				return handled, fmt.Errorf("notify: redrive %s: %w", letter.ID, err)
-			}
-			delete(wanted, letter.ID)
-			handled++
+			delete(d.wanted, letter.ID)
+			d.handled++
 		}
 	}
-	if len(wanted) > 0 && len(ids) > 0 {
-		return handled, fmt.Errorf("notify: redrive: %d of the dead letters: %w", len(wanted), ErrNotFound)
-	}
-	return handled, nil
+	return nil
 }
 
-// redrive handles one dead letter.
-func (r *runner) redrive(letter backend.DeadLetter) error {
-	d := r.delivery()
-	began := time.Now()
-	done, matched, err := r.run(d, backend.NewBatch(1, letter.Message))
-	r.stats.handled(matched, began, err != nil)
-	r.release(d)
-	if err == nil && done == 0 {
-		return context.DeadlineExceeded
+func (d *redrive) one(ctx context.Context, letter backend.DeadLetter) error {
+	if err := ctx.Err(); err != nil {
+		return err
 	}
-	return err
+	if err := d.runner.redrive(ctx, letter.Message); err != nil {
+		return err
+	}
+	if err := d.letters.Unbury(ctx, letter.ID); err != nil && !errors.Is(err, backend.ErrNotFound) {
+		return translate(err)
+	}
+	return nil
+}
+
+// redrive handles one event here.
+func (r *runner) redrive(ctx context.Context, m *message.Message) error {
+	parent, cancel := context.WithCancel(r.base)
+	defer cancel()
+	defer context.AfterFunc(ctx, cancel)()
+	t := round{
+		runner: r, batch: backend.NewBatch(1, m), delivery: &delivery{runner: r, parent: parent},
+		began: time.Now(), timed: true,
+	}
+	t.clock(t.began)
+	r.stats.inFlight.Add(1)
+	defer func() {
+		r.stats.inFlight.Add(-1)
+		t.count(time.Now(), t.handling)
+		t.delivery.end()
+	}()
+	return t.run()
 }

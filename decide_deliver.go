@@ -74,10 +74,11 @@ const (
 )
 
 // mayRepeat tells whether the ordinal may be called again under its key (9).
+// The call begins within its lease, so all of that has to be in the window.
 func (d *decider) mayRepeat(r *record, a *attemptRecord, leg *legRecord, p providerPolicy, now time.Time) bool {
 	calls, first := leg.calls(a.Provider)
 	return p.KeyWindow > 0 &&
-		now.Add(p.AttemptTimeout).Before(a.FirstCall.Add(p.KeyWindow)) &&
+		now.Add(leaseTime(p)).Before(a.FirstCall.Add(p.KeyWindow)) &&
 		calls < p.Attempts && now.Sub(first) < p.Budget &&
 		!r.Canceled && now.Before(r.Deadline)
 }
@@ -167,8 +168,8 @@ func (d *decider) answer(r *record, number, ordinal int, ans answer, now time.Ti
 	if d.keeps(ruleV3) && (a.Over || !newest) {
 		return c, !a.Over, a.Lease.Until // 12
 	}
-	if a.Over {
-		return c, false, time.Time{}
+	if a.Over || newest && a.Lease.Until.IsZero() {
+		return c, false, time.Time{} // decided before, by a write whose success was not seen
 	}
 	a.Lease.Until = time.Time{}
 	failure := failureOf(ans.err)

@@ -26,7 +26,7 @@ func (d *decider) report(r *record, rep reported, now time.Time) *change {
 	c.raise(rep.suffix, rep.at, rep.data)
 	leg := c.leg(rep.leg)
 	if rep.hard {
-		c.raise(attemptID(rep.leg, rep.ordinal, "address_invalid"), now, AddressInvalid{
+		c.raise(rep.suffix+".address_invalid", now, AddressInvalid{
 			Attempt: c.ref(rep.leg, rep.ordinal), AddressHash: leg.AddressHash,
 		})
 	}

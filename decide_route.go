@@ -103,6 +103,12 @@ func (c *change) advance(from int) {
 	if c.settled() && c.d.keeps(ruleV12) {
 		return
 	}
+	for i := range c.Legs {
+		// What was reported since may have made good what ended otherwise.
+		if leg := &c.Legs[i]; leg.State == legEnded && leg.Reason != "" {
+			leg.Reason = c.lasting(i+1, leg.Reason)
+		}
+	}
 	result, starts := c.Plan.next(c.Legs)
 	if !c.Canceled {
 		for _, number := range starts {
@@ -129,6 +135,9 @@ func (c *change) endLeg(number int, reason EndReason) {
 	if leg.State == legEnded {
 		return
 	}
+	if reason != "" && reason != EndCanceled {
+		reason = c.lasting(number, reason)
+	}
 	leg.State, leg.Reason, leg.Message = legEnded, reason, nil
 	switch reason {
 	case "", EndInDoubt, EndCanceled:
@@ -140,6 +149,23 @@ func (c *change) endLeg(number int, reason EndReason) {
 		c.raise(legID(number, "failed"), c.now, Failed{Attempt: c.last(number), Reason: reason, Failure: leg.Failure})
 	}
 	c.advance(number)
+}
+
+// lasting is the reason with which a leg ends that cannot go on: it has failed
+// only if each of its attempts has. One in doubt may be followed by others,
+// where a provider is used with ResendInDoubt.
+func (c *change) lasting(number int, reason EndReason) EndReason {
+	for ordinal := 1; ordinal <= len(c.leg(number).Attempts); ordinal++ {
+		switch c.Evidence.rank(number, ordinal) {
+		case evidenceSent, evidenceDelivered:
+			return ""
+		case evidenceUnknown:
+			if !c.leg(number).attempt(ordinal).allRefused() {
+				reason = EndInDoubt
+			}
+		}
+	}
+	return reason
 }
 
 // settle ends the notification: every leg has ended, with that result.
@@ -158,10 +184,12 @@ func (c *change) settle(result progress) {
 			calls += c.Legs[i].Attempts[j].Granted
 		}
 	}
+	final, _ := c.Evidence.join(evidence{Kind: evidenceSettled, At: c.now})
 	c.raise("settled", c.now, Settled{
-		State: c.state(), Attempts: attempts, Calls: calls, Elapsed: c.now.Sub(c.AcceptedAt).Seconds(),
+		State: final.state(), Attempts: attempts, Calls: calls, Elapsed: c.now.Sub(c.AcceptedAt).Seconds(),
 	})
 	c.Routed, c.SettledAt = true, c.now
+	c.before, c.cause = c.state(), "" // as Settled says
 	c.Request, c.Recipient = nil, nil
 }
 

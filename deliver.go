@@ -99,7 +99,7 @@ func (p *pipeline) repeat(ctx context.Context, s stored, w *work, now time.Time)
 // answer.
 func (p *pipeline) grantAndCall(ctx context.Context, s stored, c *change, w *work, chosen choice) error {
 	s, err := p.ledger.save(ctx, c.finish(), s.revision)
-	if err != nil {
+	if err != nil && s.record == nil {
 		chosen.done(errNotCalled)
 		return err
 	}
@@ -107,8 +107,9 @@ func (p *pipeline) grantAndCall(ctx context.Context, s stored, c *change, w *wor
 	a := leg.attempt(w.Ordinal)
 	epoch := a.Granted
 	policy := chosen.sender.policy
-	if time.Until(a.Lease.Until) < policy.AttemptTimeout {
-		// The write took so long that the call might outlive its lease.
+	if err != nil || time.Until(a.Lease.Until) < policy.AttemptTimeout {
+		// The intent is stored and its events are not published, or the write
+		// took so long that the call might outlive its lease.
 		chosen.done(errNotCalled)
 		return p.answered(ctx, w, answer{epoch: epoch, err: &SendError{Verdict: VerdictTemporary, Class: ClassOther}, pause: policy.pause(epoch, nil)})
 	}
@@ -123,7 +124,7 @@ func (p *pipeline) grantAndCall(ctx context.Context, s stored, c *change, w *wor
 		number: epoch, expiresAt: c.Deadline,
 	})
 	failure := AsSendError(err)
-	chosen.sender.stats.handled(1, began, failure != nil)
+	chosen.sender.stats.handled(1, time.Since(began), failure != nil)
 	if failure == nil {
 		chosen.done(nil)
 	} else {

@@ -7,30 +7,31 @@ import (
 	"time"
 )
 
-// delivery is the context of the handlers of one batch at a time: it ends with
-// the observer's timeout, and knows the event that is being handled. A runner
-// uses it again until it has ended.
+// delivery is the context of an observer's handlers. It knows the event that is
+// being handled, and ends with the observer's timeout.
+//
+// Most handlers never look at their context, so the machinery of one is made
+// when somebody first does. Then the delivery is for this event only, and ends
+// with its handlers; otherwise it serves event after event.
 type delivery struct {
-	context.Context
-	cancel  context.CancelFunc
 	runner  *runner
-	timer   *time.Timer // nil: no timeout
-	expired atomic.Bool
+	parent  context.Context
 	current atomic.Pointer[fact]
+	watched atomic.Pointer[watched] // nil: nobody has looked
 
-	mu      sync.Mutex
-	emitted map[string]int // by wire name, of the current event
+	emits atomic.Bool // emitted is not empty
+
+	mu      sync.Mutex     // guards the following
+	began   time.Time      // when the current event did; zero: not known
+	emitted map[string]int // by type on the wire, of the current event
+}
+
+type watched struct {
+	context.Context
+	cancel context.CancelFunc
 }
 
 type deliveryKey struct{}
-
-// Value implements [context.Context].
-func (d *delivery) Value(key any) any {
-	if _, ok := key.(deliveryKey); ok {
-		return d
-	}
-	return d.Context.Value(key)
-}
 
 // causeOf returns the delivery in whose handlers ctx was handed out, and the
 // event that is being handled there; or nil.
@@ -41,14 +42,92 @@ func causeOf(ctx context.Context) (*delivery, *fact) {
 	return nil, nil
 }
 
+// delivery returns a context for events to come.
+func (r *runner) delivery() *delivery {
+	if d := r.spare.Swap(nil); d != nil {
+		return d
+	}
+	return &delivery{runner: r, parent: r.base}
+}
+
 // begin makes f the event that is being handled.
 func (d *delivery) begin(f *fact) {
 	d.current.Store(f)
-	if d.emitted != nil {
+	d.again()
+}
+
+// clock says when the next event begins; zero: it is not known.
+func (d *delivery) clock(at time.Time) {
+	d.mu.Lock()
+	d.began = at
+	d.mu.Unlock()
+}
+
+// again says that the current event's handlers begin, perhaps once more.
+func (d *delivery) again() {
+	if d.emits.Load() {
 		d.mu.Lock()
 		d.emitted = nil
+		d.emits.Store(false)
 		d.mu.Unlock()
 	}
+}
+
+// end says that the current event's handlers have returned. It tells whether
+// the delivery can serve another event.
+func (d *delivery) end() bool {
+	d.current.Store(nil)
+	w := d.watched.Load()
+	if w != nil {
+		w.cancel()
+	}
+	return w == nil
+}
+
+// look makes what a context needs to end.
+func (d *delivery) look() *watched {
+	if w := d.watched.Load(); w != nil {
+		return w
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if w := d.watched.Load(); w != nil {
+		return w
+	}
+	// From now on the observer's events are timed one by one.
+	d.runner.timed.Store(true)
+	w := &watched{}
+	if d.runner.Timeout > 0 {
+		began := d.began
+		if began.IsZero() {
+			began = time.Now()
+		}
+		w.Context, w.cancel = context.WithDeadline(d.parent, began.Add(d.runner.Timeout))
+	} else {
+		w.Context, w.cancel = context.WithCancel(d.parent)
+	}
+	d.watched.Store(w)
+	return w
+}
+
+// Deadline implements [context.Context].
+func (d *delivery) Deadline() (time.Time, bool) { return d.look().Deadline() }
+
+// Done implements [context.Context].
+func (d *delivery) Done() <-chan struct{} { return d.look().Done() }
+
+// Err implements [context.Context].
+func (d *delivery) Err() error { return d.look().Err() }
+
+// Value implements [context.Context].
+func (d *delivery) Value(key any) any {
+	if _, ok := key.(deliveryKey); ok {
+		return d
+	}
+	if w := d.watched.Load(); w != nil {
+		return w.Value(key)
+	}
+	return d.parent.Value(key)
 }
 
 // emission counts the events of a type that were emitted for the current one.
@@ -57,46 +136,21 @@ func (d *delivery) emission(wireName string) int {
 	defer d.mu.Unlock()
 	if d.emitted == nil {
 		d.emitted = map[string]int{}
+		d.emits.Store(true)
 	}
 	d.emitted[wireName]++
 	return d.emitted[wireName]
 }
 
-// delivery returns a context for a batch, with its timeout running.
-func (r *runner) delivery() *delivery {
-	r.mu.Lock()
-	var d *delivery
-	if last := len(r.idle) - 1; last >= 0 {
-		d, r.idle = r.idle[last], r.idle[:last]
+// timedOut tells whether the current event's handlers have taken too long.
+func (d *delivery) timedOut(now time.Time) bool {
+	if d.runner.Timeout <= 0 {
+		return false
 	}
-	r.mu.Unlock()
-	if d == nil {
-		d = &delivery{runner: r}
-		d.Context, d.cancel = context.WithCancel(r.base)
-		if r.Timeout > 0 {
-			d.timer = time.AfterFunc(r.Timeout, d.expire)
-			return d
-		}
+	if w := d.watched.Load(); w != nil && w.Err() == context.DeadlineExceeded {
+		return true
 	}
-	if d.timer != nil {
-		d.timer.Reset(r.Timeout)
-	}
-	return d
-}
-
-func (d *delivery) expire() {
-	d.expired.Store(true)
-	d.cancel()
-}
-
-// release gives the context back, unless it has ended.
-func (r *runner) release(d *delivery) {
-	d.current.Store(nil)
-	if d.timer != nil && !d.timer.Stop() || d.Err() != nil {
-		d.cancel()
-		return
-	}
-	r.mu.Lock()
-	r.idle = append(r.idle, d)
-	r.mu.Unlock()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return !d.began.IsZero() && now.Sub(d.began) >= d.runner.Timeout
 }

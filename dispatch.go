@@ -3,9 +3,7 @@ package notify
 import (
 	"context"
 	"errors"
-	"fmt"
 	"runtime/debug"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -18,26 +16,21 @@ import (
 type runner struct {
 	Observer
 	bus   *bus
-	base  context.Context // canceled to stop handlers that do not end by themselves
+	base  context.Context // what handlers' contexts come from; canceled by stop
 	stop  context.CancelFunc
-	halt  context.CancelFunc // ends its consumption; nil before it was started
-	ended chan struct{}      // closed when its consumption has ended
-	chain message.HandlerFunc
-	stats *counters
+	chain message.HandlerFunc // the handlers inside middleware; nil: there is none
+	stats counters
 
-	mu   sync.Mutex
-	idle []*delivery
+	halted  <-chan struct{}    // closed by halt
+	halt    context.CancelFunc // ends its consumption; guarded by bus.mu, nil before it began
+	ended   chan struct{}      // closed when its consumption has ended
+	leaving atomic.Bool        // it is being detached
 
+	spare   atomic.Pointer[delivery]
+	timed   atomic.Bool // events are timed one by one, since they are slow
 	failing failingKeys
-	// letters counts the dead letters since the observer last handled
-	// something: after pauseAfter of them it fails on everything, and pauses.
-	letters atomic.Int64
+	pause   pause
 }
-
-const (
-	pauseAfter    = 20
-	pausedBackoff = 30 * time.Second
-)
 
 func (r *runner) group() string { return observerGroup(r.Name) }
 
@@ -45,102 +38,175 @@ func observerGroup(name string) string { return pipelineGroup + "." + name }
 
 func (r *runner) consumption() backend.Consumption {
 	return backend.Consumption{
-		Topic: eventsTopic, Group: r.group(), Concurrency: r.Concurrency, Handle: r.handle,
-		Backoff: func(attempt int, _ error) time.Duration {
-			if r.paused() {
-				return pausedBackoff
-			}
-			return r.Retry.Backoff(attempt)
-		},
+		Topic: eventsTopic, Group: r.group(), Concurrency: r.Concurrency, Handle: r.handle, Backoff: r.backoff,
 		Skipped: func(from, to int64) { r.bus.skipped(r.Name, from, to) },
 	}
 }
 
-func (r *runner) paused() bool { return r.letters.Load() >= pauseAfter }
-
-// handle goes through a batch with one recovery, one clock reading at each end
-// and one flush of statistics.
+// handle goes through a batch, with one recovery. Unless handlers are slow it
+// reads the clock once at each end, and counts once.
 func (r *runner) handle(_ context.Context, b *backend.Batch) (done int, err error) {
-	d := r.delivery()
-	began := time.Now()
-	r.stats.inFlight.Add(1)
-	done, matched, err := r.run(d, b)
-	r.stats.inFlight.Add(-1)
-	r.stats.handled(matched, began, err != nil)
-	timedOut := d.expired.Load()
-	r.release(d)
-	if err == nil {
-		return done, nil
+	t := round{
+		runner: r, batch: b, delivery: r.delivery(), began: time.Now(),
+		timed: r.timed.Load(), paused: r.pause.on(),
 	}
-	return r.failed(b.Message(), b.Attempt, done, err, timedOut)
+	t.clock(t.began)
+	r.stats.inFlight.Add(1)
+	defer func() {
+		if !t.over { // the handler has ended its goroutine, as t.FailNow does
+			b.Exit(t.finish(&panicked{errExited}))
+		}
+	}()
+	err = t.run()
+	return t.finish(err)
+}
+
+// round is one call of handle.
+type round struct {
+	*runner
+	batch    *backend.Batch
+	delivery *delivery
+	done     int
+	began    time.Time // of what is not counted yet
+	clocked  bool      // when the next event begins is known
+	matched  int       // events that are not counted yet
+	timed    bool
+	paused   bool
+	handling bool // a handler has got an event, and not returned
+	over     bool
 }
 
 // run has the handlers handle event after event, until one fails.
-func (r *runner) run(d *delivery, b *backend.Batch) (done, matched int, err error) {
+func (t *round) run() (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = &panicked{panicError(p)}
-			r.bus.log.Error("notify: an observer panicked", "observer", r.Name, "panic", err, "stack", string(debug.Stack()))
+			err = t.panicked(p)
 		}
 	}()
-	for b.Next() {
-		f, isLocal := b.Message().Context().(*fact)
+	for t.batch.Next() {
+		f, isLocal := t.batch.Message().Context().(*fact)
 		if !isLocal {
-			if f, err = r.bus.codec.decode(b.Message()); err != nil {
-				return done, matched, &undecodable{err}
+			if f, err = t.bus.codec.decode(t.batch.Message()); err != nil {
+				return &undecodable{err}
 			}
 		}
-		d.begin(f)
-		ran, err := r.deliver(d, f)
-		if ran {
-			matched++
+		if first := t.match(f, 0); first < len(t.Handlers) {
+			if t.paused && !t.wait() {
+				return nil // what is not done comes again
+			}
+			if err := t.one(f, first); err != nil {
+				return err
+			}
 		}
-		if err != nil {
-			return done, matched, err
-		}
-		done++
-		if ran {
-			r.succeeded(f)
-		}
-		if d.expired.Load() {
-			return done, matched, nil // the rest gets a context that is alive
-		}
+		t.done++
 	}
-	return done, matched, nil
+	return nil
 }
 
-func (r *runner) deliver(d *delivery, f *fact) (matched bool, err error) {
-	if r.chain != nil {
-		return r.throughMiddleware(d, f)
-	}
-	return r.callHandlers(d, f)
+// wait waits for the end of the observer's pause, or for its turn to try.
+func (t *round) wait() bool {
+	t.count(time.Now(), false)
+	t.stats.inFlight.Add(-1)
+	defer t.stats.inFlight.Add(1)
+	ok := t.pause.wait(t.halted)
+	t.began = time.Now()
+	t.clock(t.began)
+	return ok
 }
 
-func (r *runner) callHandlers(ctx context.Context, f *fact) (matched bool, err error) {
-	for i := range r.Handlers {
-		ran, err := r.Handlers[i].call(ctx, f)
-		matched = matched || ran
-		if err != nil {
-			return matched, err
-		}
-	}
-	return matched, nil
+// clock says when the next event begins; zero: it is not known.
+func (t *round) clock(at time.Time) {
+	t.clocked = !at.IsZero()
+	t.delivery.clock(at)
 }
 
-// middlewareKey finds, in a message's context, whether the handlers ran.
-type middlewareKey struct{}
+// one has the handlers handle one event, from the first that it is for on.
+func (t *round) one(f *fact, first int) error {
+	d := t.delivery
+	d.begin(f)
+	t.handling = true
+	t.matched++
+	if err := t.call(d, f, first); err != nil {
+		return err
+	}
+	t.handling = false
+	t.succeeded(f)
+	if d.watched.Load() != nil {
+		d.end()
+		t.delivery = t.runner.delivery()
+		t.clocked = true // whatever it was before
+	}
+	if t.timed {
+		now := time.Now()
+		t.count(now, false)
+		t.clock(now)
+	} else if t.clocked {
+		t.clock(time.Time{})
+	}
+	return nil
+}
 
-// throughMiddleware runs Watermill's middleware around the handlers, on a copy
-// of the message, since it may change or keep it.
-func (r *runner) throughMiddleware(d *delivery, f *fact) (bool, error) {
+// finish counts, and decides what becomes of the event that failed.
+func (t *round) finish(err error) (int, error) {
+	t.over = true
+	now := time.Now()
+	t.stats.inFlight.Add(-1)
+	t.count(now, err != nil && t.handling)
+	late := err != nil && t.delivery.timedOut(now)
+	if t.delivery.end() {
+		t.spare.Store(t.delivery)
+	}
+	if err != nil {
+		t.done, err = t.failed(t.batch.Message(), t.batch.Attempt, t.done, err, late)
+	}
+	return t.done, err
+}
+
+const (
+	slowEvent = 20 * time.Microsecond
+	fastEvent = 2 * time.Microsecond
+)
+
+// count counts what began since the last time, and finds out whether events
+// are slow enough to be timed one by one.
+func (t *round) count(now time.Time, lastFailed bool) {
+	if t.matched == 0 {
+		return
+	}
+	took := now.Sub(t.began)
+	t.stats.handled(t.matched, took, lastFailed)
+	switch each := took / time.Duration(t.matched); {
+	case !t.timed && each > slowEvent:
+		t.runner.timed.Store(true)
+	case t.timed && each < fastEvent && t.delivery.watched.Load() == nil:
+		t.runner.timed.Store(false)
+	}
+	t.began, t.matched = now, 0
+}
+
+// match returns the index of the first handler, from one on, that the event is
+// for, or how many handlers there are.
+func (r *runner) match(f *fact, from int) int {
+	for from < len(r.Handlers) && !r.Handlers[from].matches(f.data) {
+		from++
+	}
+	return from
+}
+
+// call calls the handlers of an event, inside middleware if there is any.
+func (r *runner) call(d *delivery, f *fact, first int) error {
+	if r.chain == nil {
+		return r.callHandlers(d, f, first)
+	}
+	// A message in its wire form and of its own, since middleware may change
+	// or keep it.
 	m, err := f.Wire()
 	if err != nil {
-		return true, &undecodable{err}
+		return &undecodable{err}
 	}
-	matched := new(bool)
-	m.SetContext(context.WithValue(d, middlewareKey{}, matched))
+	m.SetContext(d)
 	_, err = r.chain(m)
-	return *matched, err
+	return err
 }
 
 // afterMiddleware is the handler that middleware is wrapped around.
@@ -149,116 +215,46 @@ func (r *runner) afterMiddleware(m *message.Message) ([]*message.Message, error)
 	if err != nil {
 		return nil, &undecodable{err}
 	}
-	ran, err := r.callHandlers(m.Context(), f)
-	if matched, ok := m.Context().Value(middlewareKey{}).(*bool); ok && ran {
-		*matched = true
+	if d, _ := causeOf(m.Context()); d != nil {
+		d.again() // middleware may call it more than once
 	}
-	return nil, err
+	return nil, r.callHandlers(m.Context(), f, r.match(f, 0))
+}
+
+// callHandlers calls the handlers that the event is for; first is the index of
+// the first one.
+func (r *runner) callHandlers(ctx context.Context, f *fact, first int) error {
+	for i := first; i < len(r.Handlers); i = r.match(f, i+1) {
+		before := digest(f)
+		err := r.Handlers[i].call(ctx, f)
+		if digest(f) != before {
+			panic(&changedEvent{observer: r.Name, kind: f.Type})
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // succeeded notes that an event was handled.
 func (r *runner) succeeded(f *fact) {
-	if r.letters.Load() != 0 {
-		r.letters.Store(0)
-	}
+	r.pause.succeeded()
 	if r.failing.any.Load() {
 		r.failing.remove(f.key())
 	}
 }
 
-type panicked struct{ error }
-
-func (e *panicked) Unwrap() error { return e.error }
-
-type undecodable struct{ error }
-
-func (e *undecodable) Unwrap() error { return e.error }
-
-// errTooDeep is what Send and Emit return when observers answer each other
-// without end.
-var errTooDeep = errors.New("notify: observers answer each other's events for too long")
-
-func classify(err error, timedOut bool) ObserverError {
-	var panicErr *panicked
-	var decodeErr *undecodable
-	switch {
-	case errors.As(err, &panicErr):
-		return ObserverPanicked
-	case errors.As(err, &decodeErr):
-		return ObserverUndecodable
-	case errors.Is(err, errTooDeep):
-		return ObserverTooDeep
-	case isPermanent(err):
-		return ObserverPermanent
-	case timedOut:
-		return ObserverTimedOut
-	default:
-		return ObserverReturnedError
+// panicked says what was recovered, without the value.
+func (r *runner) panicked(value any) error {
+	err, ours := value.(*changedEvent)
+	if ours {
+		r.bus.log.Error("notify: an observer changed an event", "observer", r.Name, "event", err.kind)
+		return &panicked{err}
 	}
+	cause := panicError(value)
+	r.bus.log.Error("notify: an observer panicked", "observer", r.Name, "panic", cause, "stack", string(debug.Stack()))
+	return &panicked{cause}
 }
 
-// failed decides what becomes of the event that a handler failed on: it comes
-// again, or becomes a dead letter.
-func (r *runner) failed(m *message.Message, attempt, done int, err error, timedOut bool) (int, error) {
-	class := classify(err, timedOut)
-	key := backend.Key(m)
-	last := r.Retry.Attempts > 0 && attempt >= r.Retry.Attempts
-	hopeless := class == ObserverPermanent || class == ObserverUndecodable || class == ObserverTooDeep
-	if !hopeless && !last && !r.failing.has(key) {
-		if attempt == 1 {
-			r.bus.observerFailed(r.Name, m, class)
-		}
-		r.stats.retries.Add(1)
-		return done, fmt.Errorf("notify: observer %s: %w", r.Name, err)
-	}
-	if r.paused() {
-		return done, fmt.Errorf("notify: observer %s fails on everything: %w", r.Name, err)
-	}
-	if buryErr := r.bus.bury(r, m, attempt, class, err); buryErr != nil {
-		return done, buryErr
-	}
-	r.stats.deadLetters.Add(1)
-	r.letters.Add(1)
-	r.failing.add(key)
-	return done + 1, nil
-}
-
-// failingKeys are the keys whose last event became a dead letter: their next
-// event gets one attempt, until one succeeds.
-type failingKeys struct {
-	any  atomic.Bool
-	mu   sync.Mutex
-	keys map[string]struct{}
-}
-
-// maxFailingKeys bounds failingKeys; beyond it events get all their attempts.
-const maxFailingKeys = 10_000
-
-func (k *failingKeys) has(key string) bool {
-	if !k.any.Load() {
-		return false
-	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	_, ok := k.keys[key]
-	return ok
-}
-
-func (k *failingKeys) add(key string) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.keys == nil {
-		k.keys = map[string]struct{}{}
-	}
-	if len(k.keys) < maxFailingKeys {
-		k.keys[key] = struct{}{}
-		k.any.Store(true)
-	}
-}
-
-func (k *failingKeys) remove(key string) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	delete(k.keys, key)
-	k.any.Store(len(k.keys) > 0)
-}
+var errExited = errors.New("the handler ended its goroutine")

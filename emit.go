@@ -2,13 +2,13 @@ package notify
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"reflect"
 	"slices"
+	"strconv"
 	"time"
-
-	"github.com/google/uuid"
 )
 
 // RegisterEvent makes a struct of the host's an event, under its type on the
@@ -19,16 +19,27 @@ import (
 func RegisterEvent[T any](n *Notifier, wireName string) {
 	if err := n.codec.register(reflect.TypeFor[T](), wireName); err != nil {
 		n.problemErr("RegisterEvent", err)
+		return
+	}
+	var zero T
+	if _, err := json.Marshal(zero); err != nil {
+		n.problem("RegisterEvent", fmt.Sprintf("%T cannot be written as JSON%s", zero, jsonProblem(err)))
 	}
 }
 
-// Emit raises an event of the host's for all observers, and returns its ID. In
-// an observer's handler the event says what caused it, and its ID follows from
-// the cause, so that a redelivery raises the same one; it then also takes over
-// what notification the cause is about, with tenant, category and labels.
-// Options may set those fields, and ID, before.
+// Emit raises an event of the host's for all observers, and returns its ID.
+// The backend holds it then, as durably as it holds anything. What data points
+// to belongs to the event from then on: do not change it.
+//
+// In an observer's handler the event says what caused it, and its ID follows
+// from the cause, so that a redelivery raises the same one; it then also takes
+// over what notification the cause is about, with tenant, category, labels and
+// trace. Options may change those fields, and the ID; the type and the time
+// when it is seen are Emit's. An observer that answers an event at the end of
+// a chain of 32 gets an error, and the event becomes its dead letter.
 func Emit[T any](ctx context.Context, n *Notifier, data T, options ...func(*Envelope)) (string, error) {
-	name, ok := n.codec.typeOf(data)
+	boxed := any(data)
+	name, ok := n.codec.typeOf(boxed)
 	if !ok {
 		return "", &FieldError{Field: "Emit", Problem: fmt.Sprintf("%T is not an event; register it with RegisterEvent", data), Err: ErrUnsupported}
 	}
@@ -36,44 +47,63 @@ func Emit[T any](ctx context.Context, n *Notifier, data T, options ...func(*Enve
 		return "", err
 	}
 	now := time.Now()
-	e := Envelope{Type: name, Time: now, Source: n.codec.source}
+	f := &fact{data: boxed, codec: n.codec}
+	f.Time, f.Source = now, n.codec.source
 	d, cause := causeOf(ctx)
 	if cause != nil {
-		if err := d.mayEmit(data, name, cause); err != nil {
+		if err := d.mayEmit(boxed, name, cause); err != nil {
 			return "", err
 		}
-		e = cause.caused(e)
-		e.ID = fmt.Sprintf("%s/%s/%s.%d", cause.ID, d.runner.Name, name, d.emission(name))
+		cause.causes(&f.Envelope)
+		f.ID = cause.ID + "/" + d.runner.Name + "/" + name + "." + strconv.Itoa(d.emission(name))
+	}
+	if parent, state := traceOf(ctx); parent != "" {
+		f.TraceParent, f.TraceState = parent, state
 	}
 	for _, option := range options {
-		option(&e)
+		option(&f.Envelope)
 	}
-	e.Seen = now
-	e.Labels = maps.Clone(e.Labels)
-	if e.ID == "" {
-		id, err := uuid.NewV7()
-		if err != nil {
-			return "", fmt.Errorf("notify: make an ID: %w", err)
-		}
-		e.ID = id.String()
+	f.Type, f.Seen = name, now
+	if f.ID == "" {
+		f.ID = newID(now)
 	}
-	f := newFact(n.codec, e, data)
-	if n.ledger.local != nil {
+	f.complete()
+	if n.ledger.local != nil && (len(options) > 0 || raceBuild) {
+		f.Labels = maps.Clone(f.Labels)
 		// What a wire would refuse is refused here too.
-		if _, err := f.Wire(); err != nil {
+		if err := n.codec.check(f); err != nil {
 			return "", err
 		}
 	}
-	return e.ID, n.ledger.emit(ctx, f)
+	if err := n.ledger.emit(ctx, f); err != nil {
+		return "", translate(err)
+	}
+	return f.ID, nil
 }
 
-// caused fills in what an event takes over from its cause.
-func (f *fact) caused(e Envelope) Envelope {
+// check finds out whether a host's event has a form on a wire: its attributes
+// always, and in builds with the race detector its data too, whose type
+// RegisterEvent has checked.
+func (c *codec) check(f *fact) error {
+	if raceBuild {
+		_, err := f.Wire()
+		return err
+	}
+	var found problems
+	var buffer [maxAttributes]attribute
+	c.attributes(buffer[:0], f, &found)
+	if err := found.err(); err != nil {
+		return fmt.Errorf("notify: Emit: %w", err)
+	}
+	return nil
+}
+
+// causes fills in what an event takes over from f, its cause.
+func (f *fact) causes(e *Envelope) {
 	e.CausationID, e.Depth = f.ID, f.Depth+1
 	e.NotificationID, e.RecipientID = f.NotificationID, f.RecipientID
 	e.Tenant, e.Category, e.Labels = f.Tenant, f.Category, f.Labels
 	e.TraceParent, e.TraceState = f.TraceParent, f.TraceState
-	return e
 }
 
 // maxDepth bounds how often observers answer each other's events.
@@ -99,12 +129,8 @@ func (d *delivery) mayEmit(data any, name string, cause *fact) error {
 func (n *Notifier) emitMachinery(ctx context.Context, data any) {
 	name, _ := n.codec.typeOf(data)
 	now := time.Now()
-	id, err := uuid.NewV7()
-	if err == nil {
-		f := newFact(n.codec, Envelope{ID: id.String(), Type: name, Source: n.codec.source, Time: now, Seen: now}, data)
-		err = n.ledger.emit(ctx, f)
-	}
-	if err != nil {
+	f := newFact(n.codec, Envelope{ID: newID(now), Type: name, Source: n.codec.source, Time: now, Seen: now}, data)
+	if err := n.ledger.emit(ctx, f); err != nil {
 		n.log.Error("notify: an event about the machinery was lost", "type", name, "error", err)
 	}
 }

@@ -103,8 +103,8 @@ type Sent struct {
 
 // Failure is why a call failed.
 type Failure struct {
-	Verdict Verdict      `json:"verdict"`
-	Class   FailureClass `json:"class"`
+	Verdict Verdict      `json:"verdict,omitempty"`
+	Class   FailureClass `json:"class,omitempty"`
 	// Code is the provider's own, at most 64 bytes of it.
 	Code string `json:"code,omitempty"`
 }

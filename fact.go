@@ -13,6 +13,7 @@ import (
 // value, the message, and that message's context, in one allocation. It is
 // immutable once published.
 type fact struct {
+	noContext
 	Envelope
 	// data holds the event's struct, by value; Raw if its type is unknown.
 	data any
@@ -21,15 +22,22 @@ type fact struct {
 	payload []byte
 	codec   *codec
 	msg     message.Message
+	alone   [1]*message.Message // the message as a list
 }
 
 var _ backend.Local = (*fact)(nil)
 
 func newFact(c *codec, envelope Envelope, data any) *fact {
 	f := &fact{Envelope: envelope, data: data, codec: c}
-	f.msg.UUID = envelope.ID
-	f.msg.SetContext(f)
+	f.complete()
 	return f
+}
+
+// complete makes the message, once the envelope has its ID.
+func (f *fact) complete() {
+	f.msg.UUID = f.ID
+	f.msg.SetContext(f)
+	f.alone[0] = &f.msg
 }
 
 // message is what a LocalPublisher takes.
@@ -48,16 +56,13 @@ func (e *Envelope) key() string {
 // Wire implements [backend.Local].
 func (f *fact) Wire() (*message.Message, error) { return f.codec.encode(f) }
 
-// Deadline implements [context.Context]: a message has none.
-func (f *fact) Deadline() (time.Time, bool) { return time.Time{}, false }
+// noContext is a context that never ends and holds nothing: what a message
+// that is its own context embeds.
+type noContext struct{}
 
-// Done implements [context.Context].
-func (f *fact) Done() <-chan struct{} { return nil }
+var _ context.Context = noContext{}
 
-// Err implements [context.Context].
-func (f *fact) Err() error { return nil }
-
-// Value implements [context.Context].
-func (f *fact) Value(any) any { return nil }
-
-var _ context.Context = (*fact)(nil)
+func (noContext) Deadline() (time.Time, bool) { return time.Time{}, false }
+func (noContext) Done() <-chan struct{}       { return nil }
+func (noContext) Err() error                  { return nil }
+func (noContext) Value(any) any               { return nil }

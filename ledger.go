@@ -217,6 +217,12 @@ func (l *ledger) putBack(ctx context.Context, w work, at time.Time) error {
 
 // emit publishes an event that no record holds.
 func (l *ledger) emit(ctx context.Context, f *fact) error {
+	if l.local != nil {
+		if err := l.local.PublishLocal(eventsTopic, f.alone[:]...); err != nil {
+			return fmt.Errorf("notify: publish to %s: %w", eventsTopic, err)
+		}
+		return nil
+	}
 	m, err := l.factMessage(f)
 	if err != nil {
 		return err

@@ -97,7 +97,7 @@ func New(config Config) (*Notifier, error) {
 		n.planner.usable[c] = true
 	}
 	n.bus = &bus{
-		codec: n.codec, middleware: config.Middleware, log: n.log, emit: n.emitMachinery, runners: map[string]*runner{},
+		codec: n.codec, middleware: config.Middleware, log: n.log, base: n.hard, emit: n.emitMachinery,
 	}
 	n.pipeline = &pipeline{
 		ledger: n.ledger, decider: n.decider, senders: map[Channel][]*sender{}, planner: n.planner, log: n.log,
@@ -147,9 +147,7 @@ func (n *Notifier) connect() problems {
 	if n.ledger.publisher, err = b.Publisher(); err != nil {
 		found.addErr(err, "Config.Backend", "has no publisher: %v", err)
 	}
-	if n.consumer, _ = b.(backend.Consumer); n.consumer == nil {
-		n.consumer = newRouterConsumer(b, n.log)
-	}
+	n.consumer = consumerOf(b, n.log)
 	n.bus.consumer = n.consumer
 	switch letters := b.(type) {
 	case backend.DeadLetters:

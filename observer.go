@@ -27,8 +27,11 @@ type Observer struct {
 	// default 8. Events of one notification always come one after the other,
 	// in the order of the log.
 	Concurrency int
-	// Timeout ends the context of a handler that takes longer; default 30 s.
-	// Negative is never.
+	// Timeout is how long the handlers may take for one event, together: then
+	// their context ends with [context.DeadlineExceeded]. A handler that does
+	// not heed its context is not stopped; nothing else of the observer's waits
+	// for it but the events of the same notification. Default 30 s; negative is
+	// never.
 	Timeout time.Duration
 	// Retry says how often and when an event that failed comes again.
 	Retry Retry
@@ -36,7 +39,8 @@ type Observer struct {
 	// default with what is raised from now on.
 	From backend.Start
 	// FormerName is the name under which the backend may know the observer,
-	// from before it was renamed.
+	// from before it was renamed: it goes on where that one was. An observer of
+	// that name that is registered here is stopped, and replaced.
 	FormerName string
 	// Emits declares what the handlers raise by [Emit]: a value of each type.
 	// If it is not nil, raising anything else is an error.
@@ -51,43 +55,58 @@ type Observer struct {
 	Background bool
 }
 
-// Retry says how often and when a failed event comes again.
+// Retry says how often and when a failed event comes again. After an event of a
+// notification became a dead letter, the notification's other events are tried
+// once each, until one succeeds. An observer that has 20 dead letters in a row
+// is paused: it tries one event every 30 s, until one succeeds.
 type Retry struct {
 	// Attempts is how often an event is tried before it becomes a dead letter;
 	// default 10. Negative is without end.
 	Attempts int
-	// Backoff is the pause after the nth failure, n from 1. Default: 200 ms
-	// doubling to 1 min, each with up to half of it taken off at random.
+	// Backoff is the pause after the nth failure, n from 1; it must be safe for
+	// concurrent use. Default: 200 ms doubling to 1 min, each with up to half of
+	// it taken off at random.
 	Backoff func(n int) time.Duration
 }
 
 // Handler is a function for the events of one type, made by [Handle].
 type Handler struct {
 	event reflect.Type
-	// call returns false if the event is not of the handler's type.
-	call func(ctx context.Context, f *fact) (bool, error)
+	isA   func(data any) bool // nil unless event is an interface
+	call  func(ctx context.Context, f *fact) error
+}
+
+// matches tells whether the event's data is of the handler's type; only then
+// the handler may be called.
+func (h *Handler) matches(data any) bool {
+	return reflect.TypeOf(data) == h.event || h.isA != nil && h.isA(data)
 }
 
 // Handle makes a function a handler of the events whose data is a T: one of
 // the event structs, an interface that several of them have, or any for all
 // events, also those whose type this program does not know ([Raw]).
 //
-// The context ends with the observer's timeout, and carries the event as the
-// cause of what the function sends and emits: do not use it after the function
-// has returned. A nil error means done; an error, a panic or a timeout has the
-// event come again, unless it is [Permanent]. The function may get an event
-// twice, with the same ID, and is called by many goroutines at once.
+// The context ends with the observer's timeout and when the function has
+// returned, and carries the event as the cause of what the function sends and
+// emits: do not use it afterwards. A nil error means done, also after the
+// timeout. An error or a panic has the event come again, unless the error is
+// [Permanent]; a function that heeds its context returns the context's error.
+// It may get an event twice, with the same ID, and is called by up to
+// [Observer.Concurrency] goroutines at once.
 func Handle[T any](fn func(ctx context.Context, e Event[T]) error) Handler {
 	h := Handler{event: reflect.TypeFor[T]()}
 	if fn == nil {
 		return h
 	}
-	h.call = func(ctx context.Context, f *fact) (bool, error) {
-		data, ok := f.data.(T)
-		if !ok {
-			return false, nil
+	if h.event.Kind() == reflect.Interface {
+		h.isA = func(data any) bool {
+			_, ok := data.(T)
+			return ok
 		}
-		return true, fn(ctx, Event[T]{Envelope: f.Envelope, Data: data})
+	}
+	h.call = func(ctx context.Context, f *fact) error {
+		data := f.data.(T)
+		return fn(ctx, Event[T]{Envelope: f.Envelope, Data: data})
 	}
 	return h
 }
@@ -118,6 +137,14 @@ func (o *Observer) complete(c *codec) problems {
 	}
 	if len(o.Handlers) == 0 {
 		found.add(field+".Handlers", "must not be empty")
+	}
+	if o.FormerName != "" && (!validName(o.FormerName) || o.FormerName == o.Name) {
+		found.add(field+".FormerName", "must be another name, of 1 to 128 printable characters")
+	}
+	for i, m := range o.Middleware {
+		if m == nil {
+			found.add(fmt.Sprintf("%s.Middleware[%d]", field, i), "is nil")
+		}
 	}
 	for i, h := range o.Handlers {
 		at := fmt.Sprintf("%s.Handlers[%d]", field, i)

@@ -105,6 +105,9 @@ func (p *pipeline) routeOnce(ctx context.Context, w *work) error {
 		p.log.WarnContext(ctx, "notify: the record of a notification to be routed is gone", "notification", w.ID)
 		return nil
 	}
+	if s, err = p.ledger.flush(ctx, s); err != nil {
+		return err
+	}
 	now := time.Now()
 	c, next := p.decider.route(s.record, now)
 	switch next {
@@ -116,8 +119,7 @@ func (p *pipeline) routeOnce(ctx context.Context, w *work) error {
 		}
 	}
 	if c == nil {
-		_, err = p.ledger.flush(ctx, s)
-		return err
+		return nil
 	}
 	_, err = p.ledger.save(ctx, c.finish(), s.revision)
 	return err

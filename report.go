@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -94,21 +95,12 @@ func (n *Notifier) reportOnce(ctx context.Context, id string, leg, ordinal int, 
 func (n *Notifier) reportTo(ctx context.Context, s stored, rep Report) error {
 	for i := range s.Legs {
 		for j := range s.Legs[i].Attempts {
-			if a := &s.Legs[i].Attempts[j]; a.Provider == rep.Provider && contains(a.MessageIDs, rep.MessageID) {
+			if a := &s.Legs[i].Attempts[j]; a.Provider == rep.Provider && slices.Contains(a.MessageIDs, rep.MessageID) {
 				return n.apply(ctx, s, i+1, j+1, rep)
 			}
 		}
 	}
 	return fmt.Errorf("notify: report: the message: %w", ErrNotFound)
-}
-
-func contains(list []string, value string) bool {
-	for _, one := range list {
-		if one == value {
-			return true
-		}
-	}
-	return false
 }
 
 func (n *Notifier) apply(ctx context.Context, s stored, leg, ordinal int, rep Report) error {

@@ -30,8 +30,15 @@ func (r Route) MarshalJSON() ([]byte, error) {
 	}
 }
 
-// UnmarshalJSON reads what MarshalJSON writes.
+// maxRouteBytes bounds a route as JSON: reading one takes time that grows with
+// its depth.
+const maxRouteBytes = 16 << 10
+
+// UnmarshalJSON reads what MarshalJSON writes, up to 16 KiB.
 func (r *Route) UnmarshalJSON(data []byte) error {
+	if len(data) > maxRouteBytes {
+		return fmt.Errorf("notify: route: %w: more than %d bytes", ErrTooLarge, maxRouteBytes)
+	}
 	*r = Route{}
 	if data = bytes.TrimSpace(data); len(data) > 0 && data[0] == '"' {
 		r.kind = routeChannel

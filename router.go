@@ -23,13 +23,15 @@ type bus struct {
 	letters    backend.DeadLetters // where dead letters are kept
 	middleware []message.HandlerMiddleware
 	log        *slog.Logger
+	base       context.Context // ends what does not end by itself
 	// emit raises an event about the machinery.
 	emit func(ctx context.Context, data any)
 
+	registering sync.Mutex // held, before mu, while observers come and go
+
 	mu      sync.Mutex
-	runners map[string]*runner // by name
-	order   []string           // names in the order of registration
-	// run is what the observers' consumption runs under; nil before start.
+	runners []*runner // in the order of registration
+	// run is what the observers' consumption runs under; nil before startAll.
 	run context.Context
 }
 
@@ -39,25 +41,43 @@ func (b *bus) observe(o Observer) problems {
 	if len(found) > 0 {
 		return found
 	}
-	r := &runner{Observer: o, bus: b, ended: make(chan struct{}), stats: &counters{}}
-	r.base, r.stop = context.WithCancel(context.Background())
-	r.chain = r.wrapped(b.middleware)
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if _, taken := b.runners[o.Name]; taken {
-		found.add(fmt.Sprintf("Observer(%q).Name", o.Name), "there is an observer of that name")
+	b.registering.Lock()
+	defer b.registering.Unlock()
+	field := fmt.Sprintf("Observer(%q)", o.Name)
+	if b.find(o.Name) != nil {
+		found.add(field+".Name", "there is an observer of that name")
 		return found
 	}
-	b.runners[o.Name] = r
-	b.order = append(b.order, o.Name)
-	if b.run != nil {
-		if err := b.start(b.run, r); err != nil {
-			delete(b.runners, o.Name)
-			b.order = b.order[:len(b.order)-1]
-			found.addErr(err, fmt.Sprintf("Observer(%q)", o.Name), "could not be started: %v", err)
-		}
+	r := b.newRunner(o)
+	former := b.find(o.FormerName)
+	b.mu.Lock()
+	if former != nil {
+		b.removeLocked(former)
+	}
+	b.runners = append(b.runners, r)
+	run := b.run
+	b.mu.Unlock()
+	if run == nil {
+		return nil
+	}
+	var err error
+	if former != nil {
+		err = b.begin(run, r, former)
+	} else if err = b.prepare(run, r); err == nil {
+		err = b.begin(run, r, nil)
+	}
+	if err != nil {
+		b.remove(r)
+		found.addErr(translate(err), field, "could not be started: %v", err)
 	}
 	return found
+}
+
+func (b *bus) newRunner(o Observer) *runner {
+	r := &runner{Observer: o, bus: b, ended: make(chan struct{})}
+	r.base, r.stop = context.WithCancel(b.base)
+	r.chain = r.wrapped(b.middleware)
+	return r
 }
 
 // wrapped is the handler inside the middleware, or nil if there is none.
@@ -66,145 +86,231 @@ func (r *runner) wrapped(all []message.HandlerMiddleware) message.HandlerFunc {
 		return nil
 	}
 	chain := message.HandlerFunc(r.afterMiddleware)
-	for _, middlewares := range [][]message.HandlerMiddleware{r.Middleware, all} {
-		for i := len(middlewares) - 1; i >= 0; i-- {
-			chain = middlewares[i](chain)
-		}
+	for _, wrap := range slices.Backward(slices.Concat(all, r.Middleware)) {
+		chain = wrap(chain)
 	}
 	return chain
 }
 
-// startAll fixes every observer's position, then starts them.
+// startAll fixes every observer's position, then starts them. It is called
+// once.
 func (b *bus) startAll(ctx context.Context) error {
+	b.registering.Lock()
+	defer b.registering.Unlock()
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	b.run = ctx
-	for _, name := range b.order {
-		if err := b.start(ctx, b.runners[name]); err != nil {
+	b.mu.Unlock()
+	runners := b.all()
+	errs := make([]error, len(runners))
+	var wg sync.WaitGroup
+	for i, r := range runners {
+		// All at once: a broker may take seconds for each.
+		wg.Go(func() { errs[i] = b.prepare(ctx, r) })
+	}
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	for _, r := range runners {
+		if err := b.begin(ctx, r, nil); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// start is called with b.mu held.
-func (b *bus) start(ctx context.Context, r *runner) error {
-	if b.positions != nil {
-		if r.FormerName != "" {
-			if err := b.positions.Rename(ctx, eventsTopic, observerGroup(r.FormerName), r.group()); err != nil {
-				return fmt.Errorf("notify: rename observer %s: %w", r.Name, err)
-			}
-		}
-		if err := b.positions.Fix(ctx, eventsTopic, r.group(), r.From); err != nil {
-			return fmt.Errorf("notify: fix the position of observer %s: %w", r.Name, err)
+// prepare fixes the observer's position.
+func (b *bus) prepare(ctx context.Context, r *runner) error {
+	if b.positions != nil && r.FormerName != "" {
+		if err := b.positions.Rename(ctx, eventsTopic, observerGroup(r.FormerName), r.group()); err != nil {
+			return fmt.Errorf("notify: rename observer %s: %w", r.Name, err)
 		}
 	}
+	if err := b.fix(ctx, eventsTopic, r.group(), r.From); err != nil {
+		return fmt.Errorf("notify: fix the position of observer %s: %w", r.Name, err)
+	}
+	return nil
+}
+
+// begin starts the observer's goroutine. If it replaces a former one, that is
+// halted, and its position is taken over when it has ended.
+func (b *bus) begin(ctx context.Context, r, former *runner) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if ctx.Err() != nil {
+		return backend.ErrClosed
+	}
 	ctx, r.halt = context.WithCancel(ctx)
+	r.halted = ctx.Done()
+	if former != nil {
+		former.halt()
+	}
 	go func() {
 		defer close(r.ended)
+		if former != nil {
+			<-former.ended
+			former.stop()
+			_ = b.again(ctx, func() error { return b.prepare(ctx, r) })
+		}
 		consume(ctx, b.consumer, r.consumption(), b.log)
+		if r.leaving.Load() {
+			_ = b.forget(r.base, r) // detach, which waits for this, tries again
+		}
 	}()
 	return nil
 }
 
+// again repeats what has to be done, until ctx ends.
+func (b *bus) again(ctx context.Context, do func() error) error {
+	for failures := 1; ; failures++ {
+		err := do()
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		b.log.Error("notify: an observer could not be started, and will be tried again", "error", err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(stepBackoff(min(failures, 10))):
+		}
+	}
+}
+
+// fix sees to it that the group gets what is published from now on: by its
+// position, or where the backend has none, by its subscription.
+func (b *bus) fix(ctx context.Context, topic, group string, from backend.Start) error {
+	if b.positions != nil {
+		return b.positions.Fix(ctx, topic, group, from)
+	}
+	if s, ok := b.consumer.(subscriptions); ok {
+		return s.subscribe(ctx, topic, group)
+	}
+	return nil
+}
+
+// healthy is how long consuming has to last to count as no failure.
+const healthy = time.Minute
+
 // consume consumes until ctx ends, also when the backend fails meanwhile.
 func consume(ctx context.Context, consumer backend.Consumer, c backend.Consumption, log *slog.Logger) {
-	for failures := 0; ctx.Err() == nil; failures++ {
+	for failures := 1; ctx.Err() == nil; failures++ {
+		began := time.Now()
 		err := consumer.Consume(ctx, c)
 		if ctx.Err() != nil || errors.Is(err, backend.ErrClosed) {
 			return
 		}
+		if time.Since(began) > healthy {
+			failures = 1
+		}
 		log.Error("notify: consuming stopped, and will be tried again", "topic", c.Topic, "group", c.Group, "error", err)
 		select {
 		case <-ctx.Done():
-		case <-time.After(stepBackoff(min(failures, 10) + 1)):
+		case <-time.After(stepBackoff(min(failures, 10))):
 		}
 	}
+}
+
+// find returns the observer, or nil.
+func (b *bus) find(name string) *runner {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, r := range b.runners {
+		if r.Name == name {
+			return r
+		}
+	}
+	return nil
 }
 
 // all returns the observers in the order of their registration.
 func (b *bus) all() []*runner {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	runners := make([]*runner, len(b.order))
-	for i, name := range b.order {
-		runners[i] = b.runners[name]
-	}
-	return runners
+	return slices.Clone(b.runners)
 }
 
-// detach removes an observer.
-func (b *bus) detach(ctx context.Context, name string) error {
+func (b *bus) remove(r *runner) {
 	b.mu.Lock()
-	r := b.runners[name]
-	if r != nil {
-		delete(b.runners, name)
-		b.order = slices.DeleteFunc(b.order, func(known string) bool { return known == name })
-	}
-	b.mu.Unlock()
-	if r == nil {
-		return fmt.Errorf("notify: detach observer %q: %w", name, ErrNotFound)
-	}
-	if r.halt != nil {
-		r.halt()
-		select {
-		case <-r.ended:
-		case <-ctx.Done():
-			r.stop()
-			return fmt.Errorf("notify: detach observer %s: it still runs: %w", name, ctx.Err())
+	defer b.mu.Unlock()
+	b.removeLocked(r)
+}
+
+func (b *bus) removeLocked(r *runner) {
+	b.runners = slices.DeleteFunc(b.runners, func(other *runner) bool { return other == r })
+}
+
+// tasks are the observers' goroutines.
+func (b *bus) tasks() []task {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var tasks []task
+	for _, r := range b.runners {
+		if r.halt != nil {
+			tasks = append(tasks, task{name: "observer " + r.Name, ended: r.ended})
 		}
 	}
-	r.stop()
-	if b.positions == nil {
+	return tasks
+}
+
+// detach removes an observer. It stays known until its position is forgotten,
+// so that detach can be called again after an error.
+func (b *bus) detach(ctx context.Context, name string) error {
+	b.registering.Lock()
+	r := b.find(name)
+	if r == nil {
+		b.registering.Unlock()
+		return fmt.Errorf("notify: detach observer %q: %w", name, ErrNotFound)
+	}
+	r.leaving.Store(true)
+	b.mu.Lock()
+	halt := r.halt
+	b.mu.Unlock()
+	b.registering.Unlock()
+	if halt == nil {
+		return b.forget(ctx, r)
+	}
+	halt()
+	if d, _ := causeOf(ctx); d != nil && d.runner == r {
+		return nil // its own handler calls, and has to return first
+	}
+	select {
+	case <-r.ended:
+	case <-ctx.Done():
+		r.stop()
+		return fmt.Errorf("notify: detach observer %s: it still runs: %w", name, ctx.Err())
+	}
+	if b.find(name) != r {
 		return nil
 	}
-	if err := b.positions.Forget(ctx, eventsTopic, r.group()); err != nil {
-		return fmt.Errorf("notify: forget the position of observer %s: %w", name, err)
+	return b.forget(ctx, r)
+}
+
+// forget drops an observer that does not run, and its position.
+func (b *bus) forget(ctx context.Context, r *runner) error {
+	if b.positions != nil {
+		if err := b.positions.Forget(ctx, eventsTopic, r.group()); err != nil {
+			return fmt.Errorf("notify: forget the position of observer %s: %w", r.Name, translate(err))
+		}
 	}
+	b.remove(r)
+	r.stop()
 	return nil
 }
 
-// catchUp waits until the observers that do not run in the background have
-// handled what was raised.
+// catchUp waits until the observers have handled what was raised. Those that
+// run in the background, are paused or leave are not waited for.
 func (b *bus) catchUp(ctx context.Context) error {
 	if b.positions == nil {
 		return nil
 	}
 	for _, r := range b.all() {
-		if r.Background {
+		if r.Background || r.pause.on() || r.leaving.Load() {
 			continue
 		}
-		if err := b.positions.CatchUp(ctx, eventsTopic, r.group()); err != nil {
+		// An observer whose position is gone has nothing to catch up with.
+		err := b.positions.CatchUp(ctx, eventsTopic, r.group())
+		if err != nil && !errors.Is(err, backend.ErrNotFound) {
 			return err
 		}
 	}
 	return nil
-}
-
-// observerFailed and skipped raise events about the machinery, which breed no
-// more of their kind.
-func (b *bus) observerFailed(name string, m *message.Message, class ObserverError) {
-	if id, kind, ok := b.aboutEvent(m); ok {
-		b.emit(context.Background(), ObserverFailed{Observer: name, EventID: id, EventType: kind, Class: class})
-	}
-}
-
-func (b *bus) skipped(name string, from, to int64) {
-	b.log.Warn("notify: an observer fell too far behind, and was moved forward", "observer", name, "from", from, "to", to)
-	b.emit(context.Background(), ObserverSkipped{Observer: name, From: from, To: to})
-}
-
-// aboutEvent names the event of a message; ok is false if it is one about
-// observers itself.
-func (b *bus) aboutEvent(m *message.Message) (id, kind string, ok bool) {
-	if f, isLocal := m.Context().(*fact); isLocal {
-		id, kind = f.ID, f.Type
-	} else {
-		id, kind = m.Metadata["ce_id"], m.Metadata["ce_type"]
-	}
-	switch kind {
-	case "notify.observer_failed.v1", "notify.observer_skipped.v1", "notify.dead_lettered.v1":
-		return id, kind, false
-	}
-	return id, kind, true
 }

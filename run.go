@@ -67,13 +67,31 @@ func (n *Notifier) checkRouteLocked() {
 	}
 }
 
-// start fixes the observers' positions and starts them, then the pipeline:
-// its tasks.
+// start fixes the positions of observers and pipeline, then starts them: its
+// tasks. Nothing is published before every group gets it.
 func (n *Notifier) start(ctx, work context.Context) ([]task, error) {
 	roles := n.config.Roles
 	if roles.Observe {
 		if err := n.bus.startAll(ctx); err != nil {
 			return nil, err
+		}
+	}
+	type step struct {
+		name string
+		backend.Consumption
+	}
+	var steps []step
+	if roles.Route {
+		steps = append(steps, step{"the route step", n.pipeline.routeConsumption()})
+	}
+	for _, c := range n.deliveredHere() {
+		for _, urgent := range []bool{true, false} {
+			steps = append(steps, step{"the deliver step of " + string(c), n.pipeline.deliverConsumption(c, urgent)})
+		}
+	}
+	for _, s := range steps {
+		if err := n.bus.fix(ctx, s.Topic, s.Group, backend.FromOldest()); err != nil {
+			return nil, fmt.Errorf("notify: fix the position in %s: %w", s.Topic, err)
 		}
 	}
 	var tasks []task
@@ -85,27 +103,11 @@ func (n *Notifier) start(ctx, work context.Context) ([]task, error) {
 			run()
 		}()
 	}
-	consume := func(name string, c backend.Consumption) error {
-		if n.bus.positions != nil {
-			if err := n.bus.positions.Fix(ctx, c.Topic, c.Group, backend.FromOldest()); err != nil {
-				return fmt.Errorf("notify: fix the position in %s: %w", c.Topic, err)
-			}
-		}
-		begin(name, func() { consume(work, n.consumer, c, n.log) })
-		return nil
+	for _, s := range steps {
+		begin(s.name, func() { consume(work, n.consumer, s.Consumption, n.log) })
 	}
 	if roles.Route {
 		begin("the sweep", func() { n.sweeper.run(work) })
-		if err := consume("the route step", n.pipeline.routeConsumption()); err != nil {
-			return tasks, err
-		}
-	}
-	for _, c := range n.deliveredHere() {
-		for _, urgent := range []bool{true, false} {
-			if err := consume("the deliver step of "+string(c), n.pipeline.deliverConsumption(c, urgent)); err != nil {
-				return tasks, err
-			}
-		}
 	}
 	return tasks, nil
 }
@@ -145,7 +147,6 @@ func (n *Notifier) shutdown(tasks []task, stopWork, stop context.CancelFunc) err
 	n.hardStop()
 	if len(left) > 0 {
 		// The contexts of what is left are canceled now: a moment to notice.
-		n.bus.stopHandlers()
 		brief, done := context.WithTimeout(context.Background(), time.Second)
 		left = awaitAll(brief, left)
 		done()
@@ -207,29 +208,10 @@ func awaitAll(ctx context.Context, tasks []task) []task {
 	return left
 }
 
-// tasks are the observers' goroutines.
-func (b *bus) tasks() []task {
-	var tasks []task
-	for _, r := range b.all() {
-		if r.halt != nil {
-			tasks = append(tasks, task{name: "observer " + r.Name, ended: r.ended})
-		}
-	}
-	return tasks
-}
-
-// stopHandlers ends the contexts of the observers' handlers.
-func (b *bus) stopHandlers() {
-	for _, r := range b.all() {
-		r.stop()
-	}
-}
-
 // disconnect closes the providers and the backend. A backend waits for the
 // handlers that run; if one never returns, nobody waits for the backend.
 func (n *Notifier) disconnect(stuck bool) error {
 	n.hardStop()
-	n.bus.stopHandlers()
 	var errs []error
 	for _, s := range n.senders() {
 		errs = append(errs, s.close())

@@ -213,6 +213,7 @@ func (n *Notifier) acceptAgain(ctx context.Context, r *record) error {
 			// A cancel came first: the record takes over its mark.
 			next := r.clone()
 			next.Canceled = true
+			next.Outbox = []entry{{seq: next.Seq, work: &work{Version: workVersion, ID: r.ID, Topic: routeTopic}}}
 			_, err = n.ledger.save(ctx, next, s.revision)
 			return err
 		}

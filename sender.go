@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"sync"
 	"time"
 
@@ -134,8 +135,13 @@ func (s *sender) closedAgain(now time.Time) time.Time {
 	return now.Add(time.Second) // half open: another call is probing
 }
 
-// maxReserved bounds the turns that wait; beyond it work asks again later.
-const maxReserved = 100_000
+// maxReserved bounds the turns that wait; beyond it work asks again later. A
+// turn that nobody took for abandonedAfter, because its work was canceled or
+// another process has it, is dropped then.
+const (
+	maxReserved    = 100_000
+	abandonedAfter = time.Minute
+)
 
 // limited takes a turn of the rate limit, or says when the attempt's turn is:
 // the work waits for it in its topic, and holds up nobody meanwhile.
@@ -155,6 +161,9 @@ func (s *sender) limited(key string, now time.Time) time.Time {
 	at := now.Add(turn.DelayFrom(now))
 	if !at.After(now) {
 		return time.Time{}
+	}
+	if len(s.reserved) >= maxReserved {
+		maps.DeleteFunc(s.reserved, func(_ string, at time.Time) bool { return now.Sub(at) > abandonedAfter })
 	}
 	if len(s.reserved) >= maxReserved {
 		turn.CancelAt(now)

@@ -79,12 +79,17 @@ func (e *SendError) Unwrap() error { return e.Err }
 // failed dial or name look-up as temporary, and everything else, a timeout
 // too, as uncertain. It returns nil for nil.
 func AsSendError(err error) *SendError {
+	if err == nil {
+		return nil
+	}
+	return classifySendError(err)
+}
+
+func classifySendError(err error) *SendError {
 	var sendErr *SendError
 	var opErr *net.OpError
 	var dnsErr *net.DNSError
 	switch {
-	case err == nil:
-		return nil
 	case errors.As(err, &sendErr):
 		known := *sendErr
 		switch known.Verdict {

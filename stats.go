@@ -55,7 +55,7 @@ func (n *Notifier) Stats(ctx context.Context) Stats {
 	var all Stats
 	for _, r := range n.bus.all() {
 		s := ObserverStats{
-			Name: r.Name, CallStats: r.stats.snapshot(), Lag: -1, Paused: r.paused(),
+			Name: r.Name, CallStats: r.stats.snapshot(), Lag: -1, Paused: r.pause.on(),
 			Retries: r.stats.retries.Load(), DeadLetters: r.stats.deadLetters.Load(),
 		}
 		if n.bus.positions != nil {
@@ -81,20 +81,18 @@ type counters struct {
 	histogram                                           [256]atomic.Int64
 }
 
-// handled adds n invocations that began then and ran one after the other, the
-// last of which may have failed.
-func (c *counters) handled(n int, began time.Time, lastFailed bool) {
-	if n == 0 {
-		return
-	}
-	took := int64(time.Since(began))
-	c.nanos.Add(took)
-	c.histogram[bucket(took/int64(n))].Add(int64(n))
+// handled adds n invocations that ran one after the other and took that long
+// together, the last of which may have failed.
+func (c *counters) handled(n int, took time.Duration, lastFailed bool) {
+	c.nanos.Add(int64(took))
+	c.histogram[bucket(int64(took)/int64(n))].Add(int64(n))
 	if lastFailed {
 		n--
 		c.failures.Add(1)
 	}
-	c.successes.Add(int64(n))
+	if n > 0 {
+		c.successes.Add(int64(n))
+	}
 }
 
 func bucket(nanos int64) int {

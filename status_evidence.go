@@ -96,7 +96,7 @@ func evidenceOf(e *Envelope, data any) (evidence, bool) {
 			return of(e, d.Attempt, evidenceRejectedPerm)
 		}
 	case FailedOver:
-		if d.From.Leg.Leg == d.To.Leg.Leg {
+		if d.From.Leg.Leg == d.To.Leg.Leg && d.Reason != EndUnavailable {
 			return of(e, d.From, evidenceRejectedPerm)
 		}
 	case Undeliverable:

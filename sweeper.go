@@ -3,6 +3,7 @@ package notify
 import (
 	"context"
 	"errors"
+	"math"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -48,6 +49,7 @@ func (s *sweeper) run(ctx context.Context) {
 	var expired time.Time
 	for failures := 0; ; {
 		now := time.Now()
+		s.next.Store(math.MaxInt64) // what is written while it looks, wakes it
 		next, err := s.sweep(ctx, now)
 		if err != nil && ctx.Err() == nil {
 			failures++

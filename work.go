@@ -46,18 +46,22 @@ const workVersion = 1
 // workType is the metadata that tells work from anything else in its topics.
 const workType = "notify.work.v1"
 
-// workContext is the context of a work message that stays in this process.
+// workContext is the context of a work message that stays in this process, and
+// holds the message: one allocation for both.
 type workContext struct {
-	fact // its message; the envelope holds the key
+	noContext
 	work *work
+	msg  message.Message
 }
 
 func (w *work) local() *message.Message {
 	c := &workContext{work: w}
-	c.NotificationID = w.ID
 	c.msg.SetContext(c)
 	return &c.msg
 }
+
+// Key implements [backend.Local].
+func (c *workContext) Key() string { return c.work.ID }
 
 // Wire implements [backend.Local].
 func (c *workContext) Wire() (*message.Message, error) { return c.work.wire() }
@@ -79,7 +83,8 @@ var errNewerWork = fmt.Errorf("work of a newer version: %w", ErrUnsupported)
 
 func workOf(m *message.Message) (*work, error) {
 	if c, ok := m.Context().(*workContext); ok {
-		return c.work, nil
+		own := *c.work // the message is shared
+		return &own, nil
 	}
 	w := &work{}
 	if err := unmarshalExact(m.Payload, w); err != nil {

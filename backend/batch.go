@@ -1,6 +1,7 @@
 package backend
 
 import (
+	"errors"
 	"sync/atomic"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -20,6 +21,9 @@ type Batch struct {
 	messages []*message.Message
 	at       int          // index of the claimed message; the handler's own
 	claimed  atomic.Int64 // messages claimed so far; the bit reclaimed
+	exited   bool         // Exit was told the following
+	done     int
+	err      error
 }
 
 // reclaimed is the bit of Batch.claimed that says the rest was taken back.
@@ -34,11 +38,13 @@ func NewBatch(attempt int, messages ...*message.Message) *Batch {
 // again. Nobody else may use b meanwhile.
 func (b *Batch) Reset(attempt int, messages []*message.Message) {
 	b.Attempt, b.messages, b.at = attempt, messages, -1
+	b.exited, b.done, b.err = false, 0, nil
 	b.claimed.Store(0)
 }
 
 // Next claims the next message. It returns false when there is none, or when
-// the backend took the rest back. Only the handler calls it.
+// the backend took the rest back. Only the handler calls it. Claiming a message
+// says that the one before is finished: its key may go on elsewhere.
 func (b *Batch) Next() bool {
 	next := b.at + 1
 	if next >= len(b.messages) || !b.claimed.CompareAndSwap(int64(next), int64(next)+1) {
@@ -66,3 +72,20 @@ func (b *Batch) Reclaim() int {
 		}
 	}
 }
+
+// Exit tells how the batch ended, in place of what Handle would return: its
+// deferred function calls it when a handler ends its goroutine
+// ([runtime.Goexit], which [testing.T.FailNow] calls).
+func (b *Batch) Exit(done int, err error) { b.exited, b.done, b.err = true, done, err }
+
+// Exited returns what Exit was told. If it was told nothing, the message that
+// was claimed last has failed. The backend calls it when Handle's goroutine
+// ended without returning.
+func (b *Batch) Exited() (done int, err error) {
+	if b.exited {
+		return b.done, b.err
+	}
+	return max(b.at, 0), errExited
+}
+
+var errExited = errors.New("the handler ended its goroutine")

@@ -46,7 +46,8 @@ type Consumption struct {
 	// batch's length gives the rest back.
 	//
 	// Its context is not canceled when Consume's is: what is under way may
-	// finish. It must not panic.
+	// finish. It must not panic. If it ends its goroutine instead of returning,
+	// [Batch.Exited] has the result, and another goroutine goes on.
 	Handle func(ctx context.Context, b *Batch) (done int, err error)
 	// Skipped, if set, is told when the group fell behind what the topic
 	// keeps and was moved forward over the messages with the sequence numbers

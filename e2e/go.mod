@@ -11,7 +11,6 @@ require (
 	github.com/json-iterator/go v1.1.12 // indirect
 	github.com/modern-go/concurrent v0.0.0-20180306012644-bacd9c7ef1dd // indirect
 	github.com/modern-go/reflect2 v1.0.2 // indirect
-	github.com/seed-6c01d079/notify v0.1.0
 	go.yaml.in/yaml/v3 v3.0.5 // indirect
 )
 

@@ -16,8 +16,8 @@ type recorder struct {
 	events  []notify.Event[any]
 	byID    map[string]int   // index in events
 	of      map[string][]int // of a notification, in order
-	changed chan struct{} // closed with the next event
-	broken  []string      // events that break a promise of notify's
+	changed chan struct{}    // closed with the next event
+	broken  []string         // events that break a promise of notify's
 }
 
 func newRecorder() *recorder {

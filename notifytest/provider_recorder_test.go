@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -11,6 +12,7 @@ import (
 // may fail without failing the test.
 type recorder struct {
 	testing.TB
+	mu       sync.Mutex // guards reports
 	reports  []string
 	cleanups []func()
 }
@@ -23,6 +25,8 @@ func record(t *testing.T, fn func(tb testing.TB)) string {
 	for i := len(r.cleanups) - 1; i >= 0; i-- {
 		r.run(r.cleanups[i])
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	return strings.Join(r.reports, "\n")
 }
 
@@ -37,6 +41,8 @@ func (r *recorder) run(fn func()) {
 }
 
 func (r *recorder) Errorf(format string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.reports = append(r.reports, fmt.Sprintf(format, args...))
 }
 
@@ -47,6 +53,12 @@ func (r *recorder) Fatalf(format string, args ...any) {
 	r.FailNow()
 }
 
-func (r *recorder) Helper()           {}
-func (r *recorder) Failed() bool      { return len(r.reports) > 0 }
+func (r *recorder) Helper() {}
+
+func (r *recorder) Failed() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.reports) > 0
+}
+
 func (r *recorder) Cleanup(fn func()) { r.cleanups = append(r.cleanups, fn) }

@@ -3,6 +3,7 @@ package memory
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -22,6 +23,7 @@ var (
 	_ backend.Admitter         = (*Backend)(nil)
 	_ backend.LocalPublisher   = (*Backend)(nil)
 	_ backend.Records          = (*Records)(nil)
+	_ backend.DeadLetters      = (*Records)(nil)
 )
 
 // Backend is the backend in memory. It implements every interface of package
@@ -31,7 +33,6 @@ var (
 // Topics and groups come into being when they are first named.
 type Backend struct {
 	*records
-	*letters
 
 	config  Config
 	delayed delayed
@@ -53,7 +54,6 @@ func New(opts ...func(*Config)) *Backend {
 	b := &Backend{
 		config:  config,
 		records: newRecords(config),
-		letters: newLetters(config),
 		done:    make(chan struct{}),
 	}
 	b.topics.Store(&map[string]*topic{})
@@ -126,6 +126,8 @@ func (b *Backend) publish(topic string, messages ...*message.Message) error {
 		return fmt.Errorf("memory: publish to %s: %w", topic, backend.ErrClosed)
 	case topic == "":
 		return fmt.Errorf("memory: publish: the topic is empty")
+	case slices.Contains(messages, nil):
+		return fmt.Errorf("memory: publish to %s: a message is nil", topic)
 	case len(messages) > 0:
 		b.topic(topic).append(messages...)
 	}

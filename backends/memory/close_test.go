@@ -134,7 +134,8 @@ func TestOpeningAndClosingLeaksNothing(t *testing.T) {
 	for i := range 1000 {
 		cycle(i)
 	}
-	require.Less(t, runtime.NumGoroutine(), before+10, "some may be just ending")
+	require.Eventually(t, func() bool { return runtime.NumGoroutine() <= before+1 }, 5*time.Second, time.Millisecond,
+		"those that are just ending end; one is Eventually's")
 }
 
 // Joining and leaving must leave nothing behind on a topic that is never

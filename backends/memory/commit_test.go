@@ -49,22 +49,23 @@ func TestCommitChangesBothOrNothing(t *testing.T) {
 			if c.err != nil {
 				require.ErrorIs(t, err, c.err, name)
 			}
-			for _, alias := range []string{"x"} {
-				_, err = b.LoadAlias(ctx, alias)
-				require.ErrorIs(t, err, backend.ErrNotFound, name)
-			}
+			_, err = b.LoadAlias(ctx, "x")
+			require.ErrorIs(t, err, backend.ErrNotFound, name)
 			_, err = b.Load(ctx, "c")
 			require.ErrorIs(t, err, backend.ErrNotFound, name)
 			rec, err := b.Load(ctx, "a")
 			require.NoError(t, err)
 			require.EqualValues(t, 1, rec.Revision, name)
 		}
-		_, err = b.Commit(ctx, backend.Record{ID: "a", Revision: 1}, []backend.Publication{
+		_, err = b.Commit(ctx, backend.Record{ID: "a", Revision: 1, Aliases: []string{"x"}}, []backend.Publication{
 			{Topic: "t", Message: local("k", 1)},
 			{Topic: "t", Message: local("k", 3), At: time.Now().Add(time.Hour)},
 			{Topic: "t", Message: local("k", 2)},
 		})
 		require.NoError(t, err)
+		rec, err := b.LoadAlias(ctx, "x")
+		require.NoError(t, err)
+		require.Equal(t, "a", rec.ID)
 		time.Sleep(2 * time.Hour)
 		require.Equal(t, []int{0, 1, 2, 3}, read(t, b, "t", "g"))
 	}, func(c *memory.Config) { c.MaxDelayed = 1 })

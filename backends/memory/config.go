@@ -16,7 +16,7 @@ type Config struct {
 	// while the key waits for a message that failed or is slow. Default 1,000.
 	MaxParkedPerKey int
 	// MaxParked is how many messages of all keys may queue so in a group.
-	// Default 65,536.
+	// Default 10,000.
 	MaxParked int
 	// MaxDelayed is how many messages may wait for their time; PublishAt and
 	// Commit refuse more with backend.ErrOverloaded. Default 1,048,576.
@@ -37,7 +37,7 @@ func newConfig(opts []func(*Config)) Config {
 	c.Retention = positive(c.Retention, 1<<17)
 	c.MaxWork = min(positive(c.MaxWork, 1<<16), c.Retention)
 	c.MaxParkedPerKey = positive(c.MaxParkedPerKey, 1000)
-	c.MaxParked = positive(c.MaxParked, 1<<16)
+	c.MaxParked = positive(c.MaxParked, 10_000)
 	c.MaxDelayed = positive(c.MaxDelayed, 1<<20)
 	c.MaxRecords = positive(c.MaxRecords, 1<<20)
 	c.MaxDeadLetters = positive(c.MaxDeadLetters, 10_000)

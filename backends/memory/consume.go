@@ -20,14 +20,16 @@ func (b *Backend) Consume(ctx context.Context, c backend.Consumption) error {
 	case c.Handle == nil:
 		return fmt.Errorf("memory: consume: Handle is missing")
 	}
-	return b.consume(ctx, &member{Consumption: c})
-}
-
-func (b *Backend) consume(ctx context.Context, m *member) error {
 	if err := b.enter(); err != nil {
-		return fmt.Errorf("memory: consume %s: %w", m.Topic, err)
+		return fmt.Errorf("memory: consume %s: %w", c.Topic, err)
 	}
 	defer b.active.Done()
+	b.consume(ctx, &member{Consumption: c})
+	return nil
+}
+
+// consume is Consume for what is in order, between enter and active.Done.
+func (b *Backend) consume(ctx context.Context, m *member) {
 	m.Concurrency = max(m.Concurrency, 1)
 	m.MaxBatch = positive(m.MaxBatch, segmentSize)
 	if m.Backoff == nil {
@@ -36,7 +38,7 @@ func (b *Backend) consume(ctx context.Context, m *member) error {
 	m.ctx = context.WithoutCancel(ctx)
 
 	if ctx.Err() != nil {
-		return nil
+		return
 	}
 	t := b.topic(m.Topic)
 	for !m.join(t.group(m.Group, backend.FromOldest())) {
@@ -48,7 +50,6 @@ func (b *Backend) consume(ctx context.Context, m *member) error {
 	}
 	m.leave()
 	m.ended.Wait()
-	return nil
 }
 
 // backoff is the default of Consumption.Backoff.

@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-6c01d079/notify/backend"
@@ -41,10 +42,11 @@ func TestReclaimLetsOtherKeysPassASlowHandler(t *testing.T) {
 		seen := newOrder()
 		begun := time.Now()
 		var others atomic.Int64
-		publish(t, b, "t", "slow", 0, 2)
+		publish(t, b, "t", "slow", 0, 1)
 		for i := range keys {
 			publish(t, b, "t", strconv.Itoa(i), 0, 1)
 		}
+		publish(t, b, "t", "slow", 1, 2)
 		leave := consume(t, b, backend.Consumption{
 			Topic: "t", Group: "g", Concurrency: 2,
 			Handle: each(func(e *event, _ int) error {
@@ -247,6 +249,119 @@ func TestFailingWithoutPauseLeavesTurnsToOthers(t *testing.T) {
 	})
 }
 
+// A log that never runs dry must not keep a message from its next attempt.
+func TestABusyLogLeavesTurnsToWhatFailed(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, b *memory.Backend) {
+		const enough = 10_000
+		good, again := 0, false
+		publish(t, b, "t", "bad", 0, 1)
+		publish(t, b, "t", "good", 0, 2)
+		leave := consume(t, b, backend.Consumption{
+			Topic: "t", Group: "g", MaxBatch: 1,
+			Backoff: func(int, error) time.Duration { return 0 },
+			Handle: each(func(e *event, attempt int) error {
+				switch {
+				case e.key == "bad" && attempt == 1:
+					return errFailed
+				case e.key == "bad":
+					again = true
+				case !again && good < enough:
+					good++
+					return b.PublishLocal("t", local("good", good+1))
+				}
+				return nil
+			}),
+		})
+		require.NoError(t, b.CatchUp(t.Context(), "t", "g"))
+		synctest.Wait()
+		leave()
+		require.True(t, again)
+		require.Less(t, good, 10)
+	})
+}
+
+// Each pause ends at its own time, in whatever order they began.
+func TestPausesEndAtTheirTimes(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, b *memory.Backend) {
+		begun := time.Now()
+		again := map[string]time.Duration{}
+		pauses := map[string]time.Duration{"a": time.Hour, "b": time.Minute, "c": 24 * time.Hour, "d": time.Second}
+		leave := consume(t, b, backend.Consumption{
+			Topic: "t", Group: "g",
+			Backoff: func(_ int, err error) time.Duration { return pauses[err.Error()] },
+			Handle: each(func(e *event, attempt int) error {
+				if attempt == 1 {
+					return errors.New(e.key)
+				}
+				again[e.key] = time.Since(begun)
+				return nil
+			}),
+		})
+		for _, key := range []string{"a", "b", "c", "d"} {
+			publish(t, b, "t", key, 0, 1)
+		}
+		require.NoError(t, b.CatchUp(t.Context(), "t", "g"))
+		leave()
+		require.Equal(t, pauses, again)
+	})
+}
+
+// After a slow handler batches become large again, so that the next thousands
+// of messages cost no more than before.
+func TestBatchesGrowAgain(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, b *memory.Backend) {
+		var batches []int
+		leave := consume(t, b, backend.Consumption{
+			Topic: "t", Group: "g",
+			Handle: func(_ context.Context, batch *backend.Batch) (done int, err error) {
+				batches = append(batches, batch.Len())
+				for batch.Next() {
+					if eventOf(batch.Message()).key == "slow" {
+						time.Sleep(time.Second)
+					}
+					done++
+				}
+				return done, nil
+			},
+		})
+		publish(t, b, "t", "slow", 0, 1)
+		publish(t, b, "t", "k", 0, 3000)
+		require.NoError(t, b.CatchUp(t.Context(), "t", "g"))
+		leave()
+		require.Contains(t, batches, 1, "small when a handler is slow")
+		require.Contains(t, batches, 256, "and large when they are quick")
+		require.Less(t, len(batches), 50)
+	})
+}
+
+func TestFurtherWorkersStartInAllMembers(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, b *memory.Backend) {
+		var byMember [2]atomic.Int64
+		hang := make(chan struct{})
+		for i := range byMember {
+			consume(t, b, backend.Consumption{
+				Topic: "t", Group: "g", Concurrency: 8,
+				Handle: each(func(*event, int) error {
+					byMember[i].Add(1)
+					<-hang
+					return nil
+				}),
+			})
+		}
+		for i := range 8 {
+			publish(t, b, "t", strconv.Itoa(i), 0, 1)
+		}
+		time.Sleep(time.Second)
+		require.EqualValues(t, 8, byMember[0].Load()+byMember[1].Load())
+		require.InDelta(t, 4, byMember[0].Load(), 1)
+		close(hang)
+	})
+}
+
 func TestGroupsGetEverythingAndMembersShare(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T, b *memory.Backend) {
@@ -338,6 +453,40 @@ func TestWhoLeavesFinishesItsMessageAndLeavesTheRestInOrder(t *testing.T) {
 		require.Equal(t, []int{0}, first)
 		require.Len(t, second, 49)
 		require.True(t, slices.IsSorted(second))
+	})
+}
+
+func TestWhoLeavesHandsTheRestOverAtOnce(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, b *memory.Backend) {
+		finish := make(chan struct{})
+		begun := time.Now()
+		leave := consume(t, b, backend.Consumption{Topic: "t", Group: "g", Handle: each(func(*event, int) error {
+			<-finish
+			return nil
+		})})
+		synctest.Wait()
+		var others atomic.Int64
+		stay := consume(t, b, backend.Consumption{Topic: "t", Group: "g", Handle: each(func(*event, int) error {
+			others.Add(1)
+			return nil
+		})})
+		synctest.Wait()
+		var ms []*message.Message
+		for i := range 100 {
+			ms = append(ms, local(strconv.Itoa(i), 0))
+		}
+		require.NoError(t, b.PublishLocal("t", ms...))
+		synctest.Wait()
+		require.Zero(t, others.Load(), "one worker takes them all")
+		left := make(chan struct{})
+		go func() { leave(); close(left) }()
+		synctest.Wait()
+		require.EqualValues(t, 99, others.Load())
+		require.Zero(t, time.Since(begun))
+		close(finish)
+		<-left
+		stay()
 	})
 }
 

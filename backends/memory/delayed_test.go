@@ -84,6 +84,7 @@ func TestPublicationsAreChecked(t *testing.T) {
 		require.ErrorContains(t, b.PublishAt(t.Context(), time.Now(), "", local("k", 0)), "topic is empty")
 		require.ErrorContains(t, b.PublishAt(t.Context(), time.Now(), "t", nil), "message is missing")
 		require.ErrorContains(t, b.PublishLocal("", local("k", 0)), "topic is empty")
+		require.ErrorContains(t, b.PublishLocal("t", local("k", 0), nil), "nil")
 		for i := range 3 {
 			require.NoError(t, b.PublishLocal("t"+strconv.Itoa(i)), "none is fine")
 		}

@@ -25,6 +25,9 @@
 // has shrunk. Nothing is dropped for that: what is not read stays in the log,
 // within its retention.
 //
+// A handler that returns without an error and without finishing anything gets
+// the same messages again at once.
+//
 // Messages that Handle gets are shared by all groups, and must not be changed.
 // Subscribers in Watermill's form get copies.
 package memory

@@ -41,6 +41,9 @@ func eventOf(m *message.Message) *event { return m.Context().(*event) }
 // each makes a Handle of a function for one message.
 func each(f func(e *event, attempt int) error) func(context.Context, *backend.Batch) (int, error) {
 	return func(_ context.Context, b *backend.Batch) (done int, err error) {
+		if b.Attempt > 1 && b.Len() > 1 {
+			panic("a redelivered message must come alone")
+		}
 		for b.Next() {
 			if err := f(eventOf(b.Message()), b.Attempt); err != nil {
 				return done, err

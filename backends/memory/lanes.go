@@ -48,11 +48,6 @@ type lanes struct {
 	timer       *time.Timer // for the first of parked
 }
 
-func (l *lanes) init(g *group) {
-	l.group = g
-	l.byKey = make(map[string]*lane)
-}
-
 // free tells how many of the messages, from the first, have no lane.
 func (l *lanes) free(messages []*message.Message) int {
 	for i, m := range messages {
@@ -93,7 +88,6 @@ func (l *lanes) settle(ln *lane) {
 	switch {
 	case ln.inFlight > 0 || ln.state != laneHeld:
 	case len(ln.queue) == 0:
-		l.unstick(ln)
 		delete(l.byKey, ln.key)
 	case ln.pause > 0:
 		ln.state = laneParked
@@ -141,12 +135,6 @@ func (l *lanes) queue(h held) bool {
 	return true
 }
 
-func (l *lanes) unstick(ln *lane) {
-	if l.stuck == ln {
-		l.stuck = nil
-	}
-}
-
 // giveBack puts a message before the others of its key.
 func (l *lanes) giveBack(h held) *lane {
 	ln := l.get(backend.Key(h.message))
@@ -192,7 +180,9 @@ func (l *lanes) take(w *worker, limit int) (attempt int) {
 		ln.queue = ln.queue[n:]
 		ln.inFlight += n
 		l.size -= n
-		l.unstick(ln)
+		if l.stuck == ln {
+			l.stuck = nil
+		}
 		if ln.attempt > 0 {
 			return ln.attempt + 1
 		}
@@ -234,7 +224,7 @@ func (l *lanes) drop() {
 	if l.timer != nil {
 		l.timer.Stop()
 	}
-	l.init(l.group)
+	clear(l.byKey)
 	l.first, l.last, l.stuck, l.parked, l.size = nil, nil, nil, nil, 0
 }
 

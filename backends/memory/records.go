@@ -13,9 +13,12 @@ import (
 	"github.com/seed-6c01d079/notify/backend"
 )
 
-// Records keeps records by itself, for a program whose backend has none. What
-// it holds is lost with the process, and other processes do not see it.
+// Records keeps records and dead letters by itself, for a program whose backend
+// has none. What it holds is lost with the process, and other processes do not
+// see it.
 type Records struct {
+	*letters
+
 	max    int
 	seed   maphash.Seed
 	size   atomic.Int64
@@ -27,12 +30,12 @@ type Records struct {
 
 const stripes = 16
 
-// NewRecords returns an empty store; of the Config, only MaxRecords matters.
-// It needs no closing.
+// NewRecords returns an empty store; of the Config, MaxRecords and
+// MaxDeadLetters matter. It needs no closing.
 func NewRecords(opts ...func(*Config)) *Records { return newRecords(newConfig(opts)) }
 
 func newRecords(c Config) *Records {
-	r := &Records{max: c.MaxRecords, seed: maphash.MakeSeed()}
+	r := &Records{letters: newLetters(c), max: c.MaxRecords, seed: maphash.MakeSeed()}
 	r.aliases.holders = make(map[string]string)
 	for i := range r.stripes {
 		r.stripes[i].init()
@@ -61,12 +64,6 @@ func (s *stripe) init() {
 	s.expires.when = func(e *entry) *slot { return &e.expires }
 }
 
-// aliases tells which record holds an alias.
-type aliases struct {
-	mu      sync.Mutex // after a stripe's, never before it
-	holders map[string]string
-}
-
 func (r *Records) stripe(id string) *stripe {
 	return &r.stripes[maphash.String(r.seed, id)%stripes]
 }
@@ -90,9 +87,7 @@ func (r *Records) Load(ctx context.Context, id string) (backend.Record, error) {
 
 // LoadAlias implements [backend.Records].
 func (r *Records) LoadAlias(ctx context.Context, alias string) (backend.Record, error) {
-	r.aliases.mu.Lock()
-	id, ok := r.aliases.holders[alias]
-	r.aliases.mu.Unlock()
+	id, ok := r.aliases.holder(alias)
 	err := r.check(ctx)
 	if err == nil && !ok {
 		err = backend.ErrNotFound
@@ -162,7 +157,9 @@ func (r *Records) write(s *stripe, record backend.Record, then func() error) (in
 		}
 		return 0, err
 	}
-	s.byID[record.ID] = e
+	if fresh {
+		s.byID[record.ID] = e
+	}
 	record.Aliases = slices.Concat(e.Aliases, added)
 	record.Revision++
 	e.Record = record
@@ -176,33 +173,6 @@ func (r *Records) write(s *stripe, record backend.Record, then func() error) (in
 func (s *stripe) compact() {
 	s.due.compact(len(s.byID))
 	s.expires.compact(len(s.byID))
-}
-
-// add gives the record those of the aliases that nobody holds, and returns them.
-func (a *aliases) add(id string, wants []string) (added []string) {
-	if len(wants) == 0 {
-		return nil
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for _, alias := range wants {
-		if _, taken := a.holders[alias]; !taken {
-			a.holders[alias] = id
-			added = append(added, alias)
-		}
-	}
-	return added
-}
-
-func (a *aliases) remove(held []string) {
-	if len(held) == 0 {
-		return
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for _, alias := range held {
-		delete(a.holders, alias)
-	}
 }
 
 // Due implements [backend.Records].
@@ -310,7 +280,5 @@ func (r *Records) close() {
 		s.due.heap, s.expires.heap = nil, nil
 		s.mu.Unlock()
 	}
-	r.aliases.mu.Lock()
-	defer r.aliases.mu.Unlock()
-	clear(r.aliases.holders)
+	r.aliases.clear()
 }

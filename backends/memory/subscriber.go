@@ -54,7 +54,7 @@ func (s *subscriber) SubscribeInitialize(topic string) error {
 	if err := s.enter(); err != nil {
 		return fmt.Errorf("memory: initialize %s for %s: %w", topic, s.group, err)
 	}
-	defer s.active.Done()
+	defer s.leave()
 	return s.backend.Fix(context.Background(), topic, s.group, backend.FromOldest())
 }
 
@@ -78,10 +78,10 @@ func (s *subscriber) Subscribe(ctx context.Context, topic string) (<-chan *messa
 		},
 	}
 	go func() {
-		defer s.active.Done()
+		defer s.leave()
 		defer close(out)
 		defer cancel()
-		_ = s.backend.consume(ctx, m) // fails if the backend was closed meanwhile, and then out is
+		s.backend.consume(ctx, m)
 	}()
 	return out, nil
 }
@@ -111,6 +111,11 @@ func deliver(ctx context.Context, out chan<- *message.Message, b *backend.Batch)
 	case <-m.Nacked():
 		return 0, errNacked
 	case <-ctx.Done():
+	}
+	select {
+	case <-m.Acked(): // just before
+		return 1, nil
+	default:
 		return 0, nil
 	}
 }
@@ -126,15 +131,21 @@ func (s *subscriber) Close() error {
 	return nil
 }
 
+// enter registers work that Close, and the backend's, wait for until leave.
 func (s *subscriber) enter() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return fmt.Errorf("the subscriber is %w", backend.ErrClosed)
 	}
-	if s.backend.closed.Load() {
-		return backend.ErrClosed
+	if err := s.backend.enter(); err != nil {
+		return err
 	}
 	s.active.Add(1)
 	return nil
+}
+
+func (s *subscriber) leave() {
+	s.active.Done()
+	s.backend.active.Done()
 }

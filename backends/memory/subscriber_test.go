@@ -145,6 +145,21 @@ func TestClosingTheHandleReturnsWhatIsUnfinished(t *testing.T) {
 	})
 }
 
+func TestWhatWasAckedBeforeTheCloseDoesNotComeAgain(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, b *memory.Backend) {
+		const n = 50
+		publish(t, b, "t", "k", 0, n)
+		for i := range n {
+			sub, channel := subscribe(t, b, "g")
+			m := <-channel
+			require.Equal(t, "k/"+strconv.Itoa(i), m.UUID)
+			m.Ack()
+			require.NoError(t, sub.Close())
+		}
+	})
+}
+
 func TestSubscribeNeedsATopicAndAGroup(t *testing.T) {
 	t.Parallel()
 	b := memory.New()

@@ -144,7 +144,7 @@ func (t *topic) unlist(w *worker) {
 	t.listed = slices.DeleteFunc(t.listed, func(other *worker) bool { return other == w })
 }
 
-// find returns the group, or nil.
+// find returns the group, or nil. mu is held.
 func (t *topic) find(name string) *group {
 	for _, g := range *t.groups.Load() {
 		if g.name == name {

@@ -21,7 +21,7 @@ type watch struct {
 	topic *topic
 	armed atomic.Bool
 
-	mu    sync.Mutex // before a group's mu, never after it, but in arm
+	mu    sync.Mutex // after a group's mu, never before it
 	timer *time.Timer
 	over  bool
 }

@@ -34,8 +34,11 @@ type worker struct {
 	// released is how many messages, from the first, hold no lane any more.
 	released int
 
-	skipFrom, skipTo int64 // to be told
+	skips []skip // to be told, by the worker itself
 }
+
+// skip says that a group was moved over the messages from <= n < to.
+type skip struct{ from, to int64 }
 
 // What a worker does next.
 type step int
@@ -46,28 +49,40 @@ const (
 	end
 )
 
-func (w *worker) work() {
+func (w *worker) work() { w.goOn(0, nil) }
+
+// goOn works, after a batch that ended so. If a handler ends the goroutine, as
+// t.FailNow does, another one goes on.
+func (w *worker) goOn(done int, err error) {
 	m := w.member
-	var (
-		done  int
-		err   error
-		pause time.Duration
-	)
-	for {
-		next, from, to := w.group.next(w, done, err != nil, pause)
-		if from < to && m.Skipped != nil {
-			m.Skipped(from, to)
+	ended := false
+	defer func() {
+		if !ended {
+			m.ended.Go(func() { w.goOn(w.batch.Exited()) })
 		}
+	}()
+	for {
+		var pause time.Duration
+		if err != nil {
+			pause = m.Backoff(w.batch.Attempt, err)
+		}
+		next := w.group.next(w, done, err != nil, pause)
+		for _, s := range w.skips {
+			if m.Skipped != nil {
+				m.Skipped(s.from, s.to)
+			}
+		}
+		w.skips = w.skips[:0]
 		w.group.topic.gate.pass()
+		done, err = 0, nil
 		switch next {
 		case end:
+			ended = true
 			return
 		case wait:
 			<-w.token
-			continue
-		}
-		if done, err = m.Handle(m.ctx, &w.batch); err != nil {
-			pause = m.Backoff(w.batch.Attempt, err)
+		case handle:
+			done, err = m.Handle(m.ctx, &w.batch)
 		}
 	}
 }

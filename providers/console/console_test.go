@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"sync"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-6c01d079/notify"
+	"github.com/seed-6c01d079/notify/notifytest"
 	"github.com/seed-6c01d079/notify/providers/console"
 )
 
@@ -75,6 +77,18 @@ func TestSendFails(t *testing.T) {
 
 	_, err = console.New[unencodable]("c", brokenWriter{}).Send(t.Context(), notify.Delivery[unencodable]{})
 	require.Equal(t, notify.VerdictPermanent, notify.AsSendError(err).Verdict)
+}
+
+// TestConformance is not parallel, because the suite counts goroutines.
+func TestConformance(t *testing.T) {
+	notifytest.TestProvider(t, notifytest.ProviderHarness[notify.Push]{
+		New: func(testing.TB) notify.Provider[notify.Push] {
+			return console.New[notify.Push]("console", io.Discard)
+		},
+		Message: func() notify.Push {
+			return notify.Push{Token: "tok", Body: "x", Data: map[string]string{"a": "1"}}
+		},
+	})
 }
 
 func TestCheck(t *testing.T) {

@@ -191,9 +191,11 @@ func judgeTemporary(at step, code int, status, text string) (notify.Verdict, not
 		return notify.VerdictTemporary, notify.ClassService
 	case strings.HasPrefix(status, "4.7."), tooMany.MatchString(text):
 		return notify.VerdictThrottled, notify.ClassThrottle
+	case aboutSender(status):
+		return notify.VerdictTemporary, notify.ClassConfig
 	// A mailbox that is full or busy is no trouble of the service: others are
 	// served.
-	case at == stepRcpt && (code == 450 && status == "" || subject(status, "1", "2")):
+	case at == stepRcpt && code == 450 && status == "", at.afterRcpt() && subject(status, "1", "2"):
 		return notify.VerdictTemporary, notify.ClassAddress
 	default:
 		return notify.VerdictTemporary, notify.ClassService
@@ -204,14 +206,14 @@ func judgePermanent(at step, code int, status string) notify.FailureClass {
 	switch {
 	case at == stepAuth, code == 530, code == 534, code == 535, code == 538, status == "5.7.8":
 		return notify.ClassAuth
-	case code == 552 && at != stepRcpt, status == "5.3.4", status == "5.2.3":
+	case code == 552 && at != stepRcpt && !subject(status, "2", "7"), status == "5.3.4", status == "5.2.3":
 		return notify.ClassContent
 	// Before RCPT the server has seen only who is asking.
-	case at != stepRcpt && at != stepData && at != stepAnswer && at != stepContent:
+	case !at.afterRcpt(), aboutSender(status):
 		return notify.ClassConfig
 	case subject(status, "7"):
 		return notify.ClassPolicy
-	case status != "" && subject(status, "1", "2", "4"):
+	case subject(status, "1", "2", "4"):
 		return notify.ClassAddress
 	case subject(status, "6"):
 		return notify.ClassContent
@@ -224,6 +226,17 @@ func judgePermanent(at step, code int, status string) notify.FailureClass {
 	default:
 		return notify.ClassContent
 	}
+}
+
+// afterRcpt tells whether the server has seen the recipient.
+func (s step) afterRcpt() bool {
+	return s == stepRcpt || s == stepData || s == stepAnswer
+}
+
+// aboutSender tells whether the status is about the sender's address: many
+// servers check that only at RCPT.
+func aboutSender(status string) bool {
+	return strings.HasSuffix(status, ".1.7") || strings.HasSuffix(status, ".1.8")
 }
 
 // subject tells whether the status is about one of the subjects, its second

@@ -133,6 +133,10 @@ func TestReplies(t *testing.T) {
 		{"RCPT", "451 4.7.1 greylisted", throttled, notify.ClassThrottle, "451 4.7.1"},
 		{"RCPT", "450 rate limit exceeded", throttled, notify.ClassThrottle, "450"},
 		{"RCPT", "450 5.1.1 codes that disagree", temporary, notify.ClassAddress, "450"},
+		{"RCPT", "550 5.1.8 sender's domain unknown", permanent, notify.ClassConfig, "550 5.1.8"},
+		{"RCPT", "450 4.1.8 sender's domain unknown", temporary, notify.ClassConfig, "450 4.1.8"},
+		{"answer", "552 5.2.2 full", permanent, notify.ClassAddress, "552 5.2.2"},
+		{"answer", "452 4.2.2 full", temporary, notify.ClassAddress, "452 4.2.2"},
 		{"RCPT", "299 odd", temporary, notify.ClassService, ""},
 		{"DATA", "554 5.5.1 no valid recipients", permanent, notify.ClassConfig, "554 5.5.1"},
 		{"DATA", "451 4.3.0 later", temporary, notify.ClassService, "451 4.3.0"},
@@ -157,6 +161,36 @@ func TestReplies(t *testing.T) {
 	}
 }
 
+// TestLoginMakesNoSense has a server whose challenge is not base64.
+func TestLoginMakesNoSense(t *testing.T) {
+	t.Parallel()
+	s := follow(t, script{replies: map[string]string{"EHLO": "250-mx.example.com\r\n250 AUTH PLAIN", "AUTH": "334 canary!"}})
+	p := open(t, smtp.Config{Addr: s.addr, TLS: smtp.TLSNone, Username: user, Password: password})
+	err := failure(t, p, delivery("k"))
+	require.Equal(t, notify.VerdictPermanent, err.Verdict)
+	require.Equal(t, notify.ClassAuth, err.Class)
+	require.EqualError(t, err, "permanent failure (auth): smtp: log in: failed")
+}
+
+// TestOpenerGivesUp has an opener that gives up when ctx ends.
+func TestOpenerGivesUp(t *testing.T) {
+	t.Parallel()
+	s := serve(t, serverOptions{})
+	ctx, cancel := context.WithCancel(t.Context())
+	p := open(t, smtp.Config{Addr: s.addr, OpenAttachment: func(ctx context.Context, _ string) (io.ReadCloser, error) {
+		cancel()
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}})
+	d := delivery("k")
+	d.Message.Attachments = []notify.Attachment{{Name: "a", Ref: "r"}}
+	_, err := p.Send(ctx, d)
+	require.ErrorIs(t, err, context.Canceled)
+	require.Equal(t, notify.VerdictTemporary, notify.AsSendError(err).Verdict)
+	require.Equal(t, notify.ClassTimeout, notify.AsSendError(err).Class)
+	require.Empty(t, s.received())
+}
+
 func TestMailTooLargeForARealServer(t *testing.T) {
 	t.Parallel()
 	s := serve(t, serverOptions{maxBytes: 2000})
@@ -167,6 +201,20 @@ func TestMailTooLargeForARealServer(t *testing.T) {
 	require.Equal(t, notify.VerdictPermanent, err.Verdict, err)
 	require.Equal(t, notify.ClassContent, err.Class)
 	require.Equal(t, "552 5.3.4", err.Code)
+}
+
+func TestOpenerPanics(t *testing.T) {
+	t.Parallel()
+	s := serve(t, serverOptions{})
+	p := open(t, smtp.Config{Addr: s.addr, MaxConns: 1, OpenAttachment: func(context.Context, string) (io.ReadCloser, error) {
+		panic("oh")
+	}})
+	d := delivery("k")
+	d.Message.Attachments = []notify.Attachment{{Name: "a", Ref: "r"}}
+	require.Panics(t, func() { _, _ = p.Send(t.Context(), d) })
+	_, err := p.Send(t.Context(), delivery("k2"))
+	require.NoError(t, err)
+	require.Equal(t, 2, s.connections())
 }
 
 func TestUnknownHost(t *testing.T) {

@@ -89,15 +89,19 @@ func (p *Provider) attempt(ctx context.Context, m *message) (code string, err er
 
 // transact sends m over s, and keeps s for the next mail if it is still good.
 func (p *Provider) transact(ctx context.Context, s *session, m *message) (code string, err error) {
+	good := false
+	defer func() { // also when Config.OpenAttachment panics
+		if good {
+			p.pool.put(s)
+		} else {
+			s.abort()
+		}
+	}()
 	alive := s.while(ctx, func() error {
 		code, err = s.send(ctx, m)
 		return err
 	})
-	if alive && !broken(err) {
-		p.pool.put(s)
-	} else {
-		s.abort()
-	}
+	good = alive && !broken(err)
 	return code, err
 }
 

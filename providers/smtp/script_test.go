@@ -49,6 +49,11 @@ func follow(t testing.TB, scripts ...script) *scripted {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
+	return followOn(t, listener, scripts...)
+}
+
+func followOn(t testing.TB, listener net.Listener, scripts ...script) *scripted {
+	t.Helper()
 	s := &scripted{addr: listener.Addr().String(), reached: make(chan struct{}, 100), stop: make(chan struct{})}
 	var open sync.WaitGroup
 	var conns sync.Map

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"io"
+	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -160,12 +161,12 @@ func TestEncryption(t *testing.T) {
 func TestMechanism(t *testing.T) {
 	t.Parallel()
 	for offered, want := range map[string]string{
-		"LOGIN PLAIN":                        "AUTH PLAIN ",
-		"LOGIN":                              "AUTH LOGIN",
-		"PLAIN CRAM-MD5":                     "AUTH CRAM-MD5",
-		"CRAM-MD5 SCRAM-SHA-1 PLAIN":         "AUTH SCRAM-SHA-1 ",
-		"SCRAM-SHA-1 SCRAM-SHA-256 CRAM-MD5": "AUTH SCRAM-SHA-256 ",
-		"SCRAM-SHA-256-PLUS PLAIN":           "AUTH PLAIN ", // no TLS to bind to
+		"LOGIN PLAIN":                        "PLAIN",
+		"LOGIN":                              "LOGIN",
+		"PLAIN CRAM-MD5":                     "CRAM-MD5",
+		"CRAM-MD5 SCRAM-SHA-1 PLAIN":         "SCRAM-SHA-1",
+		"SCRAM-SHA-1 SCRAM-SHA-256 CRAM-MD5": "SCRAM-SHA-256",
+		"SCRAM-SHA-256-PLUS PLAIN":           "PLAIN", // no TLS to bind to
 	} {
 		s := follow(t, script{replies: map[string]string{
 			"EHLO": "250-mx.example.com\r\n250 AUTH " + offered, "AUTH": "535 5.7.8 no",
@@ -174,7 +175,33 @@ func TestMechanism(t *testing.T) {
 		err := failure(t, p, delivery("k"))
 		require.Equal(t, notify.ClassAuth, err.Class, offered)
 		require.Equal(t, "535 5.7.8", err.Code)
-		require.True(t, strings.HasPrefix(s.heard()[1], want), "%s: %s", offered, s.heard()[1])
+		require.Equal(t, want, strings.Fields(s.heard()[1])[1], offered)
+	}
+}
+
+func TestMechanismEncrypted(t *testing.T) {
+	t.Parallel()
+	for offered, want := range map[string]string{
+		"SCRAM-SHA-256 SCRAM-SHA-256-PLUS PLAIN": "SCRAM-SHA-256-PLUS",
+		"SCRAM-SHA-1-PLUS SCRAM-SHA-256":         "SCRAM-SHA-256",
+		"SCRAM-SHA-1 SCRAM-SHA-1-PLUS":           "SCRAM-SHA-1-PLUS",
+		"CRAM-MD5 PLAIN":                         "PLAIN",
+		"CRAM-MD5 LOGIN":                         "LOGIN",
+		"CRAM-MD5 NTLM":                          "CRAM-MD5",
+	} {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		config, roots := certificate(t)
+		s := followOn(t, tls.NewListener(listener, config), script{replies: map[string]string{
+			"EHLO": "250-mx.example.com\r\n250 AUTH " + offered, "AUTH": "454 4.7.0 later",
+		}})
+		p := open(t, smtp.Config{
+			Addr: s.addr, TLS: smtp.TLSImplicit, TLSConfig: &tls.Config{RootCAs: roots}, Username: user, Password: password,
+		})
+		failed := failure(t, p, delivery("k"))
+		require.Equal(t, notify.VerdictTemporary, failed.Verdict)
+		require.Equal(t, notify.ClassService, failed.Class)
+		require.Equal(t, want, strings.Fields(s.heard()[1])[1], offered)
 	}
 }
 

@@ -57,6 +57,15 @@ func (s *server) received() []mailed {
 	return append([]mailed(nil), s.mails...)
 }
 
+// last returns the newest mail, and forgets all.
+func (s *server) last() mailed {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m := s.mails[len(s.mails)-1]
+	s.mails = nil
+	return m
+}
+
 type serverOptions struct {
 	tls      bool // offer STARTTLS
 	implicit bool
@@ -102,6 +111,7 @@ func serve(t testing.TB, o serverOptions) *server {
 		_ = smtpServer.Serve(listener) // ends with ErrServerClosed
 	}()
 	t.Cleanup(func() {
+		_ = listener.Close() // Close does not know it before Serve has begun
 		_ = smtpServer.Close()
 		<-done
 	})

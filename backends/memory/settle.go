@@ -1,0 +1,121 @@
+package memory
+
+import (
+	"slices"
+	"time"
+)
+
+// settle takes in how the worker's batch ended: its first done messages are
+// finished, and the next one failed if failed is set. mu is held.
+func (g *group) settle(w *worker, done int, failed bool, pause time.Duration) {
+	w.busy = false
+	g.detach(w)
+	if g.gone {
+		return
+	}
+	n := len(w.messages)
+	done = min(max(done, 0), n)
+	failed = failed && done < n
+	if g.limit < segmentSize {
+		g.adapt(w, done)
+	}
+	for i := range done {
+		if len(g.catching) == 0 {
+			break
+		}
+		g.caught(w.seq(i), 1)
+	}
+	g.out -= int64(done)
+	if g.open != w {
+		g.settleLanes(w, done, failed, pause)
+		return
+	}
+	g.open = nil
+	if failed {
+		g.lanes.fail(held{w.seq(done), w.messages[done]}, 1, pause)
+		done++
+	}
+	g.rewind(w, done)
+}
+
+// settleLanes is settle for a batch whose keys have lanes. mu is held.
+func (g *group) settleLanes(w *worker, done int, failed bool, pause time.Duration) {
+	// Backwards, so that what goes back to the front of a queue keeps its order.
+	for i, m := range slices.Backward(w.messages) {
+		switch {
+		case i < done:
+		case i == done && failed:
+			g.lanes.fail(held{w.seq(i), m}, w.batch.Attempt, pause)
+		default:
+			g.lanes.giveBack(held{w.seq(i), m})
+		}
+		if i >= w.released {
+			g.lanes.release(m, i < done && w.batch.Attempt > 1)
+		}
+	}
+}
+
+// rewind gives the messages of what was the open run from index i on back to
+// the log. mu is held.
+func (g *group) rewind(w *worker, i int) {
+	if rest := len(w.messages) - i; rest > 0 {
+		g.seg, g.pos = w.seg, w.seq(i)
+		g.out -= int64(rest)
+		w.messages = w.messages[:i]
+	}
+	g.low.Store(g.pos)
+}
+
+// reclaim takes back what the worker's handler has not claimed, and lets go of
+// the keys that it is through with. mu is held.
+func (g *group) reclaim(w *worker) (claimed int) {
+	claimed = w.batch.Reclaim()
+	through := max(claimed-1, 0)
+	if g.open == w {
+		g.open = nil
+		g.rewind(w, claimed)
+		for _, m := range w.messages[through:] {
+			g.lanes.hold(m)
+		}
+		w.released = through
+		return claimed
+	}
+	for i := len(w.messages) - 1; i >= claimed; i-- {
+		g.lanes.giveBack(held{w.seq(i), w.messages[i]})
+		g.lanes.release(w.messages[i], false)
+	}
+	w.messages = w.messages[:min(claimed, len(w.messages))]
+	for ; w.released < through; w.released++ {
+		g.lanes.release(w.messages[w.released], false)
+	}
+	return claimed
+}
+
+// slow is called when the worker has been at one batch for long: others take
+// over what it has not claimed. mu is held.
+func (g *group) slow(w *worker) {
+	w.late = true
+	g.detach(w)
+	claimed := g.reclaim(w)
+	g.limit = max(1, min(g.limit, claimed/4))
+	g.attend()
+}
+
+// detach says that the worker is not expected to look again soon. mu is held.
+func (g *group) detach(w *worker) {
+	if w.brisk {
+		w.brisk = false
+		g.brisk--
+	}
+}
+
+// adapt lets batches grow again when one took little time. mu is held.
+func (g *group) adapt(w *worker, done int) {
+	if w.late || done == 0 || w.began.IsZero() || w.member.outside {
+		return
+	}
+	// What a batch of the full limit would have taken.
+	if time.Since(w.began)*time.Duration(g.limit) < briskBatch*time.Duration(done) {
+		g.limit = min(2*g.limit, segmentSize)
+	}
+}

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/seed-6c01d079/notify/bench"
+	"github.com/seed-6c01d079/notify/bench/sides"
+)
+
+// plan is how much is measured.
+type plan struct {
+	// observers is how many there are in a job, and in one with one event
+	// outstanding.
+	observers, roundTripObservers []int
+
+	rounds     int
+	length     time.Duration // of a side's measurement in a round
+	roundTrip  time.Duration // the same, with one event outstanding
+	deadRounds int
+	deadEvents int
+	held       int
+	cycles     int
+}
+
+func standard() plan {
+	return plan{
+		observers: []int{1, 10, 100}, roundTripObservers: []int{1, 10},
+		rounds: 7, length: 250 * time.Millisecond, roundTrip: 80 * time.Millisecond,
+		deadRounds: 5, deadEvents: 1_000_000, held: 16_384, cycles: 1000,
+	}
+}
+
+// quick is for CI: less certain.
+func quick() plan {
+	p := standard()
+	p.rounds, p.length, p.roundTrip = 3, 60*time.Millisecond, 20*time.Millisecond
+	p.deadRounds, p.held = 1, 4096
+	return p
+}
+
+// results is what a plan showed.
+type results struct {
+	plan
+	events rounds
+	// send has notifications; bare is what the events that one raises cost
+	// when they are published to as many observers.
+	send, bare    []bench.Each
+	sendRoundTrip []bench.Each
+	raised        float64
+	alive, dead   []bench.DeadRun
+	held          bench.Held
+	left          bench.Left
+	// measurements counts those of all sides; deliveries are notify's, events
+	// times observers.
+	measurements, deliveries int
+}
+
+// carryOut measures everything, the sides one after the other in each round.
+func (p plan) carryOut(progress io.Writer) (*results, error) {
+	r := &results{plan: p, events: rounds{}}
+	for round := range p.rounds {
+		_, _ = fmt.Fprintf(progress, "\rround %d of %d ", round+1, p.rounds)
+		for _, n := range p.observers {
+			if err := r.fanOut(n, bench.Outstanding, p.length); err != nil {
+				return nil, err
+			}
+		}
+		for _, n := range p.roundTripObservers {
+			if err := r.fanOut(n, 1, p.roundTrip); err != nil {
+				return nil, err
+			}
+		}
+		if err := r.sendOnce(p); err != nil {
+			return nil, err
+		}
+	}
+	for round := range p.deadRounds {
+		_, _ = fmt.Fprintf(progress, "\rdead observer %d of %d ", round+1, p.deadRounds)
+		if err := r.deadOnce(p.deadEvents); err != nil {
+			return nil, err
+		}
+	}
+	_, _ = fmt.Fprint(progress, "\rmemory, start and stop ")
+	var err error
+	if r.held, err = bench.HoldInFlight(p.held); err != nil {
+		return nil, err
+	}
+	if r.left, err = bench.Cycle(p.cycles); err != nil {
+		return nil, err
+	}
+	_, _ = fmt.Fprint(progress, "\r                         \r")
+	return r, nil
+}
+
+func (r *results) fanOut(n, outstanding int, length time.Duration) error {
+	for _, side := range sides.All() {
+		cost, err := bench.FanOut(side, n, outstanding, bench.For(length))
+		if err != nil {
+			return err
+		}
+		j := job{side.Name, n, outstanding}
+		r.events[j] = append(r.events[j], cost.Each())
+		r.measurements++
+		if side.Name == sides.NotifyName {
+			r.deliveries += cost.Events * n
+		}
+	}
+	return nil
+}
+
+func (r *results) sendOnce(p plan) error {
+	run, err := bench.SendToSettled(bench.Outstanding, bench.For(2*p.length))
+	if err != nil {
+		return err
+	}
+	bare, err := bench.FanOut(sides.Notify(), bench.SendObservers, bench.Outstanding, bench.For(2*p.length))
+	if err != nil {
+		return err
+	}
+	alone, err := bench.SendToSettled(1, bench.For(p.roundTrip))
+	if err != nil {
+		return err
+	}
+	bareEach := bare.Each()
+	bareEach.CPU *= run.Raised
+	bareEach.Wall *= run.Raised
+	bareEach.Allocs *= run.Raised
+	r.send, r.bare, r.raised = append(r.send, run.Each()), append(r.bare, bareEach), run.Raised
+	r.sendRoundTrip = append(r.sendRoundTrip, alone.Each())
+	return nil
+}
+
+func (r *results) deadOnce(events int) error {
+	alive, err := bench.DeadObserver(false, events)
+	if err != nil {
+		return err
+	}
+	dead, err := bench.DeadObserver(true, events)
+	if err != nil {
+		return err
+	}
+	r.alive, r.dead = append(r.alive, alive), append(r.dead, dead)
+	return nil
+}

@@ -1,0 +1,108 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync/atomic"
+
+	"github.com/seed-6c01d079/notify"
+)
+
+// SendObservers is how many observers watch the notifications of
+// [SendToSettled].
+const SendObservers = 3
+
+// Settled is what a run of [SendToSettled] showed.
+type Settled struct {
+	// Cost counts notifications: Cost.Events is how many settled.
+	Cost
+	// Raised is how many events a notification raised.
+	Raised float64
+}
+
+// SendToSettled sends notifications, with a provider that does nothing and
+// three observers of all events, and waits until every observer has seen every
+// one settle. At most the given number are outstanding; with one, Wall is the
+// time from Send until the observers have seen it settle.
+func SendToSettled(outstanding int, length Length) (Settled, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	gate := NewGate(SendObservers, outstanding)
+	var seen [SendObservers]tally
+	n, stop, err := Open(notify.Config{}, func(n *notify.Notifier) {
+		notify.Use(n, nothing{})
+		for i := range SendObservers {
+			notify.On(n, "observer-"+strconv.Itoa(i), func(_ context.Context, e notify.Event[any]) error {
+				seen[i].handled.Add(1)
+				if _, settled := e.Data.(notify.Settled); settled {
+					gate.Handled(i, 1)
+				}
+				return nil
+			})
+		}
+	})
+	if err != nil {
+		return Settled{}, err
+	}
+	cost, err := fanOut(ctx, gate, func(seq uint64) error { return send(ctx, n, seq) }, length)
+	err = errors.Join(err, stop())
+	if err == nil {
+		err = gate.Check()
+	}
+	if err == nil {
+		err = checkCounts(observed(n), SendObservers, int(seen[0].handled.Load()))
+	}
+	if err != nil {
+		return Settled{}, fmt.Errorf("send to settled: %w", err)
+	}
+	return Settled{Cost: cost, Raised: float64(seen[0].handled.Load()) / float64(gate.Published())}, nil
+}
+
+// observed is what the statistics say that each observer handled.
+func observed(n *notify.Notifier) []int64 {
+	var counted []int64
+	for _, o := range n.Stats(context.Background()).Observers {
+		counted = append(counted, o.Successes)
+	}
+	return counted
+}
+
+func send(ctx context.Context, n *notify.Notifier, seq uint64) error {
+	_, err := n.Send(ctx, notify.Notification{
+		To: notify.Recipient{
+			ID: "u_" + strconv.FormatUint(seq, 10), Addresses: map[notify.Channel]string{notify.EmailChannel: "ann@example.com"},
+		},
+		Content: notify.Content{Title: "Shipped", Body: "Your order is on its way."},
+		Route:   notify.First(notify.EmailChannel),
+	})
+	return err
+}
+
+// nothing is a provider that does nothing.
+type nothing struct{}
+
+func (nothing) Name() string { return "nothing" }
+
+func (nothing) Send(context.Context, notify.Delivery[notify.Email]) (notify.Receipt, error) {
+	return notify.Receipt{}, nil
+}
+
+// stuck is a provider whose calls wait until it is released.
+type stuck struct {
+	calls    atomic.Int64
+	released chan struct{}
+}
+
+func (*stuck) Name() string { return "stuck" }
+
+func (s *stuck) Send(ctx context.Context, _ notify.Delivery[notify.Email]) (notify.Receipt, error) {
+	s.calls.Add(1)
+	select {
+	case <-s.released:
+		return notify.Receipt{}, nil
+	case <-ctx.Done():
+		return notify.Receipt{}, ctx.Err()
+	}
+}

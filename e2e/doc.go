@@ -1,2 +1,0 @@
-// Package e2e is being laid out.
-package e2e

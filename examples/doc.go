@@ -1,2 +1,0 @@
-// Package examples is being laid out.
-package examples

@@ -1,0 +1,27 @@
+package main
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestRun(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	var out strings.Builder
+	require.NoError(t, run(ctx, &out, "", "shop@example.com", "ann@example.com"))
+	text := out.String()
+	for _, want := range []string{
+		"push failed (unregistered): going on with email",
+		"Subject: Shipped", "Subject: Thank you", "settled    the second notification: sent", "timeline",
+	} {
+		require.Contains(t, text, want)
+	}
+}

@@ -1,0 +1,159 @@
+package notifytest
+
+import (
+	"reflect"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/seed-6c01d079/notify/backend"
+)
+
+// Features says what a backend has, for [TestBackend] and [TestRecords]. What
+// is not claimed is not checked. The first group must agree with the interfaces
+// that the backend has, so that a check is skipped by decision only.
+type Features struct {
+	// The optional interfaces of package backend.
+	Consumer, Positioner, DelayedPublisher, Records, Atomic, DeadLetters, Admitter, LocalPublisher, SecretKeeper bool
+
+	// Ordered: messages of one key are delivered in the order in which they
+	// were published.
+	Ordered bool
+	// Concurrent: a member of a group handles several keys at once, so that a
+	// slow or failing one holds up no other.
+	Concurrent bool
+	// Shared: the members of a group share its messages, each of which goes to
+	// one of them; what a member that left had not finished goes to another.
+	Shared bool
+	// Kept: a topic keeps its messages for groups without a member. Without
+	// it, the checks publish once all have subscribed.
+	Kept bool
+
+	// MaxRecords, MaxDeadLetters and MaxWork are the caps that open sets, on
+	// records, on dead letters, and on what Admit lets in; 0 is none or not
+	// known. They are filled, so keep them small: but at least 500.
+	MaxRecords, MaxDeadLetters, MaxWork int
+
+	// Synctest: the backend works in the virtual time of testing/synctest: it
+	// does no I/O and waits for channels and timers only.
+	Synctest bool
+	// Patience is how long something may take; default 10 s. Quiet is how long
+	// to watch that something does not happen; default 200 ms. In virtual time
+	// they are not used.
+	Patience, Quiet time.Duration
+}
+
+// TestBackend checks that a backend keeps the contracts of package backend, as
+// far as its features go. open returns a new and empty one, which the suite
+// closes. Run it with the race detector:
+//
+//	func TestConformance(t *testing.T) {
+//		notifytest.TestBackend(t, func(tb testing.TB) backend.Backend { return open(tb) }, notifytest.Features{...})
+//	}
+//
+// A backend that is no backend.Consumer is consumed as a Notifier does it, on
+// Watermill's Router. The suite counts the goroutines and descriptors of the
+// whole process, so the test that calls it must not be parallel.
+func TestBackend(t *testing.T, open func(tb testing.TB) backend.Backend, f Features) {
+	t.Helper()
+	for _, c := range backendChecks() {
+		t.Run(c.name, func(t *testing.T) {
+			c.test(t, func(tb testing.TB) any { return open(tb) }, f)
+		})
+	}
+}
+
+// TestRecords checks that a store of records which is no backend keeps the
+// contract of [backend.Records], and of [backend.DeadLetters] if it claims that.
+// Of the features, those matter, their caps, Synctest and Patience. A store that
+// has a method Close() error is closed. See [TestBackend] for the rest.
+func TestRecords(t *testing.T, open func(tb testing.TB) backend.Records, f Features) {
+	t.Helper()
+	for _, c := range storeChecks() {
+		t.Run(c.name, func(t *testing.T) {
+			c.test(t, func(tb testing.TB) any { return open(tb) }, f)
+		})
+	}
+}
+
+// backendCheck is one promise of a backend or a store.
+type backendCheck struct {
+	name string
+	// needs names the features without which the check is skipped.
+	needs []string
+	check func(b *backendBench)
+}
+
+// backendChecks are the promises of a backend.
+func backendChecks() []backendCheck {
+	all := []backendCheck{{name: "features", check: checkFeatures}}
+	for _, some := range [][]backendCheck{
+		consumeChecks(), failureChecks(), memberChecks(), positionChecks(), publishChecks(), storeChecks(), atomicChecks(), closeChecks(),
+	} {
+		all = append(all, some...)
+	}
+	return all
+}
+
+// storeChecks are the promises of a store.
+func storeChecks() []backendCheck { return append(recordChecks(), letterChecks()...) }
+
+func (c backendCheck) test(t *testing.T, open func(testing.TB) any, f Features) {
+	t.Helper()
+	if missing := f.without(c.needs); missing != "" {
+		t.Skipf("the feature %s is not claimed", missing)
+	}
+	if !f.Synctest {
+		c.run(t, open, f)
+		return
+	}
+	synctest.Test(t, func(t *testing.T) { c.run(t, open, f) })
+}
+
+// run opens the backend, and checks the promise and what is left behind.
+func (c backendCheck) run(tb testing.TB, open func(testing.TB) any, f Features) {
+	tb.Helper()
+	if !f.Synctest { // where goroutines that are left fail the test anyway
+		verifyNothingLeft(tb)
+	}
+	b := newBackendBench(tb, f, open(tb))
+	c.check(b)
+}
+
+// without returns the first of the named features that f lacks, or "".
+func (f Features) without(names []string) string {
+	for _, name := range names {
+		if reflect.ValueOf(f).FieldByName(name).IsZero() {
+			return name
+		}
+	}
+	return ""
+}
+
+// checkFeatures compares the claims with the interfaces.
+func checkFeatures(b *backendBench) {
+	has := func(ok bool, name string) {
+		b.Helper()
+		if claimed := b.features.without([]string{name}) == ""; claimed != ok {
+			b.Errorf("Features.%s is %v, but that the backend is a backend.%s is %v", name, claimed, name, ok)
+		}
+	}
+	_, ok := b.subject.(backend.Consumer)
+	has(ok, "Consumer")
+	_, ok = b.subject.(backend.Positioner)
+	has(ok, "Positioner")
+	_, ok = b.subject.(backend.DelayedPublisher)
+	has(ok, "DelayedPublisher")
+	_, ok = b.subject.(backend.Records)
+	has(ok, "Records")
+	_, ok = b.subject.(backend.Atomic)
+	has(ok, "Atomic")
+	_, ok = b.subject.(backend.DeadLetters)
+	has(ok, "DeadLetters")
+	_, ok = b.subject.(backend.Admitter)
+	has(ok, "Admitter")
+	_, ok = b.subject.(backend.LocalPublisher)
+	has(ok, "LocalPublisher")
+	_, ok = b.subject.(backend.SecretKeeper)
+	has(ok, "SecretKeeper")
+}

@@ -1,0 +1,82 @@
+package notify
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// pause holds back an observer that fails on everything: after pauseAfter dead
+// letters in a row it gets one event every pauseEvery, until one succeeds. What
+// it has not got waits in the log, as its lag.
+type pause struct {
+	row atomic.Int64 // dead letters since the observer last handled something
+
+	mu    sync.Mutex
+	next  time.Time     // when the next event may be tried
+	waked chan struct{} // closed when the pause is over; nil: nobody waits
+}
+
+const (
+	pauseAfter = 20
+	pauseEvery = 30 * time.Second
+)
+
+// on tells whether the observer is paused.
+func (p *pause) on() bool { return p.row.Load() >= pauseAfter }
+
+// failed notes a dead letter.
+func (p *pause) failed() {
+	if p.row.Add(1) == pauseAfter {
+		p.mu.Lock()
+		p.next = time.Now().Add(pauseEvery)
+		p.mu.Unlock()
+	}
+}
+
+// succeeded notes that an event was handled, which ends a pause.
+func (p *pause) succeeded() {
+	if p.row.Load() == 0 {
+		return
+	}
+	p.row.Store(0)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.waked != nil {
+		close(p.waked)
+		p.waked = nil
+	}
+}
+
+// wait waits until the pause is over, or it is the caller's turn to try an
+// event. It returns false if the observer is halted before.
+func (p *pause) wait(halted <-chan struct{}) bool {
+	for {
+		p.mu.Lock()
+		if !p.on() {
+			p.mu.Unlock()
+			return true
+		}
+		now := time.Now()
+		left := p.next.Sub(now)
+		if left <= 0 {
+			p.next = now.Add(pauseEvery) // the others wait for the time after
+			p.mu.Unlock()
+			return true
+		}
+		if p.waked == nil {
+			p.waked = make(chan struct{})
+		}
+		waked := p.waked
+		p.mu.Unlock()
+		timer := time.NewTimer(left)
+		select {
+		case <-timer.C:
+		case <-waked:
+			timer.Stop()
+		case <-halted:
+			timer.Stop()
+			return false
+		}
+	}
+}

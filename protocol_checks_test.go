@@ -1,0 +1,371 @@
+package notify
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/seed-6c01d079/notify/backend"
+)
+
+// The checks of the protocol's invariants, by their numbers there. They are
+// made at every write of a record, at every call of a service, and at the end.
+
+// stored checks a record's new version against the one before. mu is held.
+func (w *world) stored(row backend.Record) {
+	if strings.HasPrefix(row.ID, parkedPrefix) {
+		return
+	}
+	next, err := recordOf(row, w.codec)
+	if err != nil {
+		w.violated("a stored record cannot be read: %v", err)
+		return
+	}
+	before := w.versions[row.ID]
+	w.versions[row.ID] = next
+	if before == nil {
+		before = &record{ID: row.ID}
+	}
+	w.trace("stored %s: routed %v, canceled %v, settled %v, %s, legs %s", next.ID, next.Routed, next.Canceled, next.settled(), next.state(), describeLegs(next))
+	w.checkOutbox(before, next)
+	for _, problem := range checkStep(before, next, w.scenario.resends, w.owns) {
+		w.violated("%s", problem)
+	}
+}
+
+// owns tells whether an execution's call is still under way.
+func (w *world) owns(a *attemptRecord) bool {
+	w.services.mu.Lock()
+	defer w.services.mu.Unlock()
+	return time.Now().Before(a.Lease.Until) && !w.services.answered[callName(a.Key, a.Granted)]
+}
+
+// checkOutbox checks that what is marked as published was, and that an event's
+// ID has one content (5).
+func (w *world) checkOutbox(before, next *record) {
+	for _, e := range next.Outbox {
+		if e.fact == nil {
+			continue
+		}
+		if e.seq > before.Seq {
+			m, err := w.codec.encode(e.fact)
+			if err != nil {
+				w.violated("5: the event %s cannot be encoded: %v", e.fact.ID, err)
+				continue
+			}
+			content := contentOf(m)
+			if known, ok := w.raised[e.fact.ID]; ok && known != content {
+				w.violated("5: two contents were raised for %s:\n%s\n%s", e.fact.ID, known, content)
+			}
+			w.raised[e.fact.ID] = content
+		}
+		if _, ok := w.published[e.fact.ID]; e.published && !ok {
+			w.violated("5: %s is marked as published, and was not", e.fact.ID)
+		}
+	}
+}
+
+// checkStep checks what a change of a record may do. resends says that a leg may
+// be sent again in doubt; owned tells whether an execution is at an attempt
+// whose intent is open.
+func checkStep(before, next *record, resends bool, owned func(*attemptRecord) bool) (problems []string) {
+	found := func(text string) { problems = append(problems, text) }
+	if before.Routed && len(before.Legs) > 0 && !reflect.DeepEqual(before.Plan, next.Plan) {
+		found("4: the plan changed")
+	}
+	if before.settled() {
+		if !next.SettledAt.Equal(before.SettledAt) {
+			found("7: it settled twice")
+		}
+		if from, to := before.state(), next.state(); from != to && !corrects(next, before.Seq, from, to) {
+			found("7: " + string(from) + " became " + string(to) + " after Settled without Corrected")
+		}
+	}
+	if next.settled() && !before.settled() && !announces(next, before.Seq) {
+		found("7: Settled does not say the state that it settled with")
+	}
+	for i := range next.Legs {
+		was := &legRecord{}
+		if i < len(before.Legs) {
+			was = &before.Legs[i]
+		}
+		problems = append(problems, checkLeg(before, next, i+1, was, resends, owned)...)
+	}
+	return problems
+}
+
+func checkLeg(before, next *record, number int, was *legRecord, resends bool, owned func(*attemptRecord) bool) (problems []string) {
+	found := func(text string) { problems = append(problems, text) }
+	leg := next.leg(number)
+	name := "leg " + itoa(number)
+	switch {
+	case next.settled() && leg.State != legEnded && leg.State != legWaiting:
+		found("7: settled with " + name + " " + string(leg.State))
+	case was.State == legEnded && leg.State != legEnded:
+		found("17: " + name + " began again")
+	}
+	if was.State == legWaiting && leg.State != legWaiting {
+		if before.settled() {
+			found("17: " + name + " began after Settled")
+		}
+		if before.Canceled {
+			found("6: " + name + " began after Cancel")
+		}
+		problems = append(problems, checkStart(next, number)...)
+	}
+	if len(leg.Attempts) < len(was.Attempts) {
+		found("an attempt of " + name + " vanished")
+	}
+	for j := range leg.Attempts {
+		a := &leg.Attempts[j]
+		if j >= len(was.Attempts) {
+			if before.Canceled {
+				found("6: an attempt of " + name + " began after Cancel")
+			}
+			for k := range j {
+				if !resends && !isOver(next, number, k+1) {
+					found("1, 2: an attempt of " + name + " began while attempt " + itoa(k+1) + " may have had its effect")
+				}
+			}
+			continue
+		}
+		old := &was.Attempts[j]
+		switch {
+		case a.Granted < old.Granted || old.Over && a.Granted > old.Granted:
+			found("an attempt of " + name + " was granted out of turn")
+		case (a.Granted > old.Granted || a.Over && !old.Over) && !slices.Contains(a.Answered, old.Granted) && owned(old):
+			found("3: attempt " + itoa(j+1) + " of " + name + " was ended or granted under another's live lease")
+		}
+	}
+	return problems
+}
+
+// isOver tells whether an attempt is known to have had no effect that lasts.
+func isOver(r *record, leg, ordinal int) bool {
+	switch r.Evidence.rank(leg, ordinal) {
+	case evidenceBounced, evidenceUndelivered:
+		return true
+	}
+	return r.leg(leg).attempt(ordinal).allRefused() && !r.hadEffect(leg, ordinal)
+}
+
+// checkStart checks that the legs before the one that begins are over (3).
+func checkStart(r *record, number int) (problems []string) {
+	for _, earlier := range r.Plan.before(number, false) {
+		for ordinal := range r.leg(earlier.leg).Attempts {
+			switch rank := r.Evidence.rank(earlier.leg, ordinal+1); {
+			case rank == evidenceSent || rank == evidenceDelivered:
+				problems = append(problems, "3: leg "+itoa(number)+" began although leg "+itoa(earlier.leg)+" has "+string(rank))
+			case !earlier.onDoubt && !isOver(r, earlier.leg, ordinal+1):
+				problems = append(problems, "3: leg "+itoa(number)+" began while leg "+itoa(earlier.leg)+" is in doubt")
+			}
+		}
+	}
+	return problems
+}
+
+type earlierLeg struct {
+	leg     int
+	onDoubt bool
+}
+
+// before lists the legs of the First steps before the one with the leg.
+func (p *plan) before(number int, onDoubt bool) (legs []earlierLeg) {
+	for i := range p.Children {
+		if !p.Children[i].holds(number) {
+			continue
+		}
+		if p.Kind == routeFirst {
+			for j := range i {
+				for _, leg := range p.Children[j].leaves() {
+					legs = append(legs, earlierLeg{leg, p.OnDoubt || onDoubt})
+				}
+			}
+		}
+		legs = append(legs, p.Children[i].before(number, onDoubt)...)
+	}
+	return legs
+}
+
+func (p *plan) leaves() (legs []int) {
+	if p.Kind == routeChannel {
+		return []int{p.Leg}
+	}
+	for i := range p.Children {
+		legs = append(legs, p.Children[i].leaves()...)
+	}
+	return legs
+}
+
+func (p *plan) holds(number int) bool { return slices.Contains(p.leaves(), number) }
+
+// corrects tells whether the version raised the Corrected events that lead
+// from a state to another.
+func corrects(r *record, after int64, from, to State) bool {
+	at := from
+	for _, e := range r.Outbox {
+		if e.seq <= after || e.fact == nil {
+			continue
+		}
+		if c, ok := e.fact.data.(Corrected); ok && c.From == at {
+			at = c.To
+		}
+	}
+	return at == to
+}
+
+// announces tells whether the version raised Settled with its state.
+func announces(r *record, after int64) bool {
+	for _, e := range r.Outbox {
+		if e.seq <= after || e.fact == nil {
+			continue
+		}
+		if s, ok := e.fact.data.(Settled); ok {
+			return s.State == r.state()
+		}
+	}
+	return false
+}
+
+// checkCall checks a call that reached a service (1, 6).
+func (w *world) checkCall(c called, before []called) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if answered, ok := w.answers[c.notification]; ok && c.at.After(answered) {
+		w.violated("6: %s was called for %s after Cancel answered canceled", c.service.name, c.key)
+	}
+	if c.service.KeyWindow > 0 || w.scenario.resends {
+		return
+	}
+	for _, earlier := range before {
+		if earlier.notification == c.notification && earlier.leg == c.leg && earlier.effect {
+			w.violated("1: %s was called for %s although %s had its effect", c.service.name, c.key, earlier.key)
+		}
+	}
+}
+
+// checkEnd checks what holds when all is over.
+func (w *world) checkEnd() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for id, content := range w.raised {
+		switch published, ok := w.published[id]; {
+		case !ok:
+			w.violated("5: %s was raised and never published", id)
+		case published != content:
+			w.violated("5: %s was published with another content:\n%s\n%s", id, content, published)
+		}
+	}
+	for _, id := range w.accepted {
+		if w.versions[id] == nil {
+			w.violated("6: %s was accepted, and has no record", id)
+		}
+	}
+	for id, r := range w.versions {
+		if !r.settled() {
+			w.violated("6: %s has not settled: %s, %s", id, r.state(), describeLegs(r))
+		}
+		w.checkOrder(r)
+		w.checkEffects(r)
+		w.checkSeen(r)
+	}
+}
+
+// checkOrder checks that events were published in the order in which they were
+// decided (move 2).
+func (w *world) checkOrder(r *record) {
+	var decided []string
+	for _, e := range r.Outbox {
+		if e.fact != nil {
+			decided = append(decided, e.fact.ID)
+		}
+	}
+	if got := w.order[r.ID]; !slices.Equal(decided, got) {
+		w.violated("2: decided were %v, published %v", decided, got)
+	}
+}
+
+// checkEffects counts what reached the recipient (2, 3).
+func (w *world) checkEffects(r *record) {
+	effects := make([]int, len(r.Legs))
+	lasting := make([]bool, len(r.Legs))
+	w.services.mu.Lock()
+	defer w.services.mu.Unlock()
+	for _, c := range w.services.calls {
+		if c.notification != r.ID || !c.effect {
+			continue
+		}
+		effects[c.leg-1]++
+		// What is reported after all is over was no reason to go on.
+		e, cameBack := r.Evidence.find(c.leg, c.ordinal, evidenceBounced)
+		if !cameBack {
+			e, cameBack = r.Evidence.find(c.leg, c.ordinal, evidenceUndelivered)
+		}
+		if !cameBack || r.settled() && e.At.After(r.SettledAt) {
+			lasting[c.leg-1] = true
+		}
+	}
+	for i, n := range effects {
+		if n > 1 && !w.scenario.resends {
+			w.violated("2: leg %d had %d effects", i+1, n)
+		}
+	}
+	w.checkFirst(&r.Plan, lasting)
+}
+
+// checkFirst checks that one step of each First had an effect that lasts (3).
+func (w *world) checkFirst(p *plan, lasting []bool) {
+	n := 0
+	for i := range p.Children {
+		child := &p.Children[i]
+		if slices.ContainsFunc(child.leaves(), func(leg int) bool { return lasting[leg-1] }) {
+			n++
+		}
+		w.checkFirst(child, lasting)
+	}
+	if p.Kind == routeFirst && n > 1 && !p.OnDoubt {
+		w.violated("3: %d steps of a First had an effect", n)
+	}
+}
+
+// checkSeen checks that the observers together saw everything, and that it
+// amounts to what the record says.
+func (w *world) checkSeen(r *record) {
+	var fold Fold
+	seen := map[string]bool{}
+	for _, p := range []*process{w.victim, w.other} {
+		for _, e := range w.seen[p] {
+			seen[e.ID] = true
+			if e.NotificationID == r.ID {
+				fold.Add(e)
+			}
+		}
+	}
+	for _, id := range w.order[r.ID] {
+		if !seen[id] {
+			w.violated("no observer saw %s", id)
+		}
+	}
+	if fold.State() != r.state() || fold.Settled() != r.settled() {
+		w.violated("observers see %s (settled %v), the record says %s (settled %v)", fold.State(), fold.Settled(), r.state(), r.settled())
+	}
+}
+
+func describeLegs(r *record) string {
+	var text strings.Builder
+	for i := range r.Legs {
+		leg := &r.Legs[i]
+		text.WriteString("[" + string(leg.Channel) + " " + string(leg.State) + " " + string(leg.Reason))
+		for j := range leg.Attempts {
+			a := &leg.Attempts[j]
+			text.WriteString(" " + a.Provider + " granted " + itoa(a.Granted) + " answered " + itoa(len(a.Answered)) +
+				" refused " + itoa(len(a.Refused)) + " " + string(r.Evidence.rank(i+1, j+1)))
+			if a.Over {
+				text.WriteString(" over")
+			}
+		}
+		text.WriteString("]")
+	}
+	return text.String()
+}
