@@ -73,6 +73,8 @@ func TestOrderAndConcurrency(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		require.EqualValues(t, 5, most.Load())
+		mu.Lock()
+		defer mu.Unlock()
 		require.Len(t, order, 20)
 		for key, got := range order {
 			var want []string

@@ -1,0 +1,4 @@
+package notify
+
+// RaceBuild tells whether the race detector is on.
+const RaceBuild = raceBuild
