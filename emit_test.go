@@ -173,15 +173,15 @@ func TestDeclaredOutputs(t *testing.T) {
 				return nil
 			}, func(o *notify.Observer) { o.Emits = emits })
 		}
-		emit("declares it", []any{shipped{}})
+		emit("declares-it", []any{shipped{}})
 		b.run()
 		b.pay("1", "")
 		synctest.Wait()
-		emit("declares nothing", nil)
+		emit("declares-nothing", nil)
 		b.pay("1", "")
 		synctest.Wait()
 		require.Equal(t, []error{nil, nil, nil}, errs.list())
-		emit("declares others", []any{paid{}})
+		emit("declares-others", []any{paid{}})
 		b.pay("1", "")
 		synctest.Wait()
 		var refused []error
@@ -192,7 +192,7 @@ func TestDeclaredOutputs(t *testing.T) {
 		}
 		require.Len(t, refused, 1)
 		require.ErrorIs(t, refused[0], notify.ErrUnsupported)
-		require.ErrorContains(t, refused[0], `Observer("declares others").Emits: does not declare shop.shipped.v1`)
+		require.ErrorContains(t, refused[0], `Observer("declares-others").Emits: does not declare shop.shipped.v1`)
 	})
 }
 
@@ -233,7 +233,7 @@ func TestEmittingInHandlersNeverBlocks(t *testing.T) {
 				mem := memory.New(func(c *memory.Config) { c.MaxWork = 4; c.MaxParked = 4; c.MaxParkedPerKey = 2 })
 				runBus(t, notify.Config{Backend: wrap(mem)}, func(b *busTest) {
 					var got atomic.Int64
-					notify.On(b.Notifier, "fans out", func(ctx context.Context, _ notify.Event[paid]) error {
+					notify.On(b.Notifier, "fans-out", func(ctx context.Context, _ notify.Event[paid]) error {
 						for range 100 {
 							if _, err := notify.Emit(ctx, b.Notifier, shipped{}); err != nil {
 								return err
@@ -241,7 +241,7 @@ func TestEmittingInHandlersNeverBlocks(t *testing.T) {
 						}
 						return nil
 					}, func(o *notify.Observer) { o.Concurrency = 1 })
-					notify.On(b.Notifier, "gets it", func(context.Context, notify.Event[shipped]) error { got.Add(1); return nil },
+					notify.On(b.Notifier, "gets-it", func(context.Context, notify.Event[shipped]) error { got.Add(1); return nil },
 						func(o *notify.Observer) { o.Concurrency = 1 })
 					b.run()
 					for range 20 {

@@ -75,7 +75,9 @@ func runBus(t *testing.T, config notify.Config, f func(b *busTest), options ...f
 func (b *busTest) run() {
 	b.Helper()
 	go func() { _ = b.Notifier.Run(context.Background()) }()
-	require.NoError(b, b.Ready(b.ctx))
+	ctx, cancel := context.WithTimeout(b.ctx, time.Minute)
+	defer cancel()
+	require.NoError(b, b.Ready(ctx))
 }
 
 // pay emits an event about a notification, so that events have keys.

@@ -14,38 +14,46 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-6c01d079/notify"
+	"github.com/seed-6c01d079/notify/backends/memory"
 )
 
 // Watermill's middleware runs around the handlers, that of Config outside, on
 // messages in their wire form.
 func TestMiddleware(t *testing.T) {
 	t.Parallel()
-	var order seen[string]
-	note := func(name string) middleware {
-		return func(next message.HandlerFunc) message.HandlerFunc {
-			return func(m *message.Message) ([]*message.Message, error) {
-				order.add(name + " " + m.Metadata["ce_type"])
-				defer order.add(name + " after")
-				return next(m)
-			}
-		}
+	for name, wrap := range backends() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				var order seen[string]
+				note := func(name string) middleware {
+					return func(next message.HandlerFunc) message.HandlerFunc {
+						return func(m *message.Message) ([]*message.Message, error) {
+							order.add(name + " " + m.Metadata["ce_type"])
+							defer order.add(name + " after")
+							return next(m)
+						}
+					}
+				}
+				config := notify.Config{Backend: wrap(memory.New()), Middleware: []middleware{note("a"), note("b")}}
+				runBus(t, config, func(b *busTest) {
+					notify.On(b.Notifier, "o", func(_ context.Context, e notify.Event[paid]) error {
+						order.add("handler " + e.Data.Order)
+						return nil
+					}, func(o *notify.Observer) { o.Middleware = []middleware{note("c"), note("d")} })
+					b.run()
+					b.pay("1", "n1")
+					_, err := notify.Emit(b.ctx, b.Notifier, shipped{})
+					require.NoError(t, err)
+					synctest.Wait()
+					require.Equal(t, []string{
+						"a shop.paid.v1", "b shop.paid.v1", "c shop.paid.v1", "d shop.paid.v1", "handler 1",
+						"d after", "c after", "b after", "a after",
+					}, order.list(), "and not for events that no handler is for")
+				})
+			})
+		})
 	}
-	onBus(t, func(b *busTest) {
-		order = seen[string]{}
-		notify.On(b.Notifier, "o", func(_ context.Context, e notify.Event[paid]) error {
-			order.add("handler " + e.Data.Order)
-			return nil
-		}, func(o *notify.Observer) { o.Middleware = []middleware{note("c"), note("d")} })
-		b.run()
-		b.pay("1", "n1")
-		_, err := notify.Emit(b.ctx, b.Notifier, shipped{})
-		require.NoError(t, err)
-		synctest.Wait()
-		require.Equal(t, []string{
-			"a shop.paid.v1", "b shop.paid.v1", "c shop.paid.v1", "d shop.paid.v1", "handler 1",
-			"d after", "c after", "b after", "a after",
-		}, order.list(), "and not for events that no handler is for")
-	}, func(c *notify.Config) { c.Middleware = []middleware{note("a"), note("b")} })
 }
 
 // Middleware may change and keep its message: it is a copy.
