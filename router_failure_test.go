@@ -395,3 +395,31 @@ func TestADeadObserverHoldsUpNobody(t *testing.T) {
 		close(release)
 	})
 }
+
+// On a backend that Watermill's Router consumes, a handler that ends its
+// goroutine does not end the Router's.
+func TestAHandlerThatEndsItsGoroutineOnTheRouter(t *testing.T) {
+	t.Parallel()
+	onGoChannel(t, func(n *notify.Notifier) {
+		notify.RegisterEvent[paid](n, "shop.paid.v1")
+		notify.On(n, "o", func(_ context.Context, e notify.Event[paid]) error {
+			if e.Data.Order == "bad" {
+				runtime.Goexit()
+			}
+			return nil
+		}, func(o *notify.Observer) { o.Retry = notify.Retry{Attempts: 3, Backoff: every(time.Second)} })
+	}, func(t *testing.T, n *notify.Notifier) {
+		for _, order := range []string{"bad", "good"} {
+			_, err := notify.Emit(t.Context(), n, paid{Order: order})
+			require.NoError(t, err)
+		}
+		time.Sleep(time.Minute)
+		stats := n.Stats(t.Context()).Observers[0]
+		require.EqualValues(t, 3, stats.Failures)
+		require.EqualValues(t, 1, stats.Successes)
+		letters, err := n.DeadLetters(t.Context(), "o", "", 0)
+		require.NoError(t, err)
+		require.Len(t, letters, 1)
+		require.Equal(t, notify.ObserverPanicked, letters[0].Class)
+	})
+}
