@@ -13,18 +13,18 @@ import (
 	"github.com/seed-6c01d079/notify/notifytest"
 )
 
-func shipped(c *notify.Config) {
+func withTemplates(c *notify.Config) {
 	c.Templates = fstest.MapFS{
-		"shipped/email.subject.tmpl":    {Data: []byte("Order {{.Data.order}}")},
-		"shipped/email.text.tmpl":       {Data: []byte("Dear {{.Recipient.Name}}, it is on its way.")},
-		"shipped/de/email.subject.tmpl": {Data: []byte("Bestellung {{.Data.order}}")},
-		"shipped/de/email.text.tmpl":    {Data: []byte("Hallo {{.Recipient.Name}}.")},
+		"withTemplates/email.subject.tmpl":    {Data: []byte("Order {{.Data.order}}")},
+		"withTemplates/email.text.tmpl":       {Data: []byte("Dear {{.Recipient.Name}}, it is on its way.")},
+		"withTemplates/de/email.subject.tmpl": {Data: []byte("Bestellung {{.Data.order}}")},
+		"withTemplates/de/email.text.tmpl":    {Data: []byte("Hallo {{.Recipient.Name}}.")},
 	}
 }
 
 func fromTemplate(data map[string]any, steps ...notify.Step) notify.Notification {
 	nt := toAnna(steps...)
-	nt.Content, nt.Template, nt.Data = notify.Content{}, "shipped", data
+	nt.Content, nt.Template, nt.Data = notify.Content{}, "withTemplates", data
 	return nt
 }
 
@@ -39,13 +39,13 @@ func TestTemplates(t *testing.T) {
 		b.Settle(id)
 		b.Require(id,
 			notifytest.Once(notify.Routed{Rejected: []notify.Rejected{{Channel: notify.SMSChannel, Reason: notify.RejectNoTemplate}}}),
-			notifytest.Once(notify.Rendered{Template: "shipped", Locale: "de"}),
+			notifytest.Once(notify.Rendered{Template: "withTemplates", Locale: "de"}),
 			notifytest.State(notify.StateSent),
 		)
 		got := mail.Deliveries()[0].Message
 		require.Equal(t, "Bestellung 12345678", got.Subject)
 		require.Equal(t, "Hallo Anna.", got.Text)
-	}, shipped)
+	}, withTemplates)
 }
 
 func TestATemplateThatFails(t *testing.T) {
@@ -59,7 +59,7 @@ func TestATemplateThatFails(t *testing.T) {
 			notify.Undeliverable{Reason: notify.UndeliverableUnrenderable}, notify.Settled{State: notify.StateFailed},
 		))
 		require.Empty(t, mail.Calls())
-	}, shipped)
+	}, withTemplates)
 }
 
 // One leg that cannot be rendered does not end the others.
