@@ -108,16 +108,16 @@ func TestWrongRegistrationsAreReportedTogether(t *testing.T) {
 			for _, text := range want {
 				require.ErrorContains(t, err, text, name)
 			}
-			require.ErrorIs(t, err, errBroken, name)
+			require.ErrorIs(t, err, errOutOfOrder, name)
 		}
 	})
 }
 
 type broken struct{}
 
-var errBroken = errors.New("is broken")
+var errOutOfOrder = errors.New("is broken")
 
-func (broken) Attach(*notify.Notifier) error { return errBroken }
+func (broken) Attach(*notify.Notifier) error { return errOutOfOrder }
 
 func TestALateRegistrationIsReportedByReady(t *testing.T) {
 	inEveryForm(t, func(t *testing.T, b *notifytest.Bench) {

@@ -15,16 +15,16 @@ import (
 
 func withTemplates(c *notify.Config) {
 	c.Templates = fstest.MapFS{
-		"withTemplates/email.subject.tmpl":    {Data: []byte("Order {{.Data.order}}")},
-		"withTemplates/email.text.tmpl":       {Data: []byte("Dear {{.Recipient.Name}}, it is on its way.")},
-		"withTemplates/de/email.subject.tmpl": {Data: []byte("Bestellung {{.Data.order}}")},
-		"withTemplates/de/email.text.tmpl":    {Data: []byte("Hallo {{.Recipient.Name}}.")},
+		"shipped/email.subject.tmpl":    {Data: []byte("Order {{.Data.order}}")},
+		"shipped/email.text.tmpl":       {Data: []byte("Dear {{.Recipient.Name}}, it is on its way.")},
+		"shipped/de/email.subject.tmpl": {Data: []byte("Bestellung {{.Data.order}}")},
+		"shipped/de/email.text.tmpl":    {Data: []byte("Hallo {{.Recipient.Name}}.")},
 	}
 }
 
 func fromTemplate(data map[string]any, steps ...notify.Step) notify.Notification {
 	nt := toAnna(steps...)
-	nt.Content, nt.Template, nt.Data = notify.Content{}, "withTemplates", data
+	nt.Content, nt.Template, nt.Data = notify.Content{}, "shipped", data
 	return nt
 }
 
@@ -39,7 +39,7 @@ func TestTemplates(t *testing.T) {
 		b.Settle(id)
 		b.Require(id,
 			notifytest.Once(notify.Routed{Rejected: []notify.Rejected{{Channel: notify.SMSChannel, Reason: notify.RejectNoTemplate}}}),
-			notifytest.Once(notify.Rendered{Template: "withTemplates", Locale: "de"}),
+			notifytest.Once(notify.Rendered{Template: "shipped", Locale: "de"}),
 			notifytest.State(notify.StateSent),
 		)
 		got := mail.Deliveries()[0].Message
