@@ -111,7 +111,7 @@ func TestTwoProcessesShareTheWork(t *testing.T) {
 				b.Start()
 				other.Start()
 				var ids []string
-				for i := range 200 {
+				for i := range 60 {
 					sender := b
 					if i%2 == 0 {
 						sender = other

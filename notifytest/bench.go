@@ -35,6 +35,10 @@ type Bench struct {
 // time passes when all goroutines wait, and at once. By default the Notifier
 // is in memory; options change its Config. At the end it is closed, which must
 // not fail. Its log is printed if the test fails.
+//
+// Make what has channels, timers or goroutines, a backend too, in the function
+// or the options: time does not pass while somebody waits for what was made
+// outside. A file or a socket has no place in a bubble; see [Open].
 func Run(t *testing.T, f func(t *testing.T, b *Bench), options ...func(*notify.Config)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
