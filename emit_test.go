@@ -134,7 +134,7 @@ func TestEmitInAHandler(t *testing.T) {
 						return err
 					}
 					if tries.Add(1) == 1 {
-						return errBroken
+						return errHandler
 					}
 					return nil
 				}),
@@ -265,7 +265,7 @@ func TestTheDeadLetterOfAnEventWithoutAForm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		runBus(t, notify.Config{Backend: memory.New()}, func(b *busTest) {
 			notify.RegisterEvent[measured](b.Notifier, "shop.measured.v1")
-			notify.On(b.Notifier, "o", func(context.Context, notify.Event[measured]) error { return notify.Permanent(errBroken) })
+			notify.On(b.Notifier, "o", func(context.Context, notify.Event[measured]) error { return notify.Permanent(errHandler) })
 			b.run()
 			id, err := notify.Emit(b.ctx, b.Notifier, measured{math.NaN()})
 			if notify.RaceBuild {

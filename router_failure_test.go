@@ -22,7 +22,7 @@ func TestAFailedEventComesAgainAfterItsBackoff(t *testing.T) {
 		notify.On(b.Notifier, "o", func(context.Context, notify.Event[paid]) error {
 			at.add(time.Since(began))
 			if len(at.list()) < 4 {
-				return errBroken
+				return errHandler
 			}
 			return nil
 		}, func(o *notify.Observer) {
@@ -57,7 +57,7 @@ func TestTheDefaultBackoffDoublesWithJitter(t *testing.T) {
 		var at seen[time.Time]
 		notify.On(b.Notifier, "o", func(context.Context, notify.Event[paid]) error {
 			at.add(time.Now())
-			return errBroken
+			return errHandler
 		})
 		b.run()
 		b.pay("1", "n1")
@@ -82,8 +82,8 @@ func TestWhatBecomesOfAFailure(t *testing.T) {
 		class    notify.ObserverError
 		attempts int
 	}{
-		"an error":                 {func(context.Context) error { return errBroken }, notify.ObserverReturnedError, 3},
-		"a permanent one":          {func(context.Context) error { return notify.Permanent(errBroken) }, notify.ObserverPermanent, 1},
+		"an error":                 {func(context.Context) error { return errHandler }, notify.ObserverReturnedError, 3},
+		"a permanent one":          {func(context.Context) error { return notify.Permanent(errHandler) }, notify.ObserverPermanent, 1},
 		"a panic":                  {func(context.Context) error { panic(secret) }, notify.ObserverPanicked, 3},
 		"a panic with an error":    {func(context.Context) error { panic(errors.New(secret)) }, notify.ObserverPanicked, 3},
 		"a panic with nil":         {func(context.Context) error { panic(nil) }, notify.ObserverPanicked, 3},
@@ -153,7 +153,7 @@ func TestABackoffThatPanics(t *testing.T) {
 		var tries atomic.Int64
 		notify.On(b.Notifier, "o", func(context.Context, notify.Event[paid]) error {
 			if tries.Add(1) == 1 {
-				return errBroken
+				return errHandler
 			}
 			return nil
 		}, func(o *notify.Observer) { o.Retry.Backoff = func(int) time.Duration { panic("no pause") } })
@@ -174,7 +174,7 @@ func TestTheKeyOfADeadLetterGetsOneAttempt(t *testing.T) {
 			if e.Data.Order == "good" {
 				return nil
 			}
-			return errBroken
+			return errHandler
 		}, func(o *notify.Observer) { o.Retry = notify.Retry{Attempts: 2, Backoff: every(time.Second)} })
 		b.run()
 		for _, order := range []string{"a", "b", "good", "c"} {
@@ -203,7 +203,7 @@ func TestAnObserverThatFailsOnEverythingIsPaused(t *testing.T) {
 		notify.On(b.Notifier, "o", func(context.Context, notify.Event[paid]) error {
 			tries.Add(1)
 			if broken.Load() {
-				return notify.Permanent(errBroken)
+				return notify.Permanent(errHandler)
 			}
 			return nil
 		})
@@ -244,7 +244,7 @@ func TestAnObserverThatFailsOftenIsNotPaused(t *testing.T) {
 			if e.Data.Order == "good" {
 				return nil
 			}
-			return notify.Permanent(errBroken)
+			return notify.Permanent(errHandler)
 		}, func(o *notify.Observer) { o.Concurrency = 1 })
 		b.run()
 		for i := range 200 {
@@ -261,7 +261,7 @@ func TestAPausedObserverCanBeStopped(t *testing.T) {
 	t.Parallel()
 	onBus(t, func(b *busTest) {
 		for _, name := range []string{"a", "b"} {
-			notify.On(b.Notifier, name, func(context.Context, notify.Event[paid]) error { return notify.Permanent(errBroken) })
+			notify.On(b.Notifier, name, func(context.Context, notify.Event[paid]) error { return notify.Permanent(errHandler) })
 		}
 		b.run()
 		for range 100 {
@@ -283,7 +283,7 @@ func TestFailuresBreedNoFailures(t *testing.T) {
 		var all seen[string]
 		notify.On(b.Notifier, "o", func(_ context.Context, e notify.Event[any]) error {
 			all.add(e.Type)
-			return errBroken
+			return errHandler
 		}, func(o *notify.Observer) { o.Retry = notify.Retry{Attempts: 2, Backoff: every(time.Second)} })
 		b.run()
 		b.pay("1", "n1")
@@ -311,7 +311,7 @@ func TestRedrive(t *testing.T) {
 		var other, good seen[paid]
 		notify.On(b.Notifier, "o", func(ctx context.Context, e notify.Event[paid]) error {
 			if broken.Load() {
-				return notify.Permanent(errBroken)
+				return notify.Permanent(errHandler)
 			}
 			return good.handle(ctx, e)
 		})
@@ -327,7 +327,7 @@ func TestRedrive(t *testing.T) {
 		require.Empty(t, b.letters("other"))
 
 		handled, err := b.Redrive(b.ctx, "o")
-		require.ErrorIs(t, err, errBroken)
+		require.ErrorIs(t, err, errHandler)
 		require.Zero(t, handled)
 		require.Len(t, b.letters("o"), 3, "a letter stays until it is handled")
 

@@ -29,7 +29,7 @@ type shipped struct {
 	Order string `json:"order"`
 }
 
-var errBroken = errors.New("broken")
+var errHandler = errors.New("broken")
 
 // busTest is a running bus in virtual time.
 type busTest struct {

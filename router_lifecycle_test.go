@@ -145,7 +145,7 @@ func TestRenamingAnObserver(t *testing.T) {
 		var old, renamed seen[string]
 		notify.On(b.Notifier, "old", func(_ context.Context, e notify.Event[paid]) error {
 			if e.Data.Order == "bad" {
-				return notify.Permanent(errBroken)
+				return notify.Permanent(errHandler)
 			}
 			<-release
 			old.add(e.Data.Order)

@@ -97,7 +97,7 @@ func TestMiddlewareThatRetries(t *testing.T) {
 			id, err := notify.Emit(ctx, b.Notifier, shipped{})
 			ids.add(id)
 			if tries.Add(1) < 3 {
-				return errBroken
+				return errHandler
 			}
 			return err
 		}, func(o *notify.Observer) {
@@ -120,7 +120,7 @@ func TestMiddlewareThatFails(t *testing.T) {
 		fails func(*message.Message, message.HandlerFunc) error
 		class notify.ObserverError
 	}{
-		"an error": {func(*message.Message, message.HandlerFunc) error { return errBroken }, notify.ObserverReturnedError},
+		"an error": {func(*message.Message, message.HandlerFunc) error { return errHandler }, notify.ObserverReturnedError},
 		"a panic":  {func(*message.Message, message.HandlerFunc) error { panic("secret") }, notify.ObserverPanicked},
 		"a payload": {func(m *message.Message, next message.HandlerFunc) error {
 			m.Payload = nil
