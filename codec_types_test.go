@@ -10,29 +10,29 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-type shipped struct {
+type dispatched struct {
 	Parcel string `json:"parcel"`
 }
 
 func TestRegister(t *testing.T) {
 	t.Parallel()
 	c := newCodec("/shop")
-	own := reflect.TypeFor[shipped]()
+	own := reflect.TypeFor[dispatched]()
 	for name, tc := range map[string]struct {
 		eventType reflect.Type
 		wireName  string
 		problem   string
 	}{
-		"no type":        {nil, "shop.shipped.v1", "must be a struct type"},
-		"pointer":        {reflect.TypeFor[*shipped](), "shop.shipped.v1", "must be a struct type"},
-		"no struct":      {reflect.TypeFor[Raw](), "shop.shipped.v1", "must be a struct type"},
-		"no name":        {reflect.TypeFor[struct{}](), "shop.shipped.v1", "must be a struct type"},
+		"no type":        {nil, "shop.dispatched.v1", "must be a struct type"},
+		"pointer":        {reflect.TypeFor[*dispatched](), "shop.dispatched.v1", "must be a struct type"},
+		"no struct":      {reflect.TypeFor[Raw](), "shop.dispatched.v1", "must be a struct type"},
+		"no name":        {reflect.TypeFor[struct{}](), "shop.dispatched.v1", "must be a struct type"},
 		"ours":           {reflect.TypeFor[Sent](), "shop.sent.v1", "is registered already, as notify.sent.v1"},
-		"our prefix":     {own, "notify.shipped.v1", `must not begin with "notify."`},
+		"our prefix":     {own, "notify.dispatched.v1", `must not begin with "notify."`},
 		"no wire name":   {own, "", "is missing"},
 		"upper case":     {own, "shop.Shipped.v1", "must be words"},
-		"space":          {own, "shop shipped", "must be words"},
-		"empty word":     {own, "shop..shipped", "must be words"},
+		"space":          {own, "shop dispatched", "must be words"},
+		"empty word":     {own, "shop..dispatched", "must be words"},
 		"trailing dot":   {own, "shop.", "must be words"},
 		"begins with it": {own, "1shop", "must begin with a letter"},
 		"long":           {own, strings.Repeat("a", maxWireNameBytes+1), "is over 128 bytes"},
@@ -47,16 +47,16 @@ func TestRegister(t *testing.T) {
 func TestRegisteredEventTravels(t *testing.T) {
 	t.Parallel()
 	c := newCodec("/shop")
-	require.NoError(t, c.register(reflect.TypeFor[shipped](), "shop.order-shipped_2.v1"))
-	require.ErrorContains(t, c.register(reflect.TypeFor[shipped](), "shop.other"), "is registered already, as shop.order-shipped_2.v1")
-	require.ErrorContains(t, c.register(reflect.TypeFor[golden](), "shop.order-shipped_2.v1"), "is taken by notify.shipped")
+	require.NoError(t, c.register(reflect.TypeFor[dispatched](), "shop.order-shipped_2.v1"))
+	require.ErrorContains(t, c.register(reflect.TypeFor[dispatched](), "shop.other"), "is registered already, as shop.order-shipped_2.v1")
+	require.ErrorContains(t, c.register(reflect.TypeFor[golden](), "shop.order-shipped_2.v1"), "is taken by notify.dispatched")
 
-	m, err := c.encode(newFact(c, Envelope{ID: "e1"}, shipped{"A-1017"}))
+	m, err := c.encode(newFact(c, Envelope{ID: "e1"}, dispatched{"A-1017"}))
 	require.NoError(t, err)
 	require.Equal(t, "shop.order-shipped_2.v1", m.Metadata[attrType])
 	decoded, err := c.decode(m)
 	require.NoError(t, err)
-	require.Equal(t, shipped{"A-1017"}, decoded.data)
+	require.Equal(t, dispatched{"A-1017"}, decoded.data)
 
 	decoded, err = newCodec("/other").decode(m)
 	require.NoError(t, err)
@@ -68,7 +68,7 @@ func TestCodecIsSafeForConcurrentUse(t *testing.T) {
 	c := newCodec("/shop")
 	f := sampleFact(t, c, samples()[5])
 	hosts := []reflect.Type{
-		reflect.TypeFor[shipped](), reflect.TypeFor[golden](), reflect.TypeFor[problems](), reflect.TypeFor[codec](),
+		reflect.TypeFor[dispatched](), reflect.TypeFor[golden](), reflect.TypeFor[problems](), reflect.TypeFor[codec](),
 	}
 	var group sync.WaitGroup
 	for i, host := range hosts {
@@ -84,7 +84,7 @@ func TestCodecIsSafeForConcurrentUse(t *testing.T) {
 		})
 	}
 	group.Wait()
-	name, known := c.typeOf(shipped{})
+	name, known := c.typeOf(dispatched{})
 	require.True(t, known)
 	require.Equal(t, "shop.e0", name)
 }

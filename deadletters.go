@@ -206,13 +206,13 @@ func (r *runner) redrive(ctx context.Context, m *message.Message) error {
 	defer context.AfterFunc(ctx, cancel)()
 	t := round{
 		runner: r, batch: backend.NewBatch(1, m), delivery: &delivery{runner: r, parent: parent},
-		began: time.Now(), timed: true,
+		began: r.bus.now(), timed: true,
 	}
 	t.clock(t.began)
 	r.stats.inFlight.Add(1)
 	defer func() {
 		r.stats.inFlight.Add(-1)
-		t.count(time.Now(), t.handling)
+		t.count(r.bus.now(), t.handling)
 		t.delivery.end()
 	}()
 	return t.run()

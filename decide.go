@@ -90,7 +90,7 @@ func (c *change) finish() *record {
 func (c *change) raise(suffix string, at time.Time, data any) {
 	f := c.append(suffix, at, data)
 	if evidence, ok := evidenceOf(&f.Envelope, data); ok {
-		c.Evidence, ok = c.Evidence.join(evidence)
+		c.Evidence, ok = c.Evidence.joinOwn(evidence) // clone made it ours
 		if ok && c.cause == "" && c.state() != c.before {
 			c.cause = suffix
 		}

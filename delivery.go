@@ -19,10 +19,10 @@ type delivery struct {
 	current atomic.Pointer[fact]
 	watched atomic.Pointer[watched] // nil: nobody has looked
 
-	emits atomic.Bool // emitted is not empty
+	began atomic.Int64 // when the current event did, by bus.now; 0: not known
+	emits atomic.Bool  // emitted is not empty
 
 	mu      sync.Mutex     // guards the following
-	began   time.Time      // when the current event did; zero: not known
 	emitted map[string]int // by type on the wire, of the current event
 }
 
@@ -54,13 +54,6 @@ func (r *runner) delivery() *delivery {
 func (d *delivery) begin(f *fact) {
 	d.current.Store(f)
 	d.again()
-}
-
-// clock says when the next event begins; zero: it is not known.
-func (d *delivery) clock(at time.Time) {
-	d.mu.Lock()
-	d.began = at
-	d.mu.Unlock()
 }
 
 // again says that the current event's handlers begin, perhaps once more.
@@ -98,11 +91,11 @@ func (d *delivery) look() *watched {
 	d.runner.timed.Store(true)
 	w := &watched{}
 	if d.runner.Timeout > 0 {
-		began := d.began
-		if began.IsZero() {
-			began = time.Now()
+		left := d.runner.Timeout
+		if began := d.began.Load(); began != 0 {
+			left -= d.runner.bus.now() - time.Duration(began)
 		}
-		w.Context, w.cancel = context.WithDeadline(d.parent, began.Add(d.runner.Timeout))
+		w.Context, w.cancel = context.WithTimeout(d.parent, left)
 	} else {
 		w.Context, w.cancel = context.WithCancel(d.parent)
 	}
@@ -143,14 +136,13 @@ func (d *delivery) emission(wireName string) int {
 }
 
 // timedOut tells whether the current event's handlers have taken too long.
-func (d *delivery) timedOut(now time.Time) bool {
+func (d *delivery) timedOut(now time.Duration) bool {
 	if d.runner.Timeout <= 0 {
 		return false
 	}
 	if w := d.watched.Load(); w != nil && w.Err() == context.DeadlineExceeded {
 		return true
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return !d.began.IsZero() && now.Sub(d.began) >= d.runner.Timeout
+	began := d.began.Load()
+	return began != 0 && now-time.Duration(began) >= d.runner.Timeout
 }

@@ -47,7 +47,7 @@ func (r *runner) consumption() backend.Consumption {
 // reads the clock once at each end, and counts once.
 func (r *runner) handle(_ context.Context, b *backend.Batch) (done int, err error) {
 	t := round{
-		runner: r, batch: b, delivery: r.delivery(), began: time.Now(),
+		runner: r, batch: b, delivery: r.delivery(), began: r.bus.now(),
 		timed: r.timed.Load(), paused: r.pause.on(),
 	}
 	t.clock(t.began)
@@ -67,9 +67,9 @@ type round struct {
 	batch    *backend.Batch
 	delivery *delivery
 	done     int
-	began    time.Time // of what is not counted yet
-	clocked  bool      // when the next event begins is known
-	matched  int       // events that are not counted yet
+	began    time.Duration // of what is not counted yet
+	clocked  bool          // when the next event begins is known
+	matched  int           // events that are not counted yet
 	timed    bool
 	paused   bool
 	handling bool // a handler has got an event, and not returned
@@ -105,19 +105,19 @@ func (t *round) run() (err error) {
 
 // wait waits for the end of the observer's pause, or for its turn to try.
 func (t *round) wait() bool {
-	t.count(time.Now(), false)
+	t.count(t.bus.now(), false)
 	t.stats.inFlight.Add(-1)
 	defer t.stats.inFlight.Add(1)
 	ok := t.pause.wait(t.halted)
-	t.began = time.Now()
+	t.began = t.bus.now()
 	t.clock(t.began)
 	return ok
 }
 
-// clock says when the next event begins; zero: it is not known.
-func (t *round) clock(at time.Time) {
-	t.clocked = !at.IsZero()
-	t.delivery.clock(at)
+// clock says when the next event begins; 0: it is not known.
+func (t *round) clock(at time.Duration) {
+	t.clocked = at != 0
+	t.delivery.began.Store(int64(at))
 }
 
 // one has the handlers handle one event, from the first that it is for on.
@@ -137,11 +137,11 @@ func (t *round) one(f *fact, first int) error {
 		t.clocked = true // whatever it was before
 	}
 	if t.timed {
-		now := time.Now()
+		now := t.bus.now()
 		t.count(now, false)
 		t.clock(now)
 	} else if t.clocked {
-		t.clock(time.Time{})
+		t.clock(0)
 	}
 	return nil
 }
@@ -149,7 +149,7 @@ func (t *round) one(f *fact, first int) error {
 // finish counts, and decides what becomes of the event that failed.
 func (t *round) finish(err error) (int, error) {
 	t.over = true
-	now := time.Now()
+	now := t.bus.now()
 	t.stats.inFlight.Add(-1)
 	t.count(now, err != nil && t.handling)
 	late := err != nil && t.delivery.timedOut(now)
@@ -169,11 +169,11 @@ const (
 
 // count counts what began since the last time, and finds out whether events
 // are slow enough to be timed one by one.
-func (t *round) count(now time.Time, lastFailed bool) {
+func (t *round) count(now time.Duration, lastFailed bool) {
 	if t.matched == 0 {
 		return
 	}
-	took := now.Sub(t.began)
+	took := now - t.began
 	t.stats.handled(t.matched, took, lastFailed)
 	switch each := took / time.Duration(t.matched); {
 	case !t.timed && each > slowEvent:

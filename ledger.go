@@ -147,7 +147,13 @@ func (r *record) anyUnpublished(of map[int64]bool) bool {
 // publications are the messages of what is unpublished. Work for later is left
 // out where the backend cannot hold it: the sweep brings it back in time.
 func (l *ledger) publications(r *record) ([]backend.Publication, error) {
-	out := make([]backend.Publication, 0, 8)
+	count := 0
+	for i := range r.Outbox {
+		if !r.Outbox[i].published {
+			count++
+		}
+	}
+	out := make([]backend.Publication, 0, count)
 	for i := range r.Outbox {
 		e := &r.Outbox[i]
 		switch {

@@ -97,7 +97,7 @@ func New(config Config) (*Notifier, error) {
 		n.planner.usable[c] = true
 	}
 	n.bus = &bus{
-		codec: n.codec, middleware: config.Middleware, log: n.log, base: n.hard, emit: n.emitMachinery,
+		codec: n.codec, middleware: config.Middleware, log: n.log, base: n.hard, born: time.Now(), emit: n.emitMachinery,
 	}
 	n.pipeline = &pipeline{
 		ledger: n.ledger, decider: n.decider, senders: map[Channel][]*sender{}, planner: n.planner, log: n.log,

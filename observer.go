@@ -16,7 +16,8 @@ import (
 // it is. Name and Handlers are required.
 type Observer struct {
 	// Name is unique, and the same after a restart, since the backend keeps
-	// the observer's position under it: 1 to 128 printable characters.
+	// the observer's position under it: 1 to 128 bytes of printable
+	// characters without spaces.
 	Name string
 	// Handlers get the events, each those of its type, in the order given.
 	// They share one order: the next event of a notification comes after all
@@ -133,13 +134,13 @@ func (o *Observer) complete(c *codec) problems {
 	var found problems
 	field := fmt.Sprintf("Observer(%q)", o.Name)
 	if !validName(o.Name) {
-		found.add(field+".Name", "must have 1 to 128 printable characters")
+		found.add(field+".Name", "must have 1 to 128 bytes of printable characters without spaces")
 	}
 	if len(o.Handlers) == 0 {
 		found.add(field+".Handlers", "must not be empty")
 	}
 	if o.FormerName != "" && (!validName(o.FormerName) || o.FormerName == o.Name) {
-		found.add(field+".FormerName", "must be another name, of 1 to 128 printable characters")
+		found.add(field+".FormerName", "must be another name, of 1 to 128 bytes of printable characters without spaces")
 	}
 	for i, m := range o.Middleware {
 		if m == nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/seed-6c01d079/notify/notifytest"
 )
 
-func shipped(c *notify.Config) {
+func withTemplates(c *notify.Config) {
 	c.Templates = fstest.MapFS{
 		"shipped/email.subject.tmpl":    {Data: []byte("Order {{.Data.order}}")},
 		"shipped/email.text.tmpl":       {Data: []byte("Dear {{.Recipient.Name}}, it is on its way.")},
@@ -45,7 +45,7 @@ func TestTemplates(t *testing.T) {
 		got := mail.Deliveries()[0].Message
 		require.Equal(t, "Bestellung 12345678", got.Subject)
 		require.Equal(t, "Hallo Anna.", got.Text)
-	}, shipped)
+	}, withTemplates)
 }
 
 func TestATemplateThatFails(t *testing.T) {
@@ -59,7 +59,7 @@ func TestATemplateThatFails(t *testing.T) {
 			notify.Undeliverable{Reason: notify.UndeliverableUnrenderable}, notify.Settled{State: notify.StateFailed},
 		))
 		require.Empty(t, mail.Calls())
-	}, shipped)
+	}, withTemplates)
 }
 
 // One leg that cannot be rendered does not end the others.

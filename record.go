@@ -142,7 +142,9 @@ func (r *record) clone() *record {
 	for i := range c.Legs {
 		c.Legs[i].Attempts = slices.Clone(c.Legs[i].Attempts)
 	}
-	c.Outbox = slices.Clone(r.Outbox)
+	// Room for what one decision adds, so that it is not copied again.
+	c.Outbox = append(make([]entry, 0, len(r.Outbox)+6), r.Outbox...)
+	c.Evidence = append(make(evidenceSet, 0, len(r.Evidence)+3), r.Evidence...)
 	return &c
 }
 

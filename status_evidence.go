@@ -137,28 +137,39 @@ type evidenceSet []evidence
 // join returns s with e in it, and whether that differs from s. Of two of a
 // kind the earlier stays; at the same time, the one with the smaller event ID.
 func (s evidenceSet) join(e evidence) (evidenceSet, bool) {
+	joined := make(evidenceSet, len(s), len(s)+1)
+	copy(joined, s)
+	joined, changed := joined.joinOwn(e)
+	if !changed {
+		return s, false
+	}
+	return joined, true
+}
+
+// joinOwn is join for a set that nobody else has: it changes s's memory.
+func (s evidenceSet) joinOwn(e evidence) (evidenceSet, bool) {
 	e.At = e.At.Round(0).UTC()
 	i, found := slices.BinarySearchFunc(s, e, compareEvidence)
 	if !found {
-		joined := make(evidenceSet, 0, len(s)+1)
-		joined = append(append(joined, s[:i]...), e)
-		return append(joined, s[i:]...), true
+		return slices.Insert(s, i, e), true
 	}
 	if cmp.Or(e.At.Compare(s[i].At), cmp.Compare(e.EventID, s[i].EventID)) >= 0 {
 		return s, false
 	}
-	joined := slices.Clone(s)
-	joined[i] = e
-	return joined, true
+	s[i] = e
+	return s, true
 }
 
 func compareEvidence(a, b evidence) int {
-	return cmp.Or(
-		cmp.Compare(a.Leg, b.Leg),
-		cmp.Compare(a.Attempt, b.Attempt),
-		cmp.Compare(a.Kind.order(), b.Kind.order()),
-		cmp.Compare(a.Kind, b.Kind),
-	)
+	switch {
+	case a.Leg != b.Leg:
+		return cmp.Compare(a.Leg, b.Leg)
+	case a.Attempt != b.Attempt:
+		return cmp.Compare(a.Attempt, b.Attempt)
+	case a.Kind == b.Kind:
+		return 0
+	}
+	return cmp.Or(cmp.Compare(a.Kind.order(), b.Kind.order()), cmp.Compare(a.Kind, b.Kind))
 }
 
 // has tells whether s holds that kind of the attempt; the whole is 0, 0.

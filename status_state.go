@@ -3,51 +3,83 @@ package notify
 // state is the headline: a function of the set alone, so that whoever has the
 // same facts says the same, in whatever order they came.
 func (s evidenceSet) state() State {
-	var any, delivered, sent, unknown, bounced, undelivered, rejected bool
-	for highest := range s.attempts {
-		any = true
-		switch highest.Kind {
-		case evidenceDelivered:
-			delivered = true
-		case evidenceSent:
-			sent = true
-		case evidenceUnknown:
-			unknown = true
-		case evidenceBounced:
-			bounced = true
-		case evidenceUndelivered:
-			undelivered = true
-		case evidenceRejectedPerm:
-			rejected = true
+	var known findings
+	for i := range s {
+		e := &s[i]
+		switch {
+		case e.Attempt == 0:
+			known.add(e.Kind)
+		case i+1 == len(s) || s[i+1].Leg != e.Leg || s[i+1].Attempt != e.Attempt:
+			// The last of an attempt is its highest.
+			known.add(e.Kind)
+			known.attempted = true
 		}
 	}
-	exhausted := s.has(0, 0, evidenceExhausted)
-	canceled := s.has(0, 0, evidenceCanceled)
-	expired := s.has(0, 0, evidenceExpired)
-	suppressed := s.has(0, 0, evidenceSuppressed)
-	over := exhausted || canceled || expired || suppressed || s.has(0, 0, evidenceSettled)
+	return known.state()
+}
+
+// findings are the kinds of evidence that the headline follows from: of each
+// attempt its highest.
+type findings struct {
+	attempted                                              bool
+	delivered, sent, unknown, bounced, undelivered, failed bool
+	exhausted, canceled, expired, suppressed, settled      bool
+	routed                                                 bool
+}
+
+func (f *findings) add(kind evidenceKind) {
+	switch kind {
+	case evidenceDelivered:
+		f.delivered = true
+	case evidenceSent:
+		f.sent = true
+	case evidenceUnknown:
+		f.unknown = true
+	case evidenceBounced:
+		f.bounced = true
+	case evidenceUndelivered:
+		f.undelivered = true
+	case evidenceRejectedPerm:
+		f.failed = true
+	case evidenceExhausted:
+		f.exhausted = true
+	case evidenceCanceled:
+		f.canceled = true
+	case evidenceExpired:
+		f.expired = true
+	case evidenceSuppressed:
+		f.suppressed = true
+	case evidenceSettled:
+		f.settled = true
+	case evidenceRouted:
+		f.routed = true
+	}
+}
+
+func (f *findings) state() State {
+	over := f.exhausted || f.canceled || f.expired || f.suppressed || f.settled
 	switch {
-	case delivered:
+	case f.delivered:
 		return StateDelivered
-	case sent:
+	case f.sent:
 		return StateSent
-	case unknown:
+	case f.unknown:
 		return StateUnknown
-	case over && bounced:
+	case over && f.bounced:
 		return StateBounced
-	case over && undelivered:
+	case over && f.undelivered:
 		return StateUndelivered
-	case over && rejected, exhausted:
+	case over && f.failed, f.exhausted:
 		return StateFailed
-	case canceled:
+	case f.canceled:
 		return StateCanceled
-	case expired:
+	case f.expired:
 		return StateExpired
-	case suppressed:
+	case f.suppressed:
 		return StateSuppressed
-	case any:
+	case f.attempted:
 		return StateSending
-	case s.has(0, 0, evidenceRouted):
+	case f.routed:
 		return StateRouted
 	default:
 		return StateAccepted

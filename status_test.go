@@ -229,7 +229,7 @@ func TestStatusJSON(t *testing.T) {
 			"leg": 1, "channel": "email", "reason": "undelivered",
 			"attempts": [{
 				"attempt": 2, "provider": "smtp", "state": "undelivered", "at": "2026-01-01T12:01:00Z",
-				"calls": 1, "message_id": "m1", "failure": {"verdict": "", "class": "policy"}
+				"calls": 1, "message_id": "m1", "failure": {"class": "policy"}
 			}]
 		}]
 	}`, string(written))

@@ -29,11 +29,11 @@ import (
 // gives: whether messages survive a restart, whether several processes share a
 // group's, and in which order they come. Messages of one key are handled one at a
 // time within a process, in the order in which they are delivered. A message that
-// fails is held unacknowledged while it waits to be tried again, so the
-// acknowledgement deadline of the Pub/Sub, if it has one, must be longer than
-// that, or it comes twice. How often it was tried is counted as long as the
-// process holds it. A Pub/Sub that sends a subscription one message at a time
-// handles nothing else meanwhile.
+// fails is held unacknowledged while it waits to be tried again. If the Pub/Sub
+// has an acknowledgement deadline, make it longer than the longest pause, or the
+// message comes twice; if it delivers one message at a time to a subscription,
+// the others wait too. Attempts are counted as long as the process holds the
+// message.
 //
 // On gochannel, members of a group do not share messages: each gets them all. A
 // message that is published while nobody is subscribed, or held when Run ends, is

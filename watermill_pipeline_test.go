@@ -44,6 +44,17 @@ func goChannel(config gochannel.Config) notify.Backend {
 	return notify.FromWatermill(pubSub, func(string) (message.Subscriber, error) { return pubSub, nil })
 }
 
+// newOn returns a Notifier on the backend, and what that lacks.
+func newOn(t *testing.T, b notify.Backend) *notify.Notifier {
+	t.Helper()
+	n, err := notify.New(notify.Config{
+		Backend: b, Records: memory.NewRecords(), AddressKey: []byte("sixteen bytes ok"),
+		Logger: slog.New(slog.DiscardHandler), DrainTimeout: time.Minute,
+	})
+	require.NoError(t, err)
+	return n
+}
+
 // heard are the types of the events that an observer got, by notification.
 type heard struct {
 	mu    sync.Mutex
@@ -75,11 +86,7 @@ func onGoChannel(t *testing.T, setup func(n *notify.Notifier), f func(t *testing
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				n, err := notify.New(notify.Config{
-					Backend: goChannel(config), Records: memory.NewRecords(), AddressKey: []byte("sixteen bytes ok"),
-					Logger: slog.New(slog.DiscardHandler), DrainTimeout: time.Minute,
-				})
-				require.NoError(t, err)
+				n := newOn(t, goChannel(config))
 				setup(n)
 				ran := make(chan error, 1)
 				go func() { ran <- n.Run(context.Background()) }()

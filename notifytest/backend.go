@@ -64,9 +64,10 @@ func TestBackend(t *testing.T, open func(tb testing.TB) backend.Backend, f Featu
 }
 
 // TestRecords checks that a store of records which is no backend keeps the
-// contract of [backend.Records], and of [backend.DeadLetters] if it claims that.
-// Of the features, those matter, their caps, Synctest and Patience. A store that
-// has a method Close() error is closed. See [TestBackend] for the rest.
+// contract of [backend.Records], and of [backend.DeadLetters] if that is claimed.
+// Of the features, it looks at Records, DeadLetters, their caps, Synctest and
+// Patience. It closes a store that is an io.Closer. See [TestBackend] for the
+// rest.
 func TestRecords(t *testing.T, open func(tb testing.TB) backend.Records, f Features) {
 	t.Helper()
 	for _, c := range storeChecks() {

@@ -420,11 +420,12 @@ func (b *staysOpen) Close() error {
 }
 
 // leaks leaves a goroutine until it is released.
-type leaks struct{ *memory.Backend }
-
-func (b leaks) Close() error {
-	go func() { <-released }()
-	return b.Backend.Close()
+type leaks struct {
+	*memory.Backend
+	released chan struct{}
 }
 
-var released = make(chan struct{})
+func (b leaks) Close() error {
+	go func() { <-b.released }()
+	return b.Backend.Close()
+}

@@ -56,7 +56,7 @@ func TestBackendSuiteReports(t *testing.T) {
 		{"the default pause doubles", "the default is", altered(func(_ context.Context, c *backend.Consumption, _ *memory.Backend) {
 			c.Backoff = func(int, error) time.Duration { return time.Second }
 		})},
-		{"every group gets everything", "group 0", altered(func(_ context.Context, c *backend.Consumption, _ *memory.Backend) {
+		{"every group gets everything", "after 3m0s, ", altered(func(_ context.Context, c *backend.Consumption, _ *memory.Backend) {
 			c.Group = "one for all"
 		})},
 		{"a slow group holds up no other", "beside a group that is stuck: after 3m0s", oneAtATime()},
@@ -117,8 +117,9 @@ func TestBackendSuiteReports(t *testing.T) {
 func TestBackendSuiteReportsLeaks(t *testing.T) {
 	f := ofMemory()
 	f.Synctest = false
+	released := make(chan struct{})
 	reports := record(t, func(tb testing.TB) {
-		notifytest.RunBackendCheck(tb, "secrets", func(testing.TB) any { return leaks{memory.New(small)} }, f)
+		notifytest.RunBackendCheck(tb, "secrets", func(testing.TB) any { return leaks{memory.New(small), released} }, f)
 	})
 	close(released)
 	require.Contains(t, reports, "goroutines are left")

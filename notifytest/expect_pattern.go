@@ -3,6 +3,7 @@ package notifytest
 import (
 	"fmt"
 	"reflect"
+	"time"
 
 	"github.com/seed-6c01d079/notify"
 )
@@ -50,9 +51,12 @@ func covers(got, want reflect.Value) bool {
 	case want.Kind() != reflect.Struct:
 		return reflect.DeepEqual(got.Interface(), want.Interface())
 	}
+	if at, ok := want.Interface().(time.Time); ok {
+		return got.Interface().(time.Time).Equal(at) // in whatever zone
+	}
 	for i := range want.NumField() {
 		if !want.Type().Field(i).IsExported() {
-			return reflect.DeepEqual(got.Interface(), want.Interface()) // time.Time, Route: one value
+			return reflect.DeepEqual(got.Interface(), want.Interface()) // such as Route: one value
 		}
 		if !covers(got.Field(i), want.Field(i)) {
 			return false

@@ -85,6 +85,9 @@ func (p *Provider[M]) Decide(f func(notify.Delivery[M]) Outcome) {
 
 // Send implements [notify.Provider].
 func (p *Provider[M]) Send(ctx context.Context, d notify.Delivery[M]) (notify.Receipt, error) {
+	if err := ctx.Err(); err != nil { // the service is not reached
+		return notify.Receipt{}, &notify.SendError{Verdict: notify.VerdictTemporary, Class: notify.ClassTimeout, Err: err}
+	}
 	outcome := p.begin(d)
 	if err := outcome.wait(ctx); err != nil {
 		if outcome.arrived {

@@ -85,7 +85,7 @@ func (o *Outcome) takes() bool { return o.arrived || !o.lost }
 func (o *Outcome) wait(ctx context.Context) error {
 	if o.hang {
 		<-ctx.Done()
-		return ctx.Err()
+		return noAnswer(ctx)
 	}
 	if o.slow <= 0 {
 		return nil
@@ -96,6 +96,10 @@ func (o *Outcome) wait(ctx context.Context) error {
 	case <-answer.C:
 		return nil
 	case <-ctx.Done():
-		return ctx.Err()
+		return noAnswer(ctx)
 	}
+}
+
+func noAnswer(ctx context.Context) error {
+	return &notify.SendError{Verdict: notify.VerdictUncertain, Class: notify.ClassTimeout, Err: ctx.Err()}
 }

@@ -29,23 +29,23 @@ func (r *results) budgets() []budget {
 	cpuFloor := map[int]float64{1: 25, 10: 150, 100: 200}
 	for _, n := range r.observers {
 		s := r.against(sides.CQRSName, n, cpu)
-		add(s.median >= cpuFloor[n], fmt.Sprintf("CPU per event against Watermill CQRS, %d observers", n),
+		add(s.median >= cpuFloor[n], fmt.Sprintf("CPU per event against Watermill CQRS, n=%d", n),
 			fmt.Sprintf("at most 1/%g", cpuFloor[n]), "1/"+short(s.median))
 	}
 	for _, n := range r.observers {
 		s := spreadOf(r.events.figures(job{sides.NotifyName, n, bench.Outstanding}, allocs))
 		// A tenth is for what is allocated once for many events.
-		add(s.median < 4.1, fmt.Sprintf("allocations per event, %d observers", n), "at most 4", short(s.median))
+		add(s.median < 4.1, fmt.Sprintf("allocations per event, n=%d", n), "at most 4", short(s.median))
 	}
 	for _, n := range r.observers {
 		s := r.against(sides.CQRSName, n, wall)
-		add(s.median >= 10, fmt.Sprintf("wall per event against Watermill CQRS, %d observers", n), "at most 1/10", "1/"+short(s.median))
+		add(s.median >= 10, fmt.Sprintf("wall per event against Watermill CQRS, n=%d", n), "at most 1/10", "1/"+short(s.median))
 	}
 	ten, hundred := r.against(sides.KelindarName, 10, cpu).median, r.against(sides.KelindarName, 100, cpu).median
-	add(1/ten <= level, "CPU per event against kelindar/event, 10 observers", fmt.Sprintf("level: at most %gx", level), short(1/ten)+"x")
-	add(1/hundred < 1, "CPU per event against kelindar/event, 100 observers", "ahead: below 1x", short(1/hundred)+"x")
+	add(1/ten <= level, "CPU per event against kelindar/event, n=10", fmt.Sprintf("level: at most %gx", level), short(1/ten)+"x")
+	add(1/hundred < 1, "CPU per event against kelindar/event, n=100", "ahead: below 1x", short(1/hundred)+"x")
 
-	kept := ratio(wallOf(r.alive), wallOf(r.dead)).median
+	kept := ratio(ofRuns(r.dead, perSecond), ofRuns(r.alive, perSecond)).median
 	add(kept >= 0.95, "throughput of 31 observers beside a dead one", "at least 95%", fmt.Sprintf("%.0f%%", 100*kept))
 	growth := 0.0
 	for _, run := range r.dead {
@@ -57,14 +57,6 @@ func (r *results) budgets() []budget {
 	add(over <= 3, "CPU from Send to settled, against the bare cost of its events", "at most 3x", short(over)+"x")
 	add(r.left.Goroutines <= 0 && r.left.Descriptors <= 0, fmt.Sprintf("%d starts and stops", r.cycles), "0 goroutines, 0 descriptors left",
 		fmt.Sprintf("%d, %d", max(r.left.Goroutines, 0), max(r.left.Descriptors, 0)))
-	return all
-}
-
-func wallOf(runs []bench.DeadRun) []float64 {
-	var all []float64
-	for _, run := range runs {
-		all = append(all, run.Each().Wall)
-	}
 	return all
 }
 

@@ -55,25 +55,25 @@ func TestEveryBudgetCanBeMissed(t *testing.T) {
 	t.Parallel()
 	require.Empty(t, missed(within()))
 	for what, change := range map[string]func(r *results){
-		"CPU per event against Watermill CQRS, 1 observers": func(r *results) {
+		"CPU per event against Watermill CQRS, n=1": func(r *results) {
 			r.set(sides.CQRSName, 1, func(e *bench.Each) { e.CPU = 24 })
 		},
-		"CPU per event against Watermill CQRS, 10 observers": func(r *results) {
+		"CPU per event against Watermill CQRS, n=10": func(r *results) {
 			r.set(sides.CQRSName, 10, func(e *bench.Each) { e.CPU = 149 })
 		},
-		"CPU per event against Watermill CQRS, 100 observers": func(r *results) {
+		"CPU per event against Watermill CQRS, n=100": func(r *results) {
 			r.set(sides.CQRSName, 100, func(e *bench.Each) { e.CPU = 199 })
 		},
-		"allocations per event, 100 observers": func(r *results) {
+		"allocations per event, n=100": func(r *results) {
 			r.set(sides.NotifyName, 100, func(e *bench.Each) { e.Allocs = 5 })
 		},
-		"wall per event against Watermill CQRS, 1 observers": func(r *results) {
+		"wall per event against Watermill CQRS, n=1": func(r *results) {
 			r.set(sides.CQRSName, 1, func(e *bench.Each) { e.Wall = 9 })
 		},
-		"CPU per event against kelindar/event, 10 observers": func(r *results) {
+		"CPU per event against kelindar/event, n=10": func(r *results) {
 			r.set(sides.KelindarName, 10, func(e *bench.Each) { e.CPU = 0.9 })
 		},
-		"CPU per event against kelindar/event, 100 observers": func(r *results) {
+		"CPU per event against kelindar/event, n=100": func(r *results) {
 			r.set(sides.KelindarName, 100, func(e *bench.Each) { e.CPU = 1 })
 		},
 		"throughput of 31 observers beside a dead one": func(r *results) {

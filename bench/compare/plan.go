@@ -78,7 +78,7 @@ func (p plan) carryOut(progress io.Writer) (*results, error) {
 	}
 	for round := range p.deadRounds {
 		_, _ = fmt.Fprintf(progress, "\rdead observer %d of %d ", round+1, p.deadRounds)
-		if err := r.deadOnce(p.deadEvents); err != nil {
+		if err := r.deadOnce(p.deadEvents, round%2 == 1); err != nil {
 			return nil, err
 		}
 	}
@@ -132,15 +132,19 @@ func (r *results) sendOnce(p plan) error {
 	return nil
 }
 
-func (r *results) deadOnce(events int) error {
-	alive, err := bench.DeadObserver(false, events)
-	if err != nil {
-		return err
+// deadOnce runs a pair, in turns with and without the dead observer first: a
+// machine that gets slower favours neither.
+func (r *results) deadOnce(events int, deadFirst bool) error {
+	for _, dead := range []bool{deadFirst, !deadFirst} {
+		run, err := bench.DeadObserver(dead, events)
+		switch {
+		case err != nil:
+			return err
+		case dead:
+			r.dead = append(r.dead, run)
+		default:
+			r.alive = append(r.alive, run)
+		}
 	}
-	dead, err := bench.DeadObserver(true, events)
-	if err != nil {
-		return err
-	}
-	r.alive, r.dead = append(r.alive, alive), append(r.dead, dead)
 	return nil
 }

@@ -22,7 +22,7 @@ func (r *results) print(w io.Writer) {
 	r.times(columns, "Wall, times notify's", wall)
 	r.others(columns)
 	_ = columns.Flush()
-	_, _ = fmt.Fprintf(w, "\nEvery observer handled every event in all %d measurements; notify's Stats counted the\nsame, events times observers (%d in all).\n",
+	_, _ = fmt.Fprintf(w, "\nEvery observer handled every event in all %d measurements, and notify's Stats counted the same:\nevents times observers, %d and what warmed up.\n",
 		r.measurements, r.deliveries)
 }
 
@@ -63,8 +63,10 @@ func (r *results) others(w io.Writer) {
 	row(w, "... one at a time, until 3 observers have seen it settle, µs", short(spreadOf(each(r.sendRoundTrip, wall)).median))
 	row(w, "... memory while it waits for its provider, bytes", short(r.held.InFlight))
 	row(w, "... memory of its record afterwards, bytes", short(r.held.Settled))
-	row(w, "31 observers, events a second", rate(r.alive))
-	row(w, "... beside a dead one", rate(r.dead))
+	row(w, "31 observers, events a second", short(spreadOf(ofRuns(r.alive, perSecond)).median))
+	row(w, "... beside a dead one", short(spreadOf(ofRuns(r.dead, perSecond)).median))
+	row(w, "... CPU per event, without and with a dead one, µs",
+		short(spreadOf(ofRuns(r.alive, cpu)).median)+", "+short(spreadOf(ofRuns(r.dead, cpu)).median))
 	last := r.dead[len(r.dead)-1]
 	row(w, "... live heap, second and last quarter, MB", fmt.Sprintf("%s, %s", short(float64(last.Early)/1e6), short(float64(last.Late)/1e6)))
 }
@@ -77,13 +79,15 @@ func (r *results) against(side string, n int, f figure) spread {
 	)
 }
 
-func rate(runs []bench.DeadRun) string {
+func ofRuns(runs []bench.DeadRun, f figure) []float64 {
 	var all []float64
 	for _, run := range runs {
-		all = append(all, 1e6/run.Each().Wall)
+		all = append(all, f(run.Each()))
 	}
-	return short(spreadOf(all).median)
+	return all
 }
+
+func perSecond(e bench.Each) float64 { return 1e6 / e.Wall }
 
 func heading(w io.Writer, title string, ns []int) {
 	row(w)

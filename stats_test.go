@@ -1,0 +1,44 @@
+package notify_test
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-6c01d079/notify"
+)
+
+// Quantiles are at most an eighth off, whatever the durations.
+func TestQuantiles(t *testing.T) {
+	t.Parallel()
+	for name, draw := range map[string]func(r *rand.Rand) time.Duration{
+		"nothing":      func(*rand.Rand) time.Duration { return 0 },
+		"nanoseconds":  func(r *rand.Rand) time.Duration { return time.Duration(r.IntN(20)) },
+		"microseconds": func(r *rand.Rand) time.Duration { return time.Duration(r.IntN(1e6)) },
+		"wide":         func(r *rand.Rand) time.Duration { return time.Duration(1) << r.IntN(50) },
+		"days":         func(r *rand.Rand) time.Duration { return time.Duration(r.IntN(1000)) * time.Hour },
+		"the longest":  func(*rand.Rand) time.Duration { return 1<<63 - 1 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := rand.New(rand.NewPCG(1, 2))
+			all := make([]time.Duration, 1000)
+			for i := range all {
+				all[i] = draw(r)
+			}
+			got := notify.StatsOf(all)
+			slices.Sort(all)
+			require.InDelta(t, all[500], got.Median, float64(all[500])/8+1)
+			require.InDelta(t, all[990], got.P99, float64(all[990])/8+1)
+			require.EqualValues(t, 1000, got.Invocations)
+		})
+	}
+}
+
+func TestStatsOfNothing(t *testing.T) {
+	t.Parallel()
+	require.Zero(t, notify.StatsOf(nil))
+}
