@@ -47,8 +47,9 @@ type Records interface {
 	// Store writes r if the stored revision is r.Revision (0: if there is
 	// none), and returns the new revision. Otherwise it changes nothing and
 	// returns an error that wraps [ErrConflict]. Any other error leaves it
-	// open whether r was written. A store at its cap refuses new records with
-	// [ErrOverloaded], never changes of old ones.
+	// open whether r was written. A store at its cap drops records
+	// without a Due time, the soonest to expire first, or else refuses new
+	// ones with [ErrOverloaded]; it never refuses changes of old ones.
 	Store(ctx context.Context, r Record) (revision int64, err error)
 	// Due returns up to limit IDs of records that are due at now, the longest
 	// overdue first, and when the next one after those is due (zero: none is,

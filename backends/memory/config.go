@@ -21,8 +21,11 @@ type Config struct {
 	// MaxDelayed is how many messages may wait for their time; PublishAt and
 	// Commit refuse more with backend.ErrOverloaded. Default 1,048,576.
 	MaxDelayed int
-	// MaxRecords is how many records are kept; new ones beyond it are refused
-	// with backend.ErrOverloaded. Default 1,048,576.
+	// MaxRecords is how many records are kept. Beyond it those go first that
+	// have expired, then those that wait for nothing (of settled
+	// notifications), about the oldest first; if all that are kept wait for
+	// something, new ones are refused with backend.ErrOverloaded. A record of a
+	// settled notification takes about 6 kB. Default 131,072.
 	MaxRecords int
 	// MaxDeadLetters is how many dead letters are kept; beyond it the oldest
 	// is dropped. Default 10,000.
@@ -39,7 +42,7 @@ func newConfig(opts []func(*Config)) Config {
 	c.MaxParkedPerKey = positive(c.MaxParkedPerKey, 1000)
 	c.MaxParked = positive(c.MaxParked, 10_000)
 	c.MaxDelayed = positive(c.MaxDelayed, 1<<20)
-	c.MaxRecords = positive(c.MaxRecords, 1<<20)
+	c.MaxRecords = positive(c.MaxRecords, 1<<17)
 	c.MaxDeadLetters = positive(c.MaxDeadLetters, 10_000)
 	return c
 }

@@ -120,7 +120,7 @@ func (r *Records) store(ctx context.Context, record backend.Record, then func() 
 	}
 	if err == nil {
 		if record.Revision == 0 && r.size.Load() >= int64(r.max) {
-			r.expire(time.Now(), stripes) // make room
+			r.makeRoom()
 		}
 		s := r.stripe(record.ID)
 		s.mu.Lock()
@@ -234,6 +234,23 @@ func (r *Records) expire(now time.Time, limit int) (n int) {
 		s.mu.Unlock()
 	}
 	return n
+}
+
+// makeRoom drops what has expired; if that is nothing, then of each stripe the
+// record that expires first, if it waits for nothing.
+func (r *Records) makeRoom() {
+	if r.expire(time.Now(), stripes) > 0 {
+		return
+	}
+	ever := time.Unix(1<<40, 0)
+	for i := range r.stripes {
+		s := &r.stripes[i]
+		s.mu.Lock()
+		if e := s.expires.first(ever); e != nil && e.Due.IsZero() {
+			r.remove(s, e)
+		}
+		s.mu.Unlock()
+	}
 }
 
 // Delete implements [backend.Records].

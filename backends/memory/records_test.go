@@ -135,7 +135,7 @@ func TestMaxRecordsRefusesNewOnes(t *testing.T) {
 	ctx := t.Context()
 	r := memory.NewRecords(func(c *memory.Config) { c.MaxRecords = 3 })
 	for i := range 3 {
-		_, err := r.Store(ctx, backend.Record{ID: strconv.Itoa(i), Expires: time.Now().Add(time.Hour)})
+		_, err := r.Store(ctx, backend.Record{ID: strconv.Itoa(i), Due: time.Now(), Expires: time.Now().Add(time.Hour)})
 		require.NoError(t, err)
 	}
 	_, err := r.Store(ctx, backend.Record{ID: "3"})
@@ -151,6 +151,34 @@ func TestMaxRecordsRefusesNewOnes(t *testing.T) {
 	require.NoError(t, r.Delete(ctx, "1", 1))
 	_, err = r.Store(ctx, backend.Record{ID: "4"})
 	require.NoError(t, err)
+}
+
+func TestAtTheCapWhatWaitsForNothingGoes(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	const most = 100
+	r := memory.NewRecords(func(c *memory.Config) { c.MaxRecords = most })
+	settled, open := 0, 0
+	for i := range 10 * most {
+		rec := backend.Record{ID: strconv.Itoa(i), Expires: time.Now().Add(time.Hour)}
+		if i < most/2 {
+			rec.Due, rec.Expires = time.Now(), time.Now().Add(48*time.Hour)
+		}
+		_, err := r.Store(ctx, rec)
+		require.NoError(t, err, "record %d", i)
+	}
+	for i := range 10 * most {
+		if _, err := r.Load(ctx, strconv.Itoa(i)); err != nil {
+			require.ErrorIs(t, err, backend.ErrNotFound)
+		} else if i < most/2 {
+			open++
+		} else {
+			settled++
+		}
+	}
+	require.Equal(t, most/2, open, "what waits for something stays")
+	require.Positive(t, settled)
+	require.LessOrEqual(t, settled, most/2)
 }
 
 // Against a plain map: whatever is written, Due, Expire and Delete say what
