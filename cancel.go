@@ -32,8 +32,9 @@ func (n *Notifier) Cancel(ctx context.Context, id string) (Cancellation, error) 
 	if id == "" || len(id) > maxKey {
 		return "", &FieldError{Field: "id", Problem: "must have 1 to 255 bytes"}
 	}
-	answer := CancelPending
+	var answer Cancellation
 	err := retryConflicts(func() error {
+		answer = CancelPending // what the record said before a conflict counts no longer
 		s, err := n.ledger.load(ctx, id)
 		if errors.Is(err, backend.ErrNotFound) {
 			return n.bury(ctx, id, &answer)
