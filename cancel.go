@@ -34,7 +34,7 @@ func (n *Notifier) Cancel(ctx context.Context, id string) (Cancellation, error) 
 	}
 	var answer Cancellation
 	err := retryConflicts(func() error {
-		answer = CancelPending
+		answer = CancelPending // what the record said before a conflict counts no longer
 		s, err := n.ledger.load(ctx, id)
 		if errors.Is(err, backend.ErrNotFound) {
 			return n.bury(ctx, id, &answer)

@@ -117,15 +117,20 @@ func (c *Config) complete() problems {
 	if c.Roles == nil {
 		c.Roles = allRoles()
 	}
-	for i, channel := range append(append([]Channel(nil), c.Roles.Channels...), c.Roles.Elsewhere...) {
-		if !validChannelName(channel) {
-			found.add(fmt.Sprintf("Config.Roles.Channels[%d]", i), "must be 1 to 32 characters of a-z, 0-9, '-' and '_'")
-		}
-	}
+	found.channels("Config.Roles.Channels", c.Roles.Channels)
+	found.channels("Config.Roles.Elsewhere", c.Roles.Elsewhere)
 	for i, m := range c.Middleware {
 		if m == nil {
 			found.add(fmt.Sprintf("Config.Middleware[%d]", i), "is nil")
 		}
 	}
 	return found
+}
+
+func (p *problems) channels(field string, channels []Channel) {
+	for i, channel := range channels {
+		if !validChannelName(channel) {
+			p.add(fmt.Sprintf("%s[%d]", field, i), "must be 1 to 32 characters of a-z, 0-9, '-' and '_'")
+		}
+	}
 }

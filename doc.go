@@ -37,7 +37,7 @@
 //	        notify.EmailChannel: "ann@example.com",
 //	    }},
 //	    Content: notify.Content{Title: "Shipped", Body: "Your order is on its way."},
-//	    Route:   notify.First(notify.PushChannel, notify.EmailChannel),
+//	    Route:   notify.First(notify.EmailChannel), // every channel needs a provider
 //	})
 //
 // Follow it to its end, or watch its events as they happen:

@@ -38,8 +38,9 @@ type ExplainedLeg struct {
 }
 
 // Explain says what would become of a notification, by the code that plans and
-// renders, and sends nothing. It asks the directory and the guards. Its error
-// is what Send's would be.
+// renders, and sends nothing. It asks the directory and the guards, and may be
+// called before Run. Its error is what Send's would be, or that of the
+// directory or of a guard.
 func (n *Notifier) Explain(ctx context.Context, nt Notification) (Explanation, error) {
 	var explained Explanation
 	r, err := n.prepare(ctx, nt)
@@ -54,7 +55,10 @@ func (n *Notifier) Explain(ctx context.Context, nt Notification) (Explanation, e
 	case r.Request.NotBefore.After(now):
 		explained.Delayed = &Delayed{Until: r.Request.NotBefore, Reason: DelayScheduled}
 	}
-	recipient, err := n.planner.recipient(ctx, r.Request.To)
+	n.mu.Lock()
+	planner, pipeline := *n.planner, *n.pipeline
+	n.mu.Unlock()
+	recipient, err := planner.recipient(ctx, r.Request.To)
 	if errors.Is(err, ErrNotFound) {
 		explained.Undeliverable = UndeliverableNoRecipient
 		return explained, nil
@@ -63,7 +67,7 @@ func (n *Notifier) Explain(ctx context.Context, nt Notification) (Explanation, e
 		return explained, err
 	}
 	r.Recipient = &recipient
-	verdict, err := n.pipeline.ask(ctx, guardRequest(r, recipient, now))
+	verdict, err := pipeline.ask(ctx, guardRequest(r, recipient, now))
 	if err != nil {
 		return explained, err
 	}
@@ -73,21 +77,21 @@ func (n *Notifier) Explain(ctx context.Context, nt Notification) (Explanation, e
 	case decisionDelay:
 		explained.Delayed = &Delayed{Until: verdict.until, Reason: DelayGuard, Guard: verdict.guard, GuardReason: verdict.reason}
 	}
-	p := n.planner.plan(r.Request, recipient, verdict.without)
+	p := planner.plan(r.Request, recipient, verdict.without)
 	explained.Plan, explained.Rejected = p.route, p.rejected
 	if len(p.legs) == 0 {
 		explained.Plan, explained.Undeliverable = Route{}, UndeliverableNoRoute
 	}
 	explained.Channels = slices.Sorted(maps.Keys(recipient.Addresses))
 	for _, leg := range p.legs {
-		explained.Legs = append(explained.Legs, n.explainLeg(ctx, r, leg))
+		explained.Legs = append(explained.Legs, pipeline.explain(ctx, r, leg))
 	}
 	return explained, nil
 }
 
-func (n *Notifier) explainLeg(ctx context.Context, r *record, leg Leg) ExplainedLeg {
+func (p *pipeline) explain(ctx context.Context, r *record, leg Leg) ExplainedLeg {
 	explained := ExplainedLeg{Leg: leg}
-	for _, s := range n.pipeline.senders[leg.Channel] {
+	for _, s := range p.senders[leg.Channel] {
 		explained.Providers = append(explained.Providers, s.policy.Name)
 		if s.isOpen() {
 			explained.Down = append(explained.Down, s.policy.Name)
@@ -95,7 +99,7 @@ func (n *Notifier) explainLeg(ctx context.Context, r *record, leg Leg) Explained
 	}
 	r.Legs = make([]legRecord, leg.Leg)
 	r.Legs[leg.Leg-1].Channel = leg.Channel
-	message, err := n.pipeline.render.message(ctx, r, leg.Leg)
+	message, err := p.render.message(ctx, r, leg.Leg)
 	if err != nil {
 		explained.Problem = err.Error()
 		return explained

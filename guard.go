@@ -57,7 +57,8 @@ func Suppress(reason string) Decision {
 }
 
 // DelayUntil holds the notification, or the leg, until a time; the guards are
-// asked again then. The reason is as for [Suppress].
+// asked again then; a time that is not in the future lets it pass. The reason
+// is as for [Suppress].
 func DelayUntil(t time.Time, reason string) Decision {
 	return Decision{kind: decisionDelay, until: t, reason: clipCode(reason)}
 }
@@ -86,7 +87,7 @@ func (n *Notifier) Guard(name string, g Guard) {
 	case slices.ContainsFunc(n.pipeline.guards, func(known namedGuard) bool { return known.name == name }):
 		n.problemLocked(field, "there is a guard of that name")
 	default:
-		n.pipeline.guards = append(n.pipeline.guards, namedGuard{name, g})
+		n.pipeline.guards = append(slices.Clip(n.pipeline.guards), namedGuard{name, g})
 	}
 }
 
@@ -98,7 +99,7 @@ func (p *pipeline) ask(ctx context.Context, req GuardRequest) (Decision, error) 
 		if err != nil {
 			return d, fmt.Errorf("notify: guard %s: %w", g.name, err)
 		}
-		if d.kind != decisionAllow {
+		if d.kind == decisionSuppress || d.kind == decisionDelay && d.until.After(req.Now) {
 			d.guard = g.name
 			return d, nil
 		}

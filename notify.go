@@ -41,7 +41,10 @@ type Notifier struct {
 	ready     chan struct{} // closed when Run has started everything, or failed to
 	ended     chan struct{} // closed when Run has returned
 
-	mu         sync.Mutex // guards the following
+	// mu guards the following, and until Run what providers, guards and
+	// renderers are registered in: the planner's and the pipeline's fields,
+	// whose maps and slices are replaced and never changed.
+	mu         sync.Mutex
 	state      lifecycle
 	problems   problems // of registrations before Run: they keep it from starting
 	late       problems // of registrations while running
@@ -61,7 +64,8 @@ const (
 )
 
 // New makes a Notifier. It opens the backend's handles, and reports every
-// problem of the Config at once; nothing runs before Run.
+// problem of the Config at once; nothing runs before Run. After an error the
+// backend is still the caller's to close.
 func New(config Config) (*Notifier, error) {
 	found := config.complete()
 	if config.Backend == nil {
@@ -114,6 +118,9 @@ func New(config Config) (*Notifier, error) {
 	found = append(found, n.connect()...)
 	if len(found) > 0 {
 		n.hardStop()
+		if n.ledger.publisher != nil {
+			_ = n.ledger.publisher.Close()
+		}
 		return nil, found.err()
 	}
 	return n, nil
@@ -181,19 +188,28 @@ func (n *Notifier) use(field string, s *sender) {
 	if n.refuseLocked(field) {
 		return
 	}
-	for _, known := range n.senders() {
+	for _, known := range n.sendersLocked() {
 		if known.policy.Name == s.policy.Name {
 			n.problemLocked(field, "there is a provider of that name")
 			return
 		}
 	}
-	n.pipeline.senders[s.channel] = append(n.pipeline.senders[s.channel], s)
-	n.decider.policies[s.channel] = append(n.decider.policies[s.channel], s.policy)
-	n.planner.usable[s.channel] = true
+	n.pipeline.senders = withEntry(n.pipeline.senders, s.channel, append(slices.Clip(n.pipeline.senders[s.channel]), s))
+	n.decider.policies = withEntry(n.decider.policies, s.channel, append(slices.Clip(n.decider.policies[s.channel]), s.policy))
+	n.planner.usable = withEntry(n.planner.usable, s.channel, true)
+	if n.config.Roles.Route {
+		n.validation.channels = n.planner.usable
+	}
 }
 
 // senders returns the providers, ordered by channel and by registration.
 func (n *Notifier) senders() []*sender {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.sendersLocked()
+}
+
+func (n *Notifier) sendersLocked() []*sender {
 	var channels []Channel
 	for c := range n.pipeline.senders {
 		channels = append(channels, c)
@@ -210,6 +226,13 @@ func (n *Notifier) senders() []*sender {
 // what it finds wrong is reported by Ready, Run and Send, or while running by
 // Ready and the log.
 func (n *Notifier) Observe(o Observer) {
+	n.mu.Lock()
+	over := n.state > running
+	n.mu.Unlock()
+	if over {
+		n.refuse(problems{&FieldError{Field: fmt.Sprintf("Observer(%q)", o.Name), Problem: "is registered after Close", Err: ErrClosed}})
+		return
+	}
 	n.refuse(n.bus.observe(o))
 }
 
@@ -274,41 +297,42 @@ func (n *Notifier) refuseLocked(field string) bool {
 // with its registrations, or that it is closed. While it drains, observers may
 // still send.
 func (n *Notifier) open(ctx context.Context) error {
+	_, err := n.accepting(ctx)
+	return err
+}
+
+// accepting is open, with what a notification is checked against.
+func (n *Notifier) accepting(ctx context.Context) (validation, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	switch {
 	case n.state == closed:
-		return ErrClosed
+		return validation{}, ErrClosed
 	case n.state == draining:
 		if _, cause := causeOf(ctx); cause == nil {
-			return ErrClosed
+			return validation{}, ErrClosed
 		}
 	}
-	return n.problems.err()
+	return n.validation, n.problems.err()
 }
 
-// Ready waits until everything runs: every observer that is registered sees
-// every event that is raised after it. It returns what is wrong with the
-// registrations, or what kept Run from starting.
+// Ready waits for Run to be called, and until everything runs: every observer
+// that is registered sees every event that is raised after it. It returns what
+// is wrong with the registrations, what kept Run from starting, or [ErrClosed].
 func (n *Notifier) Ready(ctx context.Context) error {
-	n.mu.Lock()
-	wrong := n.problems.err()
-	n.mu.Unlock()
-	if wrong != nil {
-		return wrong // Run refuses to start
-	}
+	var err error
 	select {
 	case <-n.ready:
 	case <-n.closing:
-		return ErrClosed
 	case <-ctx.Done():
-		n.mu.Lock()
-		defer n.mu.Unlock()
-		return errors.Join(fmt.Errorf("notify: not ready, has Run been called? %w", ctx.Err()), n.problems.err())
+		err = fmt.Errorf("notify: not ready, has Run been called? %w", ctx.Err())
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.state != running && n.startErr == nil {
+	switch {
+	case err != nil:
+		return errors.Join(err, n.problems.err())
+	case n.startErr == nil && n.state != running:
 		return ErrClosed
 	}
 	return errors.Join(n.startErr, n.late.err())

@@ -29,6 +29,7 @@ type parkedReport struct {
 	Data      json.RawMessage `json:"data"`
 	EventID   string          `json:"event_id,omitempty"`
 	At        time.Time       `json:"at"`
+	Since     time.Time       `json:"since"` // when it was parked
 }
 
 // park stores a report, and looks again: its message may have become known
@@ -40,15 +41,22 @@ func (n *Notifier) park(ctx context.Context, rep Report) error {
 		return err
 	}
 	name, _ := n.codec.typeOf(rep.Event)
-	data, err := json.Marshal(rep.Event)
+	event, _ := rep.about(Attempt{}) // its texts clipped
+	data, err := json.Marshal(event)
 	if err != nil {
 		return fmt.Errorf("notify: park a report: %w", err)
+	}
+	for _, p := range parked {
+		if p.Type == name && p.EventID == rep.EventID && (p.EventID != "" || p.At.Equal(rep.At)) {
+			return nil // it came twice, and waits already
+		}
 	}
 	if len(parked) >= maxParked {
 		return fmt.Errorf("notify: park a report: %w: %d wait for the same message", ErrOverloaded, len(parked))
 	}
 	parked = append(parked, parkedReport{
 		Provider: rep.Provider, MessageID: rep.MessageID, Type: name, Data: data, EventID: rep.EventID, At: rep.At,
+		Since: time.Now(),
 	})
 	if err := n.storeParked(ctx, alias, parked, revision); err != nil {
 		return err
@@ -90,10 +98,7 @@ func (n *Notifier) storeParked(ctx context.Context, alias string, parked []parke
 	now := time.Now()
 	row := backend.Record{
 		ID: parkedPrefix + alias, Revision: revision, Body: backend.Bytes(data),
-		Due: now.Add(parkedRecheck), Expires: parked[0].At.Add(parkedFor),
-	}
-	if row.Expires.Before(now) {
-		row.Expires = now.Add(parkedFor)
+		Due: now.Add(parkedRecheck), Expires: parked[0].Since.Add(parkedFor),
 	}
 	if _, err := n.ledger.records.Store(ctx, row); err != nil {
 		return fmt.Errorf("notify: park a report: %w", err)

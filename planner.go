@@ -3,6 +3,7 @@ package notify
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 )
 
@@ -23,11 +24,11 @@ func (p *planner) recipient(ctx context.Context, to Recipient) (Recipient, error
 	if len(to.Addresses) > 0 || p.directory == nil {
 		return to, nil
 	}
-	found, err := p.directory.Lookup(ctx, to.ID)
+	found, err := p.lookUp(ctx, to.ID)
 	if err != nil {
 		return to, fmt.Errorf("notify: look up a recipient: %w", err)
 	}
-	found.ID = to.ID
+	found.ID, found.Addresses = to.ID, maps.Clone(found.Addresses)
 	if to.Name != "" {
 		found.Name = to.Name
 	}
@@ -35,6 +36,15 @@ func (p *planner) recipient(ctx context.Context, to Recipient) (Recipient, error
 		found.Locale = to.Locale
 	}
 	return found, nil
+}
+
+func (p *planner) lookUp(ctx context.Context, id string) (found Recipient, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = panicError(p)
+		}
+	}()
+	return p.directory.Lookup(ctx, id)
 }
 
 // plan makes the plan of a request, leaving out what cannot be used.

@@ -58,19 +58,19 @@ func Render[M Message](n *Notifier, fn func(ctx context.Context, req RenderReque
 	channel, ok := channelOf[M]()
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	custom := n.pipeline.render.custom
 	switch {
 	case n.refuseLocked(field):
 	case !ok || !validChannelName(channel):
 		n.problemLocked(field, "Channel() of the zero value must return 1 to 32 characters of a-z, 0-9, '-' and '_'")
 	case fn == nil:
 		n.problemLocked(field, "the function is nil")
-	case custom[channel] != nil:
+	case n.pipeline.render.custom[channel] != nil:
 		n.problemLocked(field, "there is a renderer of the channel")
 	default:
 		n.validation.hostTemplates = true
-		n.planner.custom[channel] = true
-		custom[channel] = func(ctx context.Context, req RenderRequest) (Message, error) { return fn(ctx, req) }
+		n.planner.custom = withEntry(n.planner.custom, channel, true)
+		made := func(ctx context.Context, req RenderRequest) (Message, error) { return fn(ctx, req) }
+		n.pipeline.render = &renderers{templates: n.pipeline.render.templates, custom: withEntry(n.pipeline.render.custom, channel, made)}
 	}
 }
 

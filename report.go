@@ -70,9 +70,15 @@ func (r *Report) check() error {
 	if r.Key == "" && (r.Provider == "" || r.MessageID == "") {
 		found.add("Report", "needs Key, or Provider and MessageID")
 	}
-	if len(r.MessageID) > 1024 || len(r.EventID) > 1024 {
-		found.add("Report", "MessageID and EventID must have at most 1024 bytes")
+	if r.Provider != "" && !validProviderName(r.Provider) {
+		found.add("Report.Provider", "is not a provider's name")
 	}
+	for _, one := range []struct{ field, value string }{{"MessageID", r.MessageID}, {"EventID", r.EventID}} {
+		if len(one.value) > 1024 || !isLine(one.value) {
+			found.add("Report."+one.field, "must be one line of at most 1024 bytes of valid UTF-8")
+		}
+	}
+	found.time("Report.At", r.At)
 	if _, ok := r.about(Attempt{}); !ok {
 		found.add("Report.Event", "must be a Delivered, Undelivered, Bounced or engagement event, by value")
 	}

@@ -20,15 +20,22 @@ type task struct {
 // Run runs the pipeline and the observers until ctx ends or Close is called,
 // then lets what is under way finish, for [Config.DrainTimeout] at most, and
 // closes the Notifier. It may be called once. Its error is what kept it from
-// starting, or names what was still running when the time was over.
+// starting, or names what was still running when the time was over. If what
+// is wrong with the registrations keeps it from starting, the Notifier stays
+// to be closed.
 func (n *Notifier) Run(ctx context.Context) error {
 	n.mu.Lock()
 	if n.state != created {
 		n.mu.Unlock()
 		return fmt.Errorf("notify: Run was called before, or after Close: %w", ErrClosed)
 	}
-	n.checkRouteLocked()
-	if err := n.problems.err(); err != nil {
+	if n.startErr == nil {
+		n.checkRouteLocked()
+		if n.startErr = n.problems.err(); n.startErr != nil {
+			close(n.ready)
+		}
+	}
+	if err := n.startErr; err != nil {
 		n.mu.Unlock()
 		return err
 	}
@@ -52,7 +59,7 @@ func (n *Notifier) Run(ctx context.Context) error {
 		case <-n.closing:
 		}
 	}
-	err = errors.Join(err, n.shutdown(tasks, stopWork, stop))
+	err = errors.Join(err, n.shutdown(tasks, err == nil, stopWork, stop))
 	n.mu.Lock()
 	n.endErr = err
 	n.mu.Unlock()
@@ -124,8 +131,9 @@ func (n *Notifier) deliveredHere() []Channel {
 	return channels
 }
 
-// shutdown lets what is under way finish, then ends it.
-func (n *Notifier) shutdown(tasks []task, stopWork, stop context.CancelFunc) error {
+// shutdown lets what is under way finish, then ends it. Nobody works on what is
+// queued unless everything has started.
+func (n *Notifier) shutdown(tasks []task, started bool, stopWork, stop context.CancelFunc) error {
 	drain, cancel := context.WithTimeout(context.Background(), n.config.DrainTimeout)
 	defer cancel()
 	n.mu.Lock()
@@ -136,10 +144,12 @@ func (n *Notifier) shutdown(tasks []task, stopWork, stop context.CancelFunc) err
 	if hurry {
 		cancel()
 	}
-	n.catchUp(drain)
+	if started {
+		n.catchUp(drain)
+	}
 	stopWork()
 	left := awaitAll(drain, tasks)
-	if n.ledger.local != nil && len(left) == 0 {
+	if started && n.ledger.local != nil && len(left) == 0 {
 		_ = n.bus.catchUp(drain) // what the last steps raised
 	}
 	stop()
@@ -234,7 +244,9 @@ func (n *Notifier) disconnect(stuck bool) error {
 // Close ends Run as the end of its context does, and waits for it, until ctx
 // ends: then it gives up what is still running, and its error names that. A
 // Notifier that does not run is closed at once. Closing again waits too, and
-// is no error.
+// returns the same error. An observer's handler must not call it: Close waits
+// for the handlers. What does not heed the end of its context gets another
+// second.
 func (n *Notifier) Close(ctx context.Context) error {
 	n.closeOnce.Do(func() { close(n.closing) })
 	n.mu.Lock()
@@ -242,6 +254,9 @@ func (n *Notifier) Close(ctx context.Context) error {
 		n.state = closed
 		n.mu.Unlock()
 		err := n.disconnect(false)
+		n.mu.Lock()
+		n.endErr = err
+		n.mu.Unlock()
 		close(n.ended)
 		return err
 	}

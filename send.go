@@ -25,6 +25,9 @@ import (
 // returns [ErrOverloaded] then; in an observer's handler it returns that at
 // once. There, give Key the event's ID, so that a redelivered event sends
 // nothing again.
+//
+// Any other error comes from the backend and leaves it open whether the
+// notification was accepted: with a Key it may safely be sent again.
 func (n *Notifier) Send(ctx context.Context, nt Notification) (string, error) {
 	r, err := n.prepare(ctx, nt)
 	if err != nil {
@@ -33,7 +36,10 @@ func (n *Notifier) Send(ctx context.Context, nt Notification) (string, error) {
 	if err := n.admit(ctx, 1); err != nil {
 		return "", err
 	}
-	return r.ID, n.accept(ctx, r)
+	if err := n.accept(ctx, r); err != nil {
+		return "", err
+	}
+	return r.ID, nil
 }
 
 // SendResult is what became of one notification of a batch.
@@ -47,6 +53,9 @@ type SendResult struct {
 // "[3].To.Addresses[email]". Otherwise it answers for each in its place, and
 // the error joins those of the results.
 func (n *Notifier) SendBatch(ctx context.Context, nts []Notification) ([]SendResult, error) {
+	if err := n.open(ctx); err != nil {
+		return nil, err
+	}
 	records := make([]*record, len(nts))
 	var found problems
 	for i := range nts {
@@ -82,10 +91,11 @@ func (n *Notifier) SendBatch(ctx context.Context, nts []Notification) ([]SendRes
 // prepare checks a notification, and makes its record. The record shares
 // nothing with the caller's value that could change.
 func (n *Notifier) prepare(ctx context.Context, nt Notification) (*record, error) {
-	if err := n.open(ctx); err != nil {
+	against, err := n.accepting(ctx)
+	if err != nil {
 		return nil, err
 	}
-	if err := validateNotification(&nt, n.validation); err != nil {
+	if err := validateNotification(&nt, against); err != nil {
 		return nil, err
 	}
 	own, err := ownCopy(nt)

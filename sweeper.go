@@ -3,6 +3,7 @@ package notify
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"strings"
 	"sync/atomic"
@@ -15,30 +16,52 @@ import (
 // left lying (20): it takes up the records that are due.
 type sweeper struct {
 	n *Notifier
-	// next is when it looks next, in Unix nanoseconds; kick wakes it earlier.
+	// next is when it looks next, in Unix nanoseconds. Any goroutine may lower
+	// it; kick then has the timer set anew.
 	next atomic.Int64
 	kick chan struct{}
+	// failing are the records that could not be taken up, with when each is
+	// tried again: they must not keep the others from their turn.
+	failing map[string]time.Time
 }
 
 const (
-	// sweepBatch is how many records it takes up at a time.
+	// sweepBatch is how many records it takes up at a time, and maxFailing how
+	// many that fail it passes over.
 	sweepBatch = 100
+	maxFailing = 10_000
 	// sweepEvery is the longest it sleeps: another process may have stored
 	// what is due and died. expireEvery is how often it deletes old records.
 	sweepEvery  = 30 * time.Second
 	expireEvery = time.Minute
 )
 
-func newSweeper(n *Notifier) *sweeper { return &sweeper{n: n, kick: make(chan struct{}, 1)} }
+func newSweeper(n *Notifier) *sweeper {
+	return &sweeper{n: n, kick: make(chan struct{}, 1), failing: map[string]time.Time{}}
+}
 
-// expect makes the sweeper look at a time. It is called after every write.
+// expect makes the sweeper look at a time, unless it does so anyway. It is
+// called after every write.
 func (s *sweeper) expect(due time.Time) {
-	if due.IsZero() || due.UnixNano() >= s.next.Load() {
+	if due.IsZero() || time.Until(due) > sweepEvery || !s.lower(due) {
 		return
 	}
 	select {
 	case s.kick <- struct{}{}:
 	default:
+	}
+}
+
+// lower makes next earlier, if at is.
+func (s *sweeper) lower(at time.Time) bool {
+	for {
+		next := s.next.Load()
+		if at.UnixNano() >= next {
+			return false
+		}
+		if s.next.CompareAndSwap(next, at.UnixNano()) {
+			return true
+		}
 	}
 }
 
@@ -49,7 +72,7 @@ func (s *sweeper) run(ctx context.Context) {
 	var expired time.Time
 	for failures := 0; ; {
 		now := time.Now()
-		s.next.Store(math.MaxInt64) // what is written while it looks, wakes it
+		s.next.Store(math.MaxInt64) // what is written while it looks, lowers it
 		next, err := s.sweep(ctx, now)
 		if err != nil && ctx.Err() == nil {
 			failures++
@@ -64,35 +87,61 @@ func (s *sweeper) run(ctx context.Context) {
 				s.n.log.Warn("notify: old records could not be deleted", "error", err)
 			}
 		}
-		s.next.Store(next.UnixNano())
-		timer.Reset(time.Until(next))
+		s.lower(next)
+		if !s.sleep(ctx, timer) {
+			return
+		}
+	}
+}
+
+// sleep waits until next. It returns false if ctx ends before.
+func (s *sweeper) sleep(ctx context.Context, timer *time.Timer) bool {
+	for {
+		timer.Reset(time.Until(time.Unix(0, s.next.Load())))
 		select {
 		case <-ctx.Done():
-			return
+			return false
 		case <-timer.C:
+			return true
 		case <-s.kick:
 		}
 	}
 }
 
-// sweep takes up what is due, and returns when to look next.
+// sweep takes up what is due, and returns when to look next. Its error is the
+// store's: that of one record is no reason to leave the others.
 func (s *sweeper) sweep(ctx context.Context, now time.Time) (time.Time, error) {
-	ids, next, err := s.n.ledger.records.Due(ctx, now, sweepBatch)
+	limit := sweepBatch + len(s.failing)
+	ids, next, err := s.n.ledger.records.Due(ctx, now, limit)
 	if err != nil {
-		return now, err
+		return now, fmt.Errorf("notify: find due records: %w", err)
 	}
-	var failed error
+	failing := map[string]time.Time{} // of ids, so that it forgets the others
+	taken := 0
 	for _, id := range ids {
+		if again := s.failing[id]; again.After(now) {
+			failing[id] = again
+			continue
+		}
 		err := retryConflicts(func() error { return s.take(ctx, id) })
-		if err != nil && !errors.Is(err, backend.ErrNotFound) {
-			failed = err
+		switch {
+		case ctx.Err() != nil:
+			return now, ctx.Err()
+		case err == nil || errors.Is(err, backend.ErrNotFound):
+			taken++
+		default:
+			s.n.log.Warn("notify: a record could not be swept, and will be tried again", "record", id, "error", err)
+			if len(failing) < maxFailing {
+				failing[id] = now.Add(sweepEvery)
+			}
 		}
 	}
+	s.failing = failing
 	switch latest := now.Add(sweepEvery); {
-	case failed != nil:
-		return now, failed
-	case len(ids) == sweepBatch:
+	case len(ids) == limit && taken > 0:
 		return now, nil
+	case len(ids) > 0 && taken == 0 && next.Before(now.Add(time.Second)) && !next.IsZero():
+		return now.Add(time.Second), nil // not at once, or it would spin
 	case next.IsZero() || next.After(latest):
 		return latest, nil
 	default:

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"maps"
 	"reflect"
 	"slices"
 	"unicode"
@@ -58,6 +59,16 @@ func with[T comparable](list []T, value T) []T {
 func messageAlias(provider, messageID string) string {
 	sum := sha256.Sum256([]byte(messageID))
 	return "message/" + provider + "/" + base64.RawURLEncoding.EncodeToString(sum[:16])
+}
+
+// withEntry returns the map with an entry more. It never changes the map.
+func withEntry[K comparable, V any](m map[K]V, key K, value V) map[K]V {
+	next := maps.Clone(m)
+	if next == nil {
+		next = map[K]V{}
+	}
+	next[key] = value
+	return next
 }
 
 // unmarshalExact decodes JSON with numbers of unknown type kept as they are

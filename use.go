@@ -129,11 +129,17 @@ func (p *providerPolicy) complete() []string {
 	return bad
 }
 
-// pause is how long to wait after the nth call failed.
-func (p *providerPolicy) pause(n int, failure *SendError) time.Duration {
-	pause := max(0, p.Backoff(n))
-	if failure != nil && failure.RetryAfter > pause {
-		pause = min(failure.RetryAfter, p.MaxRetryAfter)
+// pause is how long to wait after the nth call failed. A Backoff of the host's
+// that panics counts as the default one.
+func (p *providerPolicy) pause(n int, failure *SendError) (pause time.Duration) {
+	defer func() {
+		if recover() != nil {
+			pause = providerDefaults().Backoff(n)
+		}
+	}()
+	pause = max(0, p.Backoff(n))
+	if failure != nil {
+		pause = max(pause, min(failure.RetryAfter, p.MaxRetryAfter))
 	}
 	return pause
 }

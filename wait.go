@@ -70,11 +70,21 @@ const (
 // [Budgets.Retention], or, where backend and records are apart, it was sent
 // just now.
 func (n *Notifier) Status(ctx context.Context, id string) (Status, error) {
-	s, err := n.ledger.load(ctx, id)
+	s, err := n.known(ctx, id)
 	if err != nil {
 		return Status{}, translate(err)
 	}
 	return s.status(), nil
+}
+
+// known loads the record of a notification: the mark that a cancel left for
+// one that nobody has sent is none.
+func (n *Notifier) known(ctx context.Context, id string) (stored, error) {
+	s, err := n.ledger.load(ctx, id)
+	if err == nil && s.Request == nil && !s.settled() {
+		return stored{}, fmt.Errorf("notify: %s was canceled before it was sent: %w", id, backend.ErrNotFound)
+	}
+	return s, err
 }
 
 // status folds what the record has raised.
@@ -98,7 +108,8 @@ func (r *record) status() Status {
 // Wait waits until the notification has settled, and returns its status then.
 // Settled means that nothing more will be tried; what a provider reports later
 // may still change the state. The error wraps [ErrNotFound] as Status's does,
-// or is ctx's.
+// is ctx's, or [ErrClosed] once the Notifier has ended. It looks at the record
+// whenever this process changes it, and once a second.
 func (n *Notifier) Wait(ctx context.Context, id string) (Status, error) {
 	var status Status
 	err := n.follow(ctx, id, func(r *record) bool {
@@ -146,7 +157,7 @@ func (n *Notifier) follow(ctx context.Context, id string, show func(*record) boo
 	poll := time.NewTimer(pollEvery)
 	defer poll.Stop()
 	for {
-		s, err := n.ledger.load(ctx, id)
+		s, err := n.known(ctx, id)
 		switch {
 		case err == nil && !show(s.record):
 			return nil
