@@ -33,7 +33,7 @@ func (n *Notifier) Cancel(ctx context.Context, id string) (Cancellation, error) 
 		return "", &FieldError{Field: "id", Problem: "must have 1 to 255 bytes"}
 	}
 	var answer Cancellation
-	err := retryConflicts(func() error {
+	err := retryConflicts(ctx, func() error {
 		answer = CancelPending // what the record said before a conflict counts no longer
 		s, err := n.ledger.load(ctx, id)
 		if errors.Is(err, backend.ErrNotFound) {

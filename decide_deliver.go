@@ -203,9 +203,14 @@ func (c *change) note(number, ordinal int, ans answer, p providerPolicy) {
 	}
 }
 
+// maxMessageID bounds what is kept of a provider's name for a message.
+const maxMessageID = 1024
+
 // took stores the fact that the provider has the message.
 func (c *change) took(number, ordinal int, receipt Receipt, p providerPolicy) {
 	a := c.leg(number).attempt(ordinal)
+	receipt.MessageID = clip(receipt.MessageID, maxMessageID)
+	receipt.Cost.Currency = clipCode(receipt.Cost.Currency)
 	if id := receipt.MessageID; id != "" {
 		a.MessageIDs = with(a.MessageIDs, id)
 		c.Aliases = with(c.Aliases, messageAlias(a.Provider, id))
@@ -337,6 +342,9 @@ func (c *change) again(number, ordinal int, p providerPolicy, ans answer) {
 func (c *change) delay(number int, why Delayed) {
 	leg := c.leg(number)
 	leg.Delays++
+	if why.Until.After(c.Deadline) {
+		why.Until = c.Deadline
+	}
 	why.Leg = c.ref(number, 0).Leg
 	c.raise(legID(number, "delayed."+itoa(leg.Delays)), c.now, why)
 	c.pushLeg(number, why.Until)

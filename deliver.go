@@ -9,7 +9,7 @@ import (
 )
 
 func (p *pipeline) deliverStep(ctx context.Context, w *work) error {
-	return retryConflicts(func() error { return p.deliverOnce(ctx, w) })
+	return retryConflicts(ctx, func() error { return p.deliverOnce(ctx, w) })
 }
 
 // deliverOnce goes from one move of the deliver step to its acknowledgement.
@@ -143,7 +143,7 @@ func (p *pipeline) answered(ctx context.Context, w *work, ans answer) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerPatience)
 	defer cancel()
 	for n := 1; ; n++ {
-		err := retryConflicts(func() error { return p.answerOnce(ctx, w, ans) })
+		err := retryConflicts(ctx, func() error { return p.answerOnce(ctx, w, ans) })
 		if err == nil || errors.Is(err, backend.ErrClosed) {
 			return err
 		}

@@ -87,9 +87,12 @@ func (l *ledger) store(ctx context.Context, next *record, revision int64) (store
 
 func (l *ledger) row(r *record, revision int64) backend.Record {
 	now := time.Now()
-	expires := r.SettledAt.Add(l.retention)
-	if !r.settled() {
-		expires = later(r.Deadline, now).Add(maxReceiptWindow + l.retention)
+	expires := later(r.Deadline, now).Add(maxReceiptWindow + l.retention)
+	switch {
+	case r.settled():
+		expires = r.SettledAt.Add(l.retention)
+	case r.isTombstone():
+		expires = r.Deadline
 	}
 	return backend.Record{
 		ID: r.ID, Revision: revision, Body: body{record: r, codec: l.codec},
@@ -126,9 +129,11 @@ func (l *ledger) flush(ctx context.Context, s stored) (stored, error) {
 			}
 			return marked, nil
 		}
-		if s, err = l.load(ctx, s.ID); err != nil {
+		now, err := l.load(ctx, s.ID)
+		if err != nil {
 			return s, err
 		}
+		s = now
 		if !s.anyUnpublished(published) {
 			return s, nil // somebody else published and marked it too
 		}

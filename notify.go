@@ -166,6 +166,7 @@ func (n *Notifier) connect() problems {
 			found.add("Config.Records", "must keep dead letters too, since the backend does not; memory.NewRecords() does")
 		}
 	}
+	n.pipeline.letters = n.bus.letters
 	if len(n.config.AddressKey) == 0 {
 		keeper, ok := b.(backend.SecretKeeper)
 		if !ok {

@@ -111,7 +111,7 @@ func (n *Notifier) storeParked(ctx context.Context, alias string, parked []parke
 // What fails stays parked for the sweep.
 func (n *Notifier) applyParked(ctx context.Context, s stored, aliases []string) {
 	for _, alias := range aliases {
-		err := retryConflicts(func() error { return n.unpark(ctx, s.ID, alias) })
+		err := retryConflicts(ctx, func() error { return n.unpark(ctx, s.ID, alias) })
 		if err != nil {
 			n.log.Warn("notify: parked reports could not be applied, and will be tried again", "notification", s.ID, "error", err)
 		}

@@ -3,8 +3,11 @@ package notify
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
 
 	"github.com/seed-6c01d079/notify/backend"
 )
@@ -20,6 +23,7 @@ type pipeline struct {
 	render  *renderers
 	hash    func(Channel, string) string
 	log     *slog.Logger
+	letters backend.DeadLetters
 	// base ends what is under way when the drain is over.
 	base context.Context
 	// parkedReports applies the reports that came before their message ID was
@@ -56,12 +60,14 @@ func (p *pipeline) consumption(topic string, concurrency int, step func(context.
 			case errors.Is(err, errNewerWork):
 				return done, err // kept for a program that understands it
 			case err != nil:
-				p.log.ErrorContext(ctx, "notify: dropped what is not work", "topic", topic, "error", err)
+				if err := p.bury(ctx, topic, b.Message(), err); err != nil {
+					return done, err
+				}
 				done++
 				continue
 			}
 			w.Topic = topic
-			if err := step(ctx, w); err != nil {
+			if err := safely(func() error { return step(ctx, w) }); err != nil {
 				if ctx.Err() == nil {
 					p.log.WarnContext(ctx, "notify: a step failed, and will be tried again", "topic", topic, "notification", w.ID, "error", err)
 				}
@@ -77,23 +83,65 @@ func (p *pipeline) consumption(topic string, concurrency int, step func(context.
 	}
 }
 
+// safely makes a panic of what a step calls an error: the host's code runs in
+// places beside providers, renderers and guards, such as an UnmarshalJSON.
+func safely(step func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = panicError(p)
+		}
+	}()
+	return step()
+}
+
+// bury puts what is not work among the dead letters.
+func (p *pipeline) bury(ctx context.Context, topic string, m *message.Message, cause error) error {
+	p.log.ErrorContext(ctx, "notify: what is not work became a dead letter", "topic", topic, "error", cause)
+	wire, err := backend.Wire(m)
+	if err != nil {
+		return fmt.Errorf("notify: encode a dead letter: %w", err)
+	}
+	_, _, err = p.letters.Bury(ctx, backend.DeadLetter{
+		Group: pipelineGroup, Topic: topic, Message: wire, Class: string(ObserverUndecodable),
+		Error: clip(cause.Error(), 512), Attempts: 1, At: time.Now(),
+	})
+	if err != nil {
+		return fmt.Errorf("notify: store a dead letter: %w", err)
+	}
+	return nil
+}
+
 // stepBackoff is the pause after a step that could not be done: its store, the
 // directory or a guard failed.
 func stepBackoff(attempt int) time.Duration {
 	return backoff(100*time.Millisecond, 30*time.Second)(attempt)
 }
 
-// retryConflicts runs a step again while another one changed the record.
-func retryConflicts(step func() error) error {
-	for {
-		if err := step(); !errors.Is(err, backend.ErrConflict) {
+// retryConflicts runs a step again while another one changed the record: at
+// once at first, then with pauses, until ctx ends.
+func retryConflicts(ctx context.Context, step func() error) error {
+	for n := 1; ; n++ {
+		err := step()
+		if !errors.Is(err, backend.ErrConflict) {
 			return err
+		}
+		if n < conflictsAtOnce {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(backoff(time.Millisecond, time.Second)(n - conflictsAtOnce + 1)):
 		}
 	}
 }
 
+// conflictsAtOnce is how many conflicts in a row need no pause: whoever won has
+// moved on.
+const conflictsAtOnce = 8
+
 func (p *pipeline) routeStep(ctx context.Context, w *work) error {
-	return retryConflicts(func() error { return p.routeOnce(ctx, w) })
+	return retryConflicts(ctx, func() error { return p.routeOnce(ctx, w) })
 }
 
 func (p *pipeline) routeOnce(ctx context.Context, w *work) error {

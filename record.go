@@ -201,6 +201,10 @@ func (a *attemptRecord) unanswered() bool { return len(a.Answered) < a.Granted }
 // was lost.
 func (a *attemptRecord) allRefused() bool { return !a.Lost && len(a.Refused) == a.Granted }
 
+// isTombstone tells whether r is only the mark of a cancel that came before
+// its notification.
+func (r *record) isTombstone() bool { return r.Canceled && r.Request == nil && !r.settled() }
+
 func (r *record) settled() bool { return !r.SettledAt.IsZero() }
 
 func (r *record) state() State { return r.Evidence.state() }

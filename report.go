@@ -48,9 +48,9 @@ func (n *Notifier) Report(ctx context.Context, rep Report) error {
 	}
 	if rep.Key != "" {
 		id, leg, ordinal, _ := parseAttemptKey(rep.Key)
-		return translate(retryConflicts(func() error { return n.reportOnce(ctx, id, leg, ordinal, rep) }))
+		return translate(retryConflicts(ctx, func() error { return n.reportOnce(ctx, id, leg, ordinal, rep) }))
 	}
-	return translate(retryConflicts(func() error {
+	return translate(retryConflicts(ctx, func() error {
 		s, err := n.ledger.loadAlias(ctx, messageAlias(rep.Provider, rep.MessageID))
 		if errors.Is(err, backend.ErrNotFound) {
 			return n.park(ctx, rep)
@@ -74,7 +74,7 @@ func (r *Report) check() error {
 		found.add("Report.Provider", "is not a provider's name")
 	}
 	for _, one := range []struct{ field, value string }{{"MessageID", r.MessageID}, {"EventID", r.EventID}} {
-		if len(one.value) > 1024 || !isLine(one.value) {
+		if len(one.value) > maxMessageID || !isLine(one.value) {
 			found.add("Report."+one.field, "must be one line of at most 1024 bytes of valid UTF-8")
 		}
 	}

@@ -211,7 +211,7 @@ func (n *Notifier) accept(ctx context.Context, r *record) error {
 // acceptAgain answers a repeated idempotency key. While the record is not
 // routed it publishes again: whoever stored it may have died before.
 func (n *Notifier) acceptAgain(ctx context.Context, r *record) error {
-	return translate(retryConflicts(func() error {
+	return translate(retryConflicts(ctx, func() error {
 		s, err := n.ledger.load(ctx, r.ID)
 		if err != nil {
 			return err

@@ -123,7 +123,7 @@ func (s *sweeper) sweep(ctx context.Context, now time.Time) (time.Time, error) {
 			failing[id] = again
 			continue
 		}
-		err := retryConflicts(func() error { return s.take(ctx, id) })
+		err := retryConflicts(ctx, func() error { return s.take(ctx, id) })
 		switch {
 		case ctx.Err() != nil:
 			return now, ctx.Err()
