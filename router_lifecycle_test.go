@@ -342,7 +342,7 @@ func TestAnObserverAfterClose(t *testing.T) {
 		require.NoError(t, b.Close(b.ctx))
 		notify.On(b.Notifier, "o", func(context.Context, notify.Event[paid]) error { return nil })
 		require.Empty(t, b.Stats(b.ctx).Observers)
-		require.Contains(t, b.log.String(), "could not be started")
+		require.Contains(t, b.log.String(), "is registered after Close")
 	})
 }
 
