@@ -44,7 +44,7 @@ func stride() int {
 	case testing.Short():
 		return 307
 	default:
-		return 71
+		return 17
 	}
 }
 
