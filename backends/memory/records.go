@@ -49,19 +49,21 @@ type stripe struct {
 	byID    map[string]*entry
 	due     schedule
 	expires schedule
+	idle    schedule // by Expires too, but only what has no Due time
 }
 
 // entry is a record with what its stripe knows of it.
 type entry struct {
 	backend.Record
-	due, expires slot
-	deleted      bool
+	due, expires, idle slot
+	deleted            bool
 }
 
 func (s *stripe) init() {
 	s.byID = make(map[string]*entry)
 	s.due.when = func(e *entry) *slot { return &e.due }
 	s.expires.when = func(e *entry) *slot { return &e.expires }
+	s.idle.when = func(e *entry) *slot { return &e.idle }
 }
 
 func (r *Records) stripe(id string) *stripe {
@@ -165,6 +167,11 @@ func (r *Records) write(s *stripe, record backend.Record, then func() error) (in
 	e.Record = record
 	s.due.set(e, record.Due)
 	s.expires.set(e, record.Expires)
+	if record.Due.IsZero() {
+		s.idle.set(e, record.Expires)
+	} else {
+		s.idle.set(e, time.Time{})
+	}
 	s.compact()
 	return record.Revision, nil
 }
@@ -173,6 +180,7 @@ func (r *Records) write(s *stripe, record backend.Record, then func() error) (in
 func (s *stripe) compact() {
 	s.due.compact(len(s.byID))
 	s.expires.compact(len(s.byID))
+	s.idle.compact(len(s.byID))
 }
 
 // Due implements [backend.Records].
@@ -237,7 +245,7 @@ func (r *Records) expire(now time.Time, limit int) (n int) {
 }
 
 // makeRoom drops what has expired; if that is nothing, then of each stripe the
-// record that expires first, if it waits for nothing.
+// record that expires first of those that wait for nothing.
 func (r *Records) makeRoom() {
 	if r.expire(time.Now(), stripes) > 0 {
 		return
@@ -246,7 +254,7 @@ func (r *Records) makeRoom() {
 	for i := range r.stripes {
 		s := &r.stripes[i]
 		s.mu.Lock()
-		if e := s.expires.first(ever); e != nil && e.Due.IsZero() {
+		if e := s.idle.first(ever); e != nil {
 			r.remove(s, e)
 		}
 		s.mu.Unlock()
@@ -294,7 +302,7 @@ func (r *Records) close() {
 		s := &r.stripes[i]
 		s.mu.Lock()
 		s.init()
-		s.due.heap, s.expires.heap = nil, nil
+		s.due.heap, s.expires.heap, s.idle.heap = nil, nil, nil
 		s.mu.Unlock()
 	}
 	r.aliases.clear()
