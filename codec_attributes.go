@@ -93,20 +93,21 @@ func (c *codec) attributes(to []attribute, f *fact, found *problems) []attribute
 }
 
 func (c *codec) wireName(f *fact, found *problems) string {
-	name, known := c.typeOf(f.data)
-	_, isRaw := f.data.(Raw)
-	switch {
-	case isRaw, f.data == nil:
-		if f.Type == "" {
-			found.add(attrType, "is missing")
+	if f.kind == nil {
+		switch data := f.data().(type) {
+		case Raw, nil:
+			if f.Type == "" {
+				found.add(attrType, "is missing")
+			}
+		default:
+			found.add(attrType, "%T is not registered; see RegisterEvent", data)
 		}
 		return f.Type
-	case !known:
-		found.add(attrType, "%T is not registered; see RegisterEvent", f.data)
-	case f.Type != "" && f.Type != name:
-		found.add(attrType, "must be %s for %T", name, f.data)
 	}
-	return name
+	if f.Type != "" && f.Type != f.kind.name {
+		found.add(attrType, "must be %s for %v", f.kind.name, f.kind.event)
+	}
+	return f.kind.name
 }
 
 func (c *codec) sourceOf(f *fact, found *problems) string {

@@ -89,7 +89,7 @@ func (c *change) finish() *record {
 // is what its ID has after the notification's.
 func (c *change) raise(suffix string, at time.Time, data any) {
 	f := c.append(suffix, at, data)
-	if evidence, ok := evidenceOf(&f.Envelope, data); ok {
+	if evidence, ok := evidenceOf(f.Envelope, data); ok {
 		c.Evidence, ok = c.Evidence.joinOwn(evidence) // clone made it ours
 		if ok && c.cause == "" && c.state() != c.before {
 			c.cause = suffix
@@ -112,10 +112,8 @@ func (c *change) correct() {
 }
 
 func (c *change) append(suffix string, at time.Time, data any) *fact {
-	name, _ := c.d.codec.typeOf(data)
 	f := newFact(c.d.codec, Envelope{
 		ID:             c.ID + "/" + suffix,
-		Type:           name,
 		Source:         c.d.source,
 		NotificationID: c.ID,
 		RecipientID:    c.RecipientID,
@@ -129,6 +127,7 @@ func (c *change) append(suffix string, at time.Time, data any) *fact {
 		TraceParent:    c.TraceParent,
 		TraceState:     c.TraceState,
 	}, data)
+	f.Type = f.kind.name
 	c.Seq++
 	c.Outbox = append(c.Outbox, entry{seq: c.Seq, fact: f})
 	return f

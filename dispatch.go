@@ -187,7 +187,7 @@ func (t *round) count(now time.Duration, lastFailed bool) {
 // match returns the index of the first handler, from one on, that the event is
 // for, or how many handlers there are.
 func (r *runner) match(f *fact, from int) int {
-	for from < len(r.Handlers) && !r.Handlers[from].matches(f.data) {
+	for from < len(r.Handlers) && !r.Handlers[from].matches(f) {
 		from++
 	}
 	return from

@@ -201,7 +201,7 @@ func (l *ledger) publish(ctx context.Context, p backend.Publication) error {
 	case !p.At.IsZero():
 		err = l.delayed.PublishAt(ctx, p.At, p.Topic, p.Message)
 	case l.local != nil:
-		err = l.local.PublishLocal(p.Topic, p.Message)
+		err = l.local.PublishLocal(time.Now(), p.Topic, p.Message)
 	default:
 		p.Message.SetContext(ctx)
 		err = l.publisher.Publish(p.Topic, p.Message)
@@ -226,10 +226,10 @@ func (l *ledger) putBack(ctx context.Context, w work, at time.Time) error {
 	return l.publish(ctx, backend.Publication{Topic: w.Topic, Message: m, At: at})
 }
 
-// emit publishes an event that no record holds.
+// emit publishes an event that no record holds, and that is seen now.
 func (l *ledger) emit(ctx context.Context, f *fact) error {
 	if l.local != nil {
-		if err := l.local.PublishLocal(eventsTopic, f.alone[:]...); err != nil {
+		if err := l.local.PublishLocal(f.Seen, eventsTopic, f.alone[:]...); err != nil {
 			return fmt.Errorf("notify: publish to %s: %w", eventsTopic, err)
 		}
 		return nil

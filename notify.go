@@ -352,5 +352,5 @@ func (n *Notifier) Decode(m *message.Message) (Event[any], error) {
 	if err != nil {
 		return Event[any]{}, err
 	}
-	return Event[any]{Envelope: f.Envelope, Data: f.data}, nil
+	return Event[any]{Envelope: *f.Envelope, Data: f.data()}, nil
 }

@@ -208,7 +208,7 @@ func corrects(r *record, after int64, from, to State) bool {
 		if e.seq <= after || e.fact == nil {
 			continue
 		}
-		if c, ok := e.fact.data.(Corrected); ok && c.From == at {
+		if c, ok := e.fact.data().(Corrected); ok && c.From == at {
 			at = c.To
 		}
 	}
@@ -221,7 +221,7 @@ func announces(r *record, after int64) bool {
 		if e.seq <= after || e.fact == nil {
 			continue
 		}
-		if s, ok := e.fact.data.(Settled); ok {
+		if s, ok := e.fact.data().(Settled); ok {
 			return s.State == r.state()
 		}
 	}

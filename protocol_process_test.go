@@ -346,9 +346,9 @@ func (p delaying) PublishAt(ctx context.Context, at time.Time, topic string, mes
 
 type atomically struct{ delaying }
 
-func (p atomically) PublishLocal(topic string, messages ...*message.Message) error {
+func (p atomically) PublishLocal(at time.Time, topic string, messages ...*message.Message) error {
 	return p.move("publish to "+topic, func() error {
-		return p.world.publish(topic, messages, func() error { return p.world.shared.PublishLocal(topic, messages...) })
+		return p.world.publish(topic, messages, func() error { return p.world.shared.PublishLocal(at, topic, messages...) })
 	})
 }
 

@@ -92,7 +92,7 @@ func (r *record) status() Status {
 	var fold Fold
 	for i := range r.Outbox {
 		if f := r.Outbox[i].fact; f != nil {
-			fold.Add(Event[any]{Envelope: f.Envelope, Data: f.data})
+			fold.Add(Event[any]{Envelope: *f.Envelope, Data: f.data()})
 		}
 	}
 	status := fold.Status()
@@ -137,7 +137,7 @@ func (n *Notifier) Watch(ctx context.Context, id string) iter.Seq2[Event[any], e
 					continue
 				}
 				last = e.seq
-				if stopped = !yield(Event[any]{Envelope: e.fact.Envelope, Data: e.fact.data}, nil); stopped {
+				if stopped = !yield(Event[any]{Envelope: *e.fact.Envelope, Data: e.fact.data()}, nil); stopped {
 					return false
 				}
 			}
