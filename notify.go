@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -40,6 +41,10 @@ type Notifier struct {
 	closeOnce sync.Once
 	ready     chan struct{} // closed when Run has started everything, or failed to
 	ended     chan struct{} // closed when Run has returned
+
+	// usable says that nothing is wrong and that it has not begun to end, for
+	// those who need to know no more. It is set under mu.
+	usable atomic.Bool
 
 	// mu guards the following, and until Run what providers, guards and
 	// renderers are registered in: the planner's and the pipeline's fields,
@@ -298,6 +303,9 @@ func (n *Notifier) refuseLocked(field string) bool {
 // with its registrations, or that it is closed. While it drains, observers may
 // still send.
 func (n *Notifier) open(ctx context.Context) error {
+	if n.usable.Load() {
+		return nil
+	}
 	_, err := n.accepting(ctx)
 	return err
 }
