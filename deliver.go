@@ -140,8 +140,9 @@ func (p *pipeline) grantAndCall(ctx context.Context, s stored, c *change, w *wor
 // lost: it outlives the call's context, and a store that fails is tried again
 // while the lease may live.
 func (p *pipeline) answered(ctx context.Context, w *work, ans answer) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerPatience)
-	defer cancel()
+	limit := withTimeLimit(context.WithoutCancel(ctx), answerPatience)
+	defer limit.cancel()
+	ctx = limit
 	for n := 1; ; n++ {
 		err := retryConflicts(ctx, func() error { return p.answerOnce(ctx, w, ans) })
 		if err == nil || errors.Is(err, backend.ErrClosed) {

@@ -85,8 +85,10 @@ func (l *ledger) store(ctx context.Context, next *record, revision int64) (store
 	return stored{record: next, revision: revision}, nil
 }
 
+// row is the record as a store keeps it. The record is not stored yet.
 func (l *ledger) row(r *record, revision int64) backend.Record {
 	now := time.Now()
+	r.codec = l.codec
 	expires := later(r.Deadline, now).Add(maxReceiptWindow + l.retention)
 	switch {
 	case r.settled():
@@ -95,7 +97,7 @@ func (l *ledger) row(r *record, revision int64) backend.Record {
 		expires = r.Deadline
 	}
 	return backend.Record{
-		ID: r.ID, Revision: revision, Body: body{record: r, codec: l.codec},
+		ID: r.ID, Revision: revision, Body: r,
 		Aliases: r.Aliases, Due: l.decider.due(r, now), Expires: expires,
 	}
 }

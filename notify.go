@@ -110,9 +110,9 @@ func New(config Config) (*Notifier, error) {
 	}
 	n.pipeline = &pipeline{
 		ledger: n.ledger, decider: n.decider, senders: map[Channel][]*sender{}, planner: n.planner, log: n.log,
-		base:   n.hard,
-		render: &renderers{templates: parsed, custom: map[Channel]func(context.Context, RenderRequest) (Message, error){}},
-		hash:   n.addressHash, parkedReports: n.applyParked, emit: n.emitMachinery,
+		base:          n.hard,
+		render:        &renderers{templates: parsed, custom: map[Channel]func(context.Context, RenderRequest) (Message, error){}},
+		parkedReports: n.applyParked, emit: n.emitMachinery,
 	}
 	n.validation = validation{
 		templates: parsed, defaultRoute: config.Route, hasDirectory: config.Directory != nil, maxBytes: config.MaxBytes,
@@ -180,11 +180,8 @@ func (n *Notifier) connect() problems {
 			found.addErr(err, "Config.AddressKey", "could not be read from the backend: %v", err)
 		}
 	}
+	n.pipeline.hash = newAddressHasher(n.config.AddressKey).hash
 	return found
-}
-
-func (n *Notifier) addressHash(c Channel, address string) string {
-	return addressHash(n.config.AddressKey, c, address)
 }
 
 // use adds a provider.

@@ -48,6 +48,8 @@ type record struct {
 	Sweeps int `json:"sweeps,omitempty"`
 	// Aliases are what a provider's reports may name it by.
 	Aliases []string `json:"aliases,omitempty"`
+
+	codec *codec // encodes it; set before it is stored
 }
 
 // origin is what all events of a notification carry.
@@ -143,8 +145,8 @@ func (r *record) clone() *record {
 		c.Legs[i].Attempts = slices.Clone(c.Legs[i].Attempts)
 	}
 	// Room for what one decision adds, so that it is not copied again.
-	c.Outbox = append(make([]entry, 0, len(r.Outbox)+6), r.Outbox...)
-	c.Evidence = append(make(evidenceSet, 0, len(r.Evidence)+3), r.Evidence...)
+	c.Outbox = append(make([]entry, 0, len(r.Outbox)+3), r.Outbox...)
+	c.Evidence = append(make(evidenceSet, 0, len(r.Evidence)+2), r.Evidence...)
 	return &c
 }
 
@@ -252,21 +254,16 @@ type entryJSON struct {
 	Work      *work           `json:"work,omitempty"`
 }
 
-// body is a record as a store keeps it.
-type body struct {
-	record *record
-	codec  *codec
-}
-
-// AppendBinary implements [encoding.BinaryAppender].
-func (b body) AppendBinary(to []byte) ([]byte, error) {
-	stored := recordJSON{record: b.record}
-	for _, e := range b.record.Outbox {
+// AppendBinary implements [encoding.BinaryAppender]: a record is what a store
+// keeps.
+func (r *record) AppendBinary(to []byte) ([]byte, error) {
+	stored := recordJSON{record: r}
+	for _, e := range r.Outbox {
 		one := entryJSON{Seq: e.seq, Published: e.published, Work: e.work}
 		if e.fact != nil {
-			event, err := b.codec.appendStored(nil, e.fact)
+			event, err := r.codec.appendStored(nil, e.fact)
 			if err != nil {
-				return nil, fmt.Errorf("notify: encode the record %s: %w", b.record.ID, err)
+				return nil, fmt.Errorf("notify: encode the record %s: %w", r.ID, err)
 			}
 			one.Event = event
 		}
@@ -274,7 +271,7 @@ func (b body) AppendBinary(to []byte) ([]byte, error) {
 	}
 	data, err := json.Marshal(stored)
 	if err != nil {
-		return nil, fmt.Errorf("notify: encode the record %s: %w", b.record.ID, err)
+		return nil, fmt.Errorf("notify: encode the record %s: %w", r.ID, err)
 	}
 	return append(to, data...), nil
 }
@@ -283,8 +280,8 @@ func (b body) AppendBinary(to []byte) ([]byte, error) {
 func recordOf(stored backend.Record, c *codec) (*record, error) {
 	data, ok := stored.Body.(backend.Bytes)
 	if !ok {
-		if b, ok := stored.Body.(body); ok {
-			return b.record, nil
+		if r, ok := stored.Body.(*record); ok {
+			return r, nil
 		}
 		return nil, fmt.Errorf("notify: the record %s holds a %T", stored.ID, stored.Body)
 	}

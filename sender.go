@@ -63,6 +63,9 @@ func newSender(policy providerPolicy, channel Channel) *sender {
 			},
 			IsExcluded: func(err error) bool { return errors.Is(err, errNotCalled) },
 			IsSuccessful: func(err error) bool {
+				if err == nil {
+					return true
+				}
 				var failure *SendError
 				if !errors.As(err, &failure) {
 					return true
@@ -180,9 +183,9 @@ func (s *sender) call(ctx context.Context, c call) (receipt Receipt, err error) 
 			err = &SendError{Verdict: VerdictUncertain, Class: ClassOther, Err: panicError(p)}
 		}
 	}()
-	ctx, cancel := context.WithTimeout(ctx, s.policy.AttemptTimeout)
-	defer cancel()
-	return s.send(ctx, c)
+	limit := withTimeLimit(ctx, s.policy.AttemptTimeout)
+	defer limit.cancel()
+	return s.send(limit, c)
 }
 
 // ask asks the provider what became of an attempt.

@@ -52,3 +52,10 @@ func report(b *testing.B, cost bench.Cost) {
 	b.ReportMetric(each.Allocs, "allocs/op")
 	b.ReportMetric(each.Bytes, "B/op")
 }
+
+// BenchmarkBareEvents counts the events of one notification as one.
+func BenchmarkBareEvents(b *testing.B) {
+	cost, err := bench.BareEvents(bench.Outstanding, bench.Times(b.N))
+	require.NoError(b, err)
+	report(b, cost)
+}
