@@ -50,7 +50,7 @@ func (r *record) knows(rep reported) bool {
 		return r.Evidence.has(rep.leg, rep.ordinal, evidence.Kind)
 	}
 	for i := range r.Outbox {
-		if f := r.Outbox[i].fact; f != nil && f.ID == r.ID+"/"+rep.suffix {
+		if e := r.Outbox[i].event; e != nil && e.id == r.ID+"/"+rep.suffix {
 			return true
 		}
 	}
@@ -216,8 +216,8 @@ func (l *legRecord) dueAt() time.Time {
 // lastMoved is when the last event was raised.
 func (r *record) lastMoved() time.Time {
 	for i := len(r.Outbox) - 1; i >= 0; i-- {
-		if f := r.Outbox[i].fact; f != nil {
-			return f.Seen
+		if e := r.Outbox[i].event; e != nil {
+			return e.seen
 		}
 	}
 	return r.AcceptedAt

@@ -498,7 +498,7 @@ func TestSettledSaysItsState(t *testing.T) {
 	ordinal, epoch = k.begin(2)
 	k.answer(2, ordinal, epoch, failure(VerdictPermanent))
 	require.Equal(t, StateBounced, k.r.state())
-	require.Equal(t, StateBounced, k.events["n1/settled"].data().(Settled).State)
+	require.Equal(t, StateBounced, k.events["n1/settled"].data.(Settled).State)
 	k.sound(t)
 }
 

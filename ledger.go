@@ -166,8 +166,8 @@ func (l *ledger) publications(r *record) ([]backend.Publication, error) {
 		switch {
 		case e.published, e.work != nil && !e.work.At.IsZero() && l.delayed == nil:
 			continue
-		case e.fact != nil:
-			m, err := l.factMessage(e.fact)
+		case e.event != nil:
+			m, err := l.factMessage(r.fact(l.codec, e.event))
 			if err != nil {
 				return nil, err
 			}

@@ -45,23 +45,23 @@ func (w *world) owns(a *attemptRecord) bool {
 // ID has one content (5).
 func (w *world) checkOutbox(before, next *record) {
 	for _, e := range next.Outbox {
-		if e.fact == nil {
+		if e.event == nil {
 			continue
 		}
 		if e.seq > before.Seq {
-			m, err := w.codec.encode(e.fact)
+			m, err := w.codec.encode(next.fact(w.codec, e.event))
 			if err != nil {
-				w.violated("5: the event %s cannot be encoded: %v", e.fact.ID, err)
+				w.violated("5: the event %s cannot be encoded: %v", e.event.id, err)
 				continue
 			}
 			content := contentOf(m)
-			if known, ok := w.raised[e.fact.ID]; ok && known != content {
-				w.violated("5: two contents were raised for %s:\n%s\n%s", e.fact.ID, known, content)
+			if known, ok := w.raised[e.event.id]; ok && known != content {
+				w.violated("5: two contents were raised for %s:\n%s\n%s", e.event.id, known, content)
 			}
-			w.raised[e.fact.ID] = content
+			w.raised[e.event.id] = content
 		}
-		if _, ok := w.published[e.fact.ID]; e.published && !ok {
-			w.violated("5: %s is marked as published, and was not", e.fact.ID)
+		if _, ok := w.published[e.event.id]; e.published && !ok {
+			w.violated("5: %s is marked as published, and was not", e.event.id)
 		}
 	}
 }
@@ -205,10 +205,10 @@ func (p *plan) holds(number int) bool { return slices.Contains(p.leaves(), numbe
 func corrects(r *record, after int64, from, to State) bool {
 	at := from
 	for _, e := range r.Outbox {
-		if e.seq <= after || e.fact == nil {
+		if e.seq <= after || e.event == nil {
 			continue
 		}
-		if c, ok := e.fact.data().(Corrected); ok && c.From == at {
+		if c, ok := e.event.data.(Corrected); ok && c.From == at {
 			at = c.To
 		}
 	}
@@ -218,10 +218,10 @@ func corrects(r *record, after int64, from, to State) bool {
 // announces tells whether the version raised Settled with its state.
 func announces(r *record, after int64) bool {
 	for _, e := range r.Outbox {
-		if e.seq <= after || e.fact == nil {
+		if e.seq <= after || e.event == nil {
 			continue
 		}
-		if s, ok := e.fact.data().(Settled); ok {
+		if s, ok := e.event.data.(Settled); ok {
 			return s.State == r.state()
 		}
 	}
@@ -277,8 +277,8 @@ func (w *world) checkEnd() {
 func (w *world) checkOrder(r *record) {
 	var decided []string
 	for _, e := range r.Outbox {
-		if e.fact != nil {
-			decided = append(decided, e.fact.ID)
+		if e.event != nil {
+			decided = append(decided, e.event.id)
 		}
 	}
 	if got := w.order[r.ID]; !slices.Equal(decided, got) {

@@ -16,7 +16,7 @@ type desk struct {
 	resend bool
 	// busy holds the calls that are under way, by key and number.
 	busy   map[string]bool
-	events map[string]*fact
+	events map[string]*decided
 	found  []string // violations
 }
 
@@ -42,7 +42,7 @@ func newDesk(route Route, without rule, set func(*providerPolicy)) *desk {
 	c := newCodec("test")
 	began := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 	k := &desk{
-		now: began, busy: map[string]bool{}, events: map[string]*fact{},
+		now: began, busy: map[string]bool{}, events: map[string]*decided{},
 		d: &decider{
 			codec: c, source: "test", instance: "here", delays: true, without: without,
 			budgets:  Budgets{Message: day, Channel: 6 * time.Hour, Retention: day},
@@ -80,13 +80,13 @@ func (k *desk) apply(c *change) {
 		return k.now.Before(a.Lease.Until) && k.busy[callName(a.Key, a.Granted)]
 	})...)
 	for _, e := range next.Outbox {
-		if e.seq <= before.Seq || e.fact == nil {
+		if e.seq <= before.Seq || e.event == nil {
 			continue
 		}
-		if k.events[e.fact.ID] != nil {
-			k.found = append(k.found, "5: two events have the ID "+e.fact.ID)
+		if k.events[e.event.id] != nil {
+			k.found = append(k.found, "5: two events have the ID "+e.event.id)
 		}
-		k.events[e.fact.ID] = e.fact
+		k.events[e.event.id] = e.event
 	}
 	k.r = next
 }
@@ -173,8 +173,8 @@ func (k *desk) cancel(t require.TestingT) bool {
 // raised tells which events there are, by the ends of their IDs.
 func (k *desk) raised(after int64) (suffixes []string) {
 	for _, e := range k.r.Outbox {
-		if e.fact != nil && e.seq > after {
-			suffixes = append(suffixes, e.fact.ID[len(k.r.ID)+1:])
+		if e.event != nil && e.seq > after {
+			suffixes = append(suffixes, e.event.id[len(k.r.ID)+1:])
 		}
 	}
 	return suffixes

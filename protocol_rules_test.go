@@ -152,8 +152,8 @@ func TestRuleV9(t *testing.T) {
 		require.NoError(t, err)
 		var marked []string
 		for _, e := range s.Outbox {
-			if e.published && !slices.Contains(meanwhile.published, e.fact.ID) {
-				marked = append(marked, e.fact.ID)
+			if e.published && !slices.Contains(meanwhile.published, e.event.id) {
+				marked = append(marked, e.event.id)
 			}
 		}
 		require.Equal(t, without == 0, s.unpublished())

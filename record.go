@@ -67,7 +67,7 @@ type origin struct {
 // entry is one decided event or work item.
 type entry struct {
 	seq       int64
-	fact      *fact
+	event     *decided
 	work      *work
 	published bool
 }
@@ -226,7 +226,7 @@ func (r *record) markPublished(published func(seq int64) bool) {
 	kept := r.Outbox[:0]
 	for _, e := range r.Outbox {
 		e.published = e.published || published(e.seq)
-		if !e.published || e.fact != nil {
+		if !e.published || e.event != nil {
 			kept = append(kept, e)
 		}
 	}
@@ -260,8 +260,8 @@ func (r *record) AppendBinary(to []byte) ([]byte, error) {
 	stored := recordJSON{record: r}
 	for _, e := range r.Outbox {
 		one := entryJSON{Seq: e.seq, Published: e.published, Work: e.work}
-		if e.fact != nil {
-			event, err := r.codec.appendStored(nil, e.fact)
+		if e.event != nil {
+			event, err := r.codec.appendStored(nil, r.fact(r.codec, e.event))
 			if err != nil {
 				return nil, fmt.Errorf("notify: encode the record %s: %w", r.ID, err)
 			}
@@ -296,10 +296,11 @@ func recordOf(stored backend.Record, c *codec) (*record, error) {
 	for _, e := range read.Outbox {
 		one := entry{seq: e.Seq, published: e.Published, work: e.Work}
 		if len(e.Event) > 0 {
-			var err error
-			if one.fact, err = c.loadStored(e.Event); err != nil {
+			f, err := c.loadStored(e.Event)
+			if err != nil {
 				return nil, fmt.Errorf("notify: decode the record %s: %w", stored.ID, err)
 			}
+			one.event = decidedOf(f)
 		}
 		r.Outbox = append(r.Outbox, one)
 	}

@@ -40,8 +40,8 @@ type topic struct {
 	mu         sync.Mutex // after a group's mu, never before it
 	head, last *segment
 	newest     time.Duration // the last of times
-	listed     []*worker // to be woken by the next append
-	spare      []*worker // a used buffer of listed
+	listed     []*worker     // to be woken by the next append
+	spare      []*worker     // a used buffer of listed
 
 	watch watch
 	gate  gate
