@@ -92,6 +92,45 @@ func (c *codec) attributes(to []attribute, f *fact, found *problems) []attribute
 	return to
 }
 
+// checkAttributes finds what attributes would, for a fact made here, without
+// the texts that only a wire needs.
+func (c *codec) checkAttributes(f *fact, found *problems) {
+	if f.ID == "" {
+		found.add(attrID, "is missing")
+	}
+	labels := formatLabels(f.Labels)
+	depth := formatDepth(f.Depth, found)
+	parent, state := f.TraceParent, f.TraceState
+	if parent == "" {
+		state = ""
+	}
+	texts := [...]attribute{
+		{attrID, f.ID},
+		{attrType, c.wireName(f, found)},
+		{attrSource, c.sourceOf(f, found)},
+		{attrSubject, f.NotificationID},
+		{attrRecipient, f.RecipientID},
+		{attrTenant, f.Tenant},
+		{attrCategory, f.Category},
+		{attrCausation, f.CausationID},
+		{attrTraceParent, parent},
+		{attrTraceState, state},
+	}
+	checkTime(attrTime, f.Time, found)
+	checkTime(attrSeen, f.Seen, found)
+	// The rest has at most this size.
+	size := len(labels) + len(depth) + len(f.key()) + 512
+	for i := range texts {
+		if problem := attributeProblem(texts[i].value); problem != "" {
+			found.add(texts[i].name, "%s", problem)
+		}
+		size += len(texts[i].value)
+	}
+	if size > maxAttributesBytes {
+		found.addErr(ErrTooLarge, "attributes", "are over %d bytes together", maxAttributesBytes)
+	}
+}
+
 func (c *codec) wireName(f *fact, found *problems) string {
 	if f.kind == nil {
 		switch data := f.data().(type) {

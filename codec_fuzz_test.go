@@ -8,6 +8,7 @@ import (
 	"math"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -205,4 +206,28 @@ func drawRoute(t *rapid.T, label string, deepest int) Route {
 		route = route.OnDoubt()
 	}
 	return route
+}
+
+// What Emit accepts of an envelope has a form on a wire, and what it refuses
+// has none.
+func TestCheckAttributesFindsWhatAWireWould(t *testing.T) {
+	t.Parallel()
+	c := newCodec("/shop")
+	rapid.Check(t, func(t *rapid.T) {
+		e := drawEnvelope(t, "notify.opened.v1")
+		for _, field := range []*string{&e.ID, &e.Type, &e.Source, &e.NotificationID, &e.RecipientID, &e.Tenant, &e.Category, &e.CausationID, &e.TraceParent, &e.TraceState} {
+			if rapid.IntRange(0, 9).Draw(t, "spoil") == 0 {
+				*field = rapid.OneOf(rapid.Just(""), rapid.String(), rapid.Just("\xff"), rapid.Just(strings.Repeat("a", maxAttributesBytes+1))).Draw(t, "text")
+			}
+		}
+		if rapid.IntRange(0, 9).Draw(t, "year") == 0 {
+			e.Time = e.Time.AddDate(10_000, 0, 0)
+		}
+		e.Depth *= rapid.SampledFrom([]int{1, 1, 1, -1, 1 << 20}).Draw(t, "depth factor")
+		f := newFact(c, e, Opened{})
+		var checked, written problems
+		c.checkAttributes(f, &checked)
+		c.attributes(nil, f, &written)
+		require.Equal(t, written.err() == nil, checked.err() == nil, "checked: %v; written: %v", checked.err(), written.err())
+	})
 }

@@ -46,7 +46,7 @@ func Emit[T any](ctx context.Context, n *Notifier, data T, options ...func(*Enve
 	if kind == nil {
 		return "", &FieldError{Field: "Emit", Problem: fmt.Sprintf("%T is not an event; register it with RegisterEvent", data), Err: ErrUnsupported}
 	}
-	return n.emit(ctx, factOf[any](n.codec, kind, data), options)
+	return n.emit(ctx, anyFactOf(n.codec, kind, data), options)
 }
 
 // emit completes and publishes an event of the host's.
@@ -97,8 +97,7 @@ func (c *codec) check(f *fact) error {
 		return err
 	}
 	var found problems
-	var buffer [maxAttributes]attribute
-	c.attributes(buffer[:0], f, &found)
+	c.checkAttributes(f, &found)
 	if err := found.err(); err != nil {
 		return fmt.Errorf("notify: Emit: %w", err)
 	}

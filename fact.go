@@ -17,11 +17,10 @@ import (
 type fact struct {
 	noContext
 	*Envelope // of event
-	// event points to an Event of the data's type, or to an Event[any] where
-	// the compiler did not know that type.
+	// event is a *typedEvent of the data's type, or an *Event[any] where the
+	// compiler did not know that type.
 	event interface{ data() any }
 	kind  *eventKind // nil: the data is no event of this program
-	boxed atomic.Pointer[any]
 	codec *codec
 	// msg has the attributes that this program does not know, and the data, as
 	// they came from a wire, so that all of it survives; neither if the fact was
@@ -32,22 +31,29 @@ type fact struct {
 
 var _ backend.Local = (*fact)(nil)
 
-// typedFact is a fact with its event.
-type typedFact[T any] struct {
-	fact
-	event Event[T]
-}
-
 // factOf returns a fact of the data, which is of the kind, without an envelope.
 func factOf[T any](c *codec, kind *eventKind, data T) *fact {
-	f := &typedFact[T]{event: Event[T]{Data: data}}
+	f := &struct {
+		fact
+		event typedEvent[T]
+	}{event: typedEvent[T]{Event: Event[T]{Data: data}}}
 	f.fact.event, f.Envelope, f.kind, f.codec = &f.event, &f.event.Envelope, kind, c
 	return &f.fact
 }
 
-// newFact returns a fact of data whose type only the value knows.
+// anyFactOf is factOf for data whose type only the value knows.
+func anyFactOf(c *codec, kind *eventKind, data any) *fact {
+	f := &struct {
+		fact
+		event Event[any]
+	}{event: Event[any]{Data: data}}
+	f.fact.event, f.Envelope, f.kind, f.codec = &f.event, &f.event.Envelope, kind, c
+	return &f.fact
+}
+
+// newFact returns a complete fact.
 func newFact(c *codec, envelope Envelope, data any) *fact {
-	f := factOf(c, c.kindOf(reflect.TypeOf(data)), data)
+	f := anyFactOf(c, c.kindOf(reflect.TypeOf(data)), data)
 	*f.Envelope = envelope
 	f.complete()
 	return f
@@ -61,19 +67,25 @@ func (f *fact) complete() {
 }
 
 // data is the event's struct, by value; Raw if its type is unknown.
-func (f *fact) data() any {
-	if e, ok := f.event.(*Event[any]); ok {
-		return e.Data
-	}
-	if boxed := f.boxed.Load(); boxed != nil {
-		return *boxed
-	}
-	boxed := f.event.data()
-	f.boxed.Store(&boxed)
-	return boxed
-}
+func (f *fact) data() any { return f.event.data() }
 
 func (e *Event[T]) data() any { return e.Data }
+
+// typedEvent is an event whose data becomes an interface's value once, when
+// somebody first needs that.
+type typedEvent[T any] struct {
+	Event[T]
+	boxed atomic.Pointer[any]
+}
+
+func (e *typedEvent[T]) data() any {
+	if boxed := e.boxed.Load(); boxed != nil {
+		return *boxed
+	}
+	boxed := any(e.Data)
+	e.boxed.Store(&boxed)
+	return boxed
+}
 
 // message is what a LocalPublisher takes.
 func (f *fact) message() *message.Message { return &f.msg }

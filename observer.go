@@ -118,8 +118,11 @@ func Handle[T any](fn func(ctx context.Context, e Event[T]) error) Handler {
 		}
 	}
 	h.call = func(ctx context.Context, f *fact) error {
-		if e, ok := f.event.(*Event[T]); ok {
-			return fn(ctx, *e) // copied once
+		switch e := f.event.(type) { // copied once
+		case *typedEvent[T]:
+			return fn(ctx, e.Event)
+		case *Event[T]:
+			return fn(ctx, *e)
 		}
 		data := f.data().(T)
 		return fn(ctx, Event[T]{Envelope: *f.Envelope, Data: data})
