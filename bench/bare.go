@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"sync/atomic"
 	"time"
 
 	"github.com/seed-6c01d079/notify"
@@ -30,7 +29,7 @@ func BareEvents(outstanding int, length Length) (Cost, error) {
 		err = gate.Check()
 	}
 	if err == nil {
-		err = checkCounts(observed(n), SendObservers, raisedEvents*gate.Published())
+		err = checkCounts(observed(n), SendObservers, RaisedEvents*gate.Published())
 	}
 	if err != nil {
 		return Cost{}, fmt.Errorf("bare events: %w", err)
@@ -38,8 +37,8 @@ func BareEvents(outstanding int, length Length) (Cost, error) {
 	return cost, nil
 }
 
-// raisedEvents is how many raise emits.
-const raisedEvents = 6
+// RaisedEvents is how many events a notification of [SendToSettled] raises.
+const RaisedEvents = 6
 
 // raise emits what a notification that is sent at once raises.
 func raise(ctx context.Context, n *notify.Notifier, id string) error {
@@ -70,5 +69,3 @@ func observeAll(n *notify.Notifier, gate *Gate, seen *[SendObservers]tally) {
 		})
 	}
 }
-
-var _ atomic.Int64

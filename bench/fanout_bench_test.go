@@ -36,7 +36,7 @@ func BenchmarkSendToSettled(b *testing.B) {
 		b.Run(fmt.Sprintf("outstanding=%d", outstanding), func(b *testing.B) {
 			run, err := bench.SendToSettled(outstanding, bench.Times(b.N))
 			require.NoError(b, err)
-			report(b, run.Cost)
+			report(b, run)
 		})
 	}
 }

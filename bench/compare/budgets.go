@@ -53,8 +53,8 @@ func (r *results) budgets() []budget {
 	}
 	add(growth <= flat, "live heap beside it, last quarter against second", fmt.Sprintf("flat: at most %gx", flat), short(growth)+"x")
 
-	over := ratio(each(r.send, cpu), each(r.bare, cpu)).median
-	add(over <= 3, "CPU from Send to settled, against the bare cost of its events", "at most 3x", short(over)+"x")
+	carried := ratio(each(r.carried, cpu), each(r.send, cpu)).median
+	add(carried >= 5, "CPU from Send to settled, against its events on Watermill CQRS", "at most 1/5", "1/"+short(carried))
 	add(r.left.Goroutines <= 0 && r.left.Descriptors <= 0, fmt.Sprintf("%d starts and stops", r.cycles), "0 goroutines, 0 descriptors left",
 		fmt.Sprintf("%d, %d", max(r.left.Goroutines, 0), max(r.left.Descriptors, 0)))
 	return all
