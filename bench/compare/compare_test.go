@@ -71,7 +71,7 @@ func TestEveryBudgetCanBeMissed(t *testing.T) {
 			r.set(sides.CQRSName, 1, func(e *bench.Each) { e.Wall = 9 })
 		},
 		"CPU per event against kelindar/event, n=10": func(r *results) {
-			r.set(sides.KelindarName, 10, func(e *bench.Each) { e.CPU = 0.9 })
+			r.set(sides.KelindarName, 10, func(e *bench.Each) { e.CPU = 0.39 })
 		},
 		"CPU per event against kelindar/event, n=100": func(r *results) {
 			r.set(sides.KelindarName, 100, func(e *bench.Each) { e.CPU = 1 })
