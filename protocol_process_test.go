@@ -39,7 +39,8 @@ type process struct {
 	mu      sync.Mutex // guards the following
 	armed   bool
 	moves   []string
-	counted int // those that its fate counts
+	counted int    // those that its fate counts
+	hit     string // the one at which its fate befell it
 }
 
 // acknowledge begins the kind of the moves that acknowledge.
@@ -71,6 +72,9 @@ func (p *process) move(kind string, effect func() error) error {
 		if p.fate.kind == "" || p.fate.kind == kind {
 			p.counted++
 			hit = p.counted == p.fate.at
+		}
+		if hit {
+			p.hit = kind
 		}
 	}
 	p.mu.Unlock()
@@ -295,7 +299,7 @@ func (p *process) LoadAlias(ctx context.Context, alias string) (backend.Record, 
 }
 
 func (p *process) Store(ctx context.Context, r backend.Record) (revision int64, err error) {
-	err = p.move("store", func() error {
+	err = p.move("store "+p.world.changeIn(r), func() error {
 		revision, err = p.world.store(context.WithoutCancel(ctx), r)
 		return err
 	})
@@ -317,7 +321,7 @@ func (p *process) Expire(ctx context.Context, now time.Time, limit int) (int, er
 }
 
 func (p *process) Delete(ctx context.Context, id string, revision int64) error {
-	return p.move("delete", func() error { return p.world.shared.Delete(context.WithoutCancel(ctx), id, revision) })
+	return p.move("delete parked", func() error { return p.world.shared.Delete(context.WithoutCancel(ctx), id, revision) })
 }
 
 // variant is what the backend can do beyond that.
@@ -353,7 +357,7 @@ func (p atomically) PublishLocal(topic string, messages ...*message.Message) err
 }
 
 func (p atomically) Commit(ctx context.Context, r backend.Record, out []backend.Publication) (revision int64, err error) {
-	err = p.move("commit", func() error {
+	err = p.move("commit "+p.world.changeIn(r), func() error {
 		revision, err = p.world.commit(context.WithoutCancel(ctx), r, out)
 		return err
 	})

@@ -60,6 +60,10 @@ var scenarios = []scenario{
 		services: func() []*service { return []*service{plain(EmailChannel, busy), plain(SMSChannel, takes)} },
 	},
 	{
+		name: "canceled in the receipt window", route: First(EmailChannel, SMSChannel), cancel: 5 * time.Second,
+		services: func() []*service { return []*service{withReceipts(EmailChannel, nil, takes), plain(SMSChannel, takes)} },
+	},
+	{
 		name: "canceled before it is sent", route: First(EmailChannel, SMSChannel), keyed: true, canceledFirst: true,
 		services: func() []*service { return []*service{plain(EmailChannel, takes), plain(SMSChannel, takes)} },
 	},

@@ -94,6 +94,7 @@ func (w *world) violated(format string, args ...any) {
 // outcome is what came of a run.
 type outcome struct {
 	moves      []string // of the victim
+	struck     string   // the move at which its fate befell it, if it did
 	violations []string
 	trace      string
 }
@@ -128,7 +129,7 @@ func (s scenario) run(t *testing.T, v variant, f fate, without rule) (out outcom
 		if err := w.shared.Close(); err != nil {
 			t.Fatal(err)
 		}
-		out = outcome{moves: w.victim.moves, violations: w.violations, trace: strings.Join(w.lines, "\n")}
+		out = outcome{moves: w.victim.moves, struck: w.victim.hit, violations: w.violations, trace: strings.Join(w.lines, "\n")}
 	})
 	return out
 }
@@ -383,6 +384,38 @@ func contentOf(m *message.Message) string {
 	}
 	sort.Strings(lines)
 	return strings.Join(lines, " ") + " " + string(m.Payload)
+}
+
+// changeIn tells what a write of a record is about: by the first event that it
+// raises, "mark" if it raises none and puts out no work either.
+func (w *world) changeIn(r backend.Record) string {
+	if strings.HasPrefix(r.ID, parkedPrefix) {
+		return "parked"
+	}
+	next, err := recordOf(r, w.codec)
+	if err != nil {
+		return "unreadable"
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	before := w.versions[r.ID]
+	switch {
+	case before == nil && next.isTombstone():
+		return "tombstone"
+	case before == nil:
+		before = &record{}
+	}
+	change := "mark"
+	for _, e := range next.Outbox {
+		switch {
+		case e.seq <= before.Seq:
+		case e.fact != nil:
+			return strings.TrimSuffix(strings.TrimPrefix(e.fact.Type, ownPrefix), ".v1")
+		default:
+			change = "work"
+		}
+	}
+	return change
 }
 
 func (w *world) store(ctx context.Context, r backend.Record) (int64, error) {
