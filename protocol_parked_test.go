@@ -1,0 +1,28 @@
+package notify
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A report that came before its message was known is applied as soon as it is,
+// also if the answer's write, or its publishing, fails and is tried again.
+func TestAnEarlyReportSurvivesATry(t *testing.T) {
+	t.Parallel()
+	for _, move := range []struct {
+		variant variant
+		kind    string
+		at      int
+	}{
+		{variants[0], "store sent", 1},
+		{variants[0], "publish to " + eventsTopic, 5},
+		{variants[1], "commit sent", 1},
+	} {
+		f := fate{kind: move.kind, at: move.at, after: true, fails: true}
+		out := scenarioNamed("early report").run(t, move.variant, f, 0)
+		requireNone(t, f, out)
+		require.Equal(t, move.kind, out.struck)
+		require.Contains(t, out.trace, "/1.1/delivered", "%+v", f)
+	}
+}
