@@ -76,8 +76,12 @@ func (k *desk) after(d time.Duration) *desk {
 func (k *desk) apply(c *change) {
 	before := k.r
 	next := c.finish()
-	k.found = append(k.found, checkStep(before, next, k.resend, func(a *attemptRecord) bool {
-		return k.now.Before(a.Lease.Until) && k.busy[callName(a.Key, a.Granted)]
+	k.found = append(k.found, checkStep(before, next, circumstances{
+		resends: k.resend,
+		owned: func(a *attemptRecord) bool {
+			return k.now.Before(a.Lease.Until) && k.busy[callName(a.Key, a.Granted)]
+		},
+		can: k.can,
 	})...)
 	for _, e := range next.Outbox {
 		if e.seq <= before.Seq || e.fact == nil {
@@ -89,6 +93,17 @@ func (k *desk) apply(c *change) {
 		k.events[e.fact.ID] = e.fact
 	}
 	k.r = next
+}
+
+func (k *desk) can(provider string) Capabilities {
+	for _, policies := range k.d.policies {
+		for i := range policies {
+			if policies[i].Name == provider {
+				return policies[i].Capabilities
+			}
+		}
+	}
+	return Capabilities{}
 }
 
 // taken takes and drops the work in the outbox.

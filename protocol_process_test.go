@@ -163,8 +163,23 @@ func (p *process) Close() error { return nil }
 
 type processPublisher struct{ *process }
 
+// publicationOf tells what is published: an event's name, or the topic of work.
+func publicationOf(topic string, messages []*message.Message) string {
+	if topic == eventsTopic && len(messages) == 1 {
+		if wire, err := backend.Wire(messages[0]); err == nil {
+			return shortName(wire.Metadata["ce_type"])
+		}
+	}
+	return "to " + topic
+}
+
+// shortName is an event's name without what all of ours have.
+func shortName(eventType string) string {
+	return strings.TrimSuffix(strings.TrimPrefix(eventType, ownPrefix), ".v1")
+}
+
 func (p processPublisher) Publish(topic string, messages ...*message.Message) error {
-	return p.move("publish to "+topic, func() error {
+	return p.move("publish "+publicationOf(topic, messages), func() error {
 		return p.world.publish(topic, messages, func() error { return p.publisher.Publish(topic, messages...) })
 	})
 }
@@ -341,7 +356,7 @@ var variants = []variant{
 type delaying struct{ *process }
 
 func (p delaying) PublishAt(ctx context.Context, at time.Time, topic string, messages ...*message.Message) error {
-	return p.move("publish later to "+topic, func() error {
+	return p.move("publish later "+publicationOf(topic, messages), func() error {
 		return p.world.publish(topic, messages, func() error {
 			return p.world.shared.PublishAt(context.WithoutCancel(ctx), at, topic, messages...)
 		})
@@ -351,7 +366,7 @@ func (p delaying) PublishAt(ctx context.Context, at time.Time, topic string, mes
 type atomically struct{ delaying }
 
 func (p atomically) PublishLocal(topic string, messages ...*message.Message) error {
-	return p.move("publish to "+topic, func() error {
+	return p.move("publish "+publicationOf(topic, messages), func() error {
 		return p.world.publish(topic, messages, func() error { return p.world.shared.PublishLocal(topic, messages...) })
 	})
 }

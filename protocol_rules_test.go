@@ -110,10 +110,12 @@ func TestRuleV5(t *testing.T) {
 }
 
 // Canceled only if every granted call was answered: one that is frozen before
-// it goes out may yet go out.
+// it goes out may yet go out, also after its attempt was given up as unknown.
 func TestRuleV6(t *testing.T) {
 	t.Parallel()
-	requireRuleOf(t, ruleV6, "6", scenarioNamed("canceled in a call"), fate{kind: "call email", freeze: 10 * time.Minute})
+	for _, name := range []string{"canceled in a call", "canceled after doubt"} {
+		requireRuleOf(t, ruleV6, "6", scenarioNamed(name), fate{kind: "call email", freeze: 10 * time.Minute})
+	}
 }
 
 // Acknowledge only a done step: work that finds a live lease comes back by

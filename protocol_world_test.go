@@ -67,11 +67,14 @@ type world struct {
 	mu         sync.Mutex // guards the following
 	versions   map[string]*record
 	raised     map[string]string   // the events that records say were raised, encoded, by ID
+	facts      map[string]string   // their IDs, by the rest of them
 	published  map[string]string   // the events that reached their topic
 	order      map[string][]string // their IDs, by notification, each at its first time
 	seen       map[*process][]Event[any]
 	accepted   []string             // IDs that Send returned
 	answers    map[string]time.Time // when Cancel first answered canceled
+	canceled   map[string]bool      // the IDs that Cancel did not find too late
+	reported   []Report             // those that Report took, with their attempts' keys
 	violations []string
 
 	traceMu sync.Mutex
@@ -138,8 +141,9 @@ func newWorld(s scenario, v variant, f fate) *world {
 	w := &world{
 		scenario: s, offered: s.services(), variant: v, shared: memory.New(), codec: newCodec("test"),
 		n: map[*process]*Notifier{}, over: make(chan struct{}), began: time.Now(),
-		versions: map[string]*record{}, raised: map[string]string{}, published: map[string]string{},
+		versions: map[string]*record{}, raised: map[string]string{}, facts: map[string]string{}, published: map[string]string{},
 		order: map[string][]string{}, seen: map[*process][]Event[any]{}, answers: map[string]time.Time{},
+		canceled: map[string]bool{},
 	}
 	w.services = &services{world: w, answered: map[string]bool{}}
 	w.victim = w.process("victim")
@@ -269,6 +273,17 @@ func (w *world) play(f fate) {
 		w.reportAfterwards()
 		time.Sleep(2 * time.Minute)
 	}
+	if w.leftParked() {
+		time.Sleep(parkedRecheck)
+	}
+}
+
+// leftParked tells whether a report waits for the sweep, because the victim was
+// struck before it had applied it.
+func (w *world) leftParked() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return !w.victim.fate.fails && slices.ContainsFunc(w.reported, w.isParkedLate)
 }
 
 func (w *world) cancel(n *Notifier) error {
@@ -281,17 +296,22 @@ func (w *world) cancel(n *Notifier) error {
 func (w *world) cancelID(n *Notifier, id string) error {
 	answer, err := n.Cancel(context.Background(), id)
 	w.trace("Cancel answered %q, %v", answer, err)
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if errors.Is(err, ErrTooLate) {
+		if r := w.versions[id]; r == nil || !r.settled() {
+			w.violated("19: a cancel of %s came too late, and it has not settled", id)
+		}
 		return nil
 	}
-	if answer == CancelDone {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		if w.answers[id].IsZero() {
-			w.answers[id] = time.Now()
-		}
+	if err != nil {
+		return err
 	}
-	return err
+	w.canceled[id] = true
+	if answer == CancelDone && w.answers[id].IsZero() {
+		w.answers[id] = time.Now()
+	}
+	return nil
 }
 
 // await waits until what was accepted has settled.
@@ -321,7 +341,17 @@ func (w *world) reportLater(service *service, key string, l laterReport) {
 	if l.byKey {
 		rep.Key, rep.Provider, rep.MessageID = key, "", ""
 	}
-	w.asHost(fmt.Sprintf("report %T", l.event), func(n *Notifier) error { return n.Report(context.Background(), rep) })
+	w.asHost(fmt.Sprintf("report %T", l.event), func(n *Notifier) error {
+		if err := n.Report(context.Background(), rep); err != nil {
+			return err
+		}
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		taken := rep
+		taken.Key = key
+		w.reported = append(w.reported, taken)
+		return nil
+	})
 }
 
 // reportAfterwards reports on everything that had its effect, long after.
@@ -410,7 +440,7 @@ func (w *world) changeIn(r backend.Record) string {
 		switch {
 		case e.seq <= before.Seq:
 		case e.fact != nil:
-			return strings.TrimSuffix(strings.TrimPrefix(e.fact.Type, ownPrefix), ".v1")
+			return shortName(e.fact.Type)
 		default:
 			change = "work"
 		}
