@@ -47,6 +47,11 @@ func doubted(k *desk) {
 	k.after(10 * time.Second)
 }
 
+func resendingAndReporting(p *providerPolicy) {
+	p.ResendInDoubt = true
+	reporting(p)
+}
+
 func deliverFirst(_ *testing.T, k *desk) any {
 	next, _ := k.deliver(1, 1)
 	return next
@@ -155,6 +160,30 @@ var decisions = []decision{
 		do:     deliverFirst, want: moveDone,
 		raised: []string{"1/expired", "2/failed_over"}, work: []work{{Leg: 2, Ordinal: 1}},
 		legs: "[email ended expired][sms open ]",
+	},
+	{
+		name: "6: what was in doubt, and is reported to have arrived, is not sent again",
+		set:  func(p *providerPolicy) { p.ResendInDoubt = true },
+		before: func(k *desk) {
+			intended(k)
+			k.answer(1, 1, 1, failure(VerdictUncertain))
+			k.report(1, 1, Delivered{})
+			k.taken()
+		},
+		do: func(_ *testing.T, k *desk) any { next, _ := k.deliver(1, 2); return next }, want: moveDone,
+		raised: []string{"settled"},
+		legs:   "[email ended  mail granted 1 answered 0 refused 0 delivered over][sms  ]",
+	},
+	{
+		name: "6: what was in doubt, and is answered yes late, waits for its report", set: resendingAndReporting,
+		before: func(k *desk) {
+			expired(k)
+			k.deliver(1, 1)
+			k.answer(1, 1, 1, nil)
+			k.taken()
+		},
+		do: func(_ *testing.T, k *desk) any { next, _ := k.deliver(1, 2); return next }, want: moveDone,
+		legs: "[email receipt  mail granted 1 answered 1 refused 0 sent over][sms  ]",
 	},
 	{
 		name:   "7: a live lease, though its own",
