@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -10,9 +11,11 @@ import (
 // The decisions one by one, under the numbers of the protocol's moves.
 
 // decision is one decision on a record that is in a certain state. The route is
-// First(email, sms), and the time after an intent's write one second.
+// First(email, sms) unless another is set, and the time after an intent's write
+// one second.
 type decision struct {
-	name string
+	name  string
+	route Route
 	set  func(*providerPolicy) // of the e-mail provider
 	// before makes the state, and do the decision; do returns what it answers.
 	before func(k *desk)
@@ -477,10 +480,14 @@ var decisions = []decision{
 
 func TestDecisions(t *testing.T) {
 	t.Parallel()
-	for _, d := range decisions {
+	for _, d := range slices.Concat(decisions, routeDecisions, deliverDecisions, factDecisions) {
 		t.Run(d.name, func(t *testing.T) {
 			t.Parallel()
-			k := newDesk(First(EmailChannel, SMSChannel), 0, d.set)
+			route := d.route
+			if route.IsZero() {
+				route = First(EmailChannel, SMSChannel)
+			}
+			k := newDesk(route, 0, d.set)
 			if d.before != nil {
 				d.before(k)
 			}

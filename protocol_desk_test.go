@@ -199,3 +199,10 @@ func (k *desk) sound(t *testing.T) {
 	t.Helper()
 	require.Empty(t, k.found)
 }
+
+// routeOnce makes one decision of the route step, which holds it.
+func (k *desk) routeOnce() {
+	c, _ := k.d.route(k.r, k.now)
+	k.apply(c)
+	k.taken()
+}
