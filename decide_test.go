@@ -16,7 +16,7 @@ import (
 type decision struct {
 	name  string
 	route Route
-	set  func(*providerPolicy) // of the e-mail provider
+	set   func(*providerPolicy) // of the e-mail provider
 	// before makes the state, and do the decision; do returns what it answers.
 	before func(k *desk)
 	do     func(t *testing.T, k *desk) any

@@ -279,11 +279,11 @@ func (w *world) play(f fate) {
 }
 
 // leftParked tells whether a report waits for the sweep, because the victim was
-// struck before it had applied it.
+// struck when it was about to apply it.
 func (w *world) leftParked() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return !w.victim.fate.fails && slices.ContainsFunc(w.reported, w.isParkedLate)
+	return slices.ContainsFunc(w.reported, w.isParkedLate)
 }
 
 func (w *world) cancel(n *Notifier) error {
