@@ -76,8 +76,12 @@ func (k *desk) after(d time.Duration) *desk {
 func (k *desk) apply(c *change) {
 	before := k.r
 	next := c.finish()
-	k.found = append(k.found, checkStep(before, next, k.resend, func(a *attemptRecord) bool {
-		return k.now.Before(a.Lease.Until) && k.busy[callName(a.Key, a.Granted)]
+	k.found = append(k.found, checkStep(before, next, circumstances{
+		resends: k.resend,
+		owned: func(a *attemptRecord) bool {
+			return k.now.Before(a.Lease.Until) && k.busy[callName(a.Key, a.Granted)]
+		},
+		can: k.can,
 	})...)
 	for _, e := range next.Outbox {
 		if e.seq <= before.Seq || e.event == nil {
@@ -89,6 +93,17 @@ func (k *desk) apply(c *change) {
 		k.events[e.event.id] = e.event
 	}
 	k.r = next
+}
+
+func (k *desk) can(provider string) Capabilities {
+	for _, policies := range k.d.policies {
+		for i := range policies {
+			if policies[i].Name == provider {
+				return policies[i].Capabilities
+			}
+		}
+	}
+	return Capabilities{}
 }
 
 // taken takes and drops the work in the outbox.
@@ -183,4 +198,11 @@ func (k *desk) raised(after int64) (suffixes []string) {
 func (k *desk) sound(t *testing.T) {
 	t.Helper()
 	require.Empty(t, k.found)
+}
+
+// routeOnce makes one decision of the route step, which holds it.
+func (k *desk) routeOnce() {
+	c, _ := k.d.route(k.r, k.now)
+	k.apply(c)
+	k.taken()
 }
