@@ -19,7 +19,8 @@ type Config struct {
 	// Default 10,000.
 	MaxParked int
 	// MaxDelayed is how many messages may wait for their time; PublishAt and
-	// Commit refuse more with backend.ErrOverloaded. Default 1,048,576.
+	// Commit refuse more with backend.ErrOverloaded; a Notifier then has its
+	// records bring them in time. Default 1,048,576.
 	MaxDelayed int
 	// MaxRecords is how many records are kept. Beyond it those go first that
 	// have expired, then those that wait for nothing (of settled
