@@ -41,7 +41,8 @@ type Observer struct {
 	From backend.Start
 	// FormerName is the name under which the backend may know the observer,
 	// from before it was renamed: it goes on where that one was. An observer of
-	// that name that is registered here is stopped, and replaced.
+	// that name that is registered here is stopped, and replaced. Dead letters
+	// under it are this one's, unless another observer takes the name.
 	FormerName string
 	// Emits declares what the handlers raise by [Emit]: a value of each type.
 	// If it is not nil, raising anything else is an error.
