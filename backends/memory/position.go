@@ -175,6 +175,7 @@ func (g *group) forget() {
 	defer g.mu.Unlock()
 	g.gone = true
 	g.lanes.drop()
+	g.spill.stop()
 	g.seg, g.open = nil, nil
 	for _, c := range g.catching {
 		close(c.done)

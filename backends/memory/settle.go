@@ -26,6 +26,10 @@ func (g *group) settle(w *worker, done int, failed bool, pause time.Duration) {
 		g.caught(w.seq(i), 1)
 	}
 	g.out -= int64(done)
+	if w.does == overflow {
+		g.spilled(w, done, pause)
+		return
+	}
 	if g.open != w {
 		g.settleLanes(w, done, failed, pause)
 		return
