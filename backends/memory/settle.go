@@ -74,6 +74,9 @@ func (g *group) rewind(w *worker, i int) {
 // the keys that it is through with. mu is held.
 func (g *group) reclaim(w *worker) (claimed int) {
 	claimed = w.batch.Reclaim()
+	if g.gone {
+		return claimed // to nobody
+	}
 	through := max(claimed-1, 0)
 	if g.open == w {
 		g.open = nil
