@@ -14,7 +14,8 @@ type spill struct {
 	// waits says that one is under way, or was refused and is tried again
 	// after a pause: meanwhile nothing is taken from the log.
 	waits   bool
-	refused int         // in a row
+	seq     int64       // the latest
+	refused int         // how often it was
 	timer   *time.Timer // ends a pause
 }
 
@@ -48,6 +49,9 @@ func (g *group) spillOne(w *worker) {
 	g.low.Store(g.pos)
 	w.run(g.seg, g.pos, g.seg.messages[at:at+1:at+1])
 	w.does = overflow
+	if g.spill.seq != g.pos {
+		g.spill.seq, g.spill.refused = g.pos, 0
+	}
 	w.batch.Attempt = g.spill.refused + 1
 	g.pos++
 	g.out++
@@ -61,7 +65,7 @@ func (g *group) spilled(w *worker, done int, pause time.Duration) {
 	g.rewind(w, done)
 	s := &g.spill
 	if done > 0 {
-		s.waits, s.refused = false, 0
+		s.waits = false
 		return
 	}
 	s.refused++

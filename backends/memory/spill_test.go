@@ -2,6 +2,7 @@ package memory_test
 
 import (
 	"errors"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -181,4 +182,33 @@ func TestOverflowWhenAllQueuesAreFull(t *testing.T) {
 		require.Len(t, over.got, 14)
 		leave()
 	}, func(c *memory.Config) { c.MaxParkedPerKey, c.MaxParked = 3, 6 })
+}
+
+// Backoff counts the refusals of one message, not of all.
+func TestRefusalsCountByMessage(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, b *memory.Backend) {
+		over := &overflowed{refuse: 1 << 30}
+		var attempts []int
+		leave := consume(t, b, backend.Consumption{
+			Topic: "t", Group: "g", Overflow: over.take(time.Now()),
+			Backoff: func(n int, err error) time.Duration {
+				if errors.Is(err, errRefused) {
+					attempts = append(attempts, n)
+				}
+				return time.Second
+			},
+			Handle: each(func(_ *event, attempt int) error {
+				if attempt < 3 {
+					return errFailed
+				}
+				return nil
+			}),
+		})
+		publish(t, b, "t", "k", 0, 6)
+		require.NoError(t, b.CatchUp(t.Context(), "t", "g"))
+		leave()
+		require.GreaterOrEqual(t, len(attempts), 6)
+		require.LessOrEqual(t, slices.Max(attempts), 3)
+	}, aFewPerKey)
 }
