@@ -98,3 +98,23 @@ func TestRenamingAnObserverThatRetries(t *testing.T) {
 		require.Equal(t, []string{"11m0s", "21m0s"}, got.list())
 	})
 }
+
+// In memory, Close waits for what a renamed observer has to catch up with, also
+// while that waits for its former self.
+func TestClosingWhileAnObserverIsRenamed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		runBus(t, notify.Config{}, func(b *busTest) {
+			notify.On(b.Notifier, "old", func(context.Context, notify.Event[paid]) error { time.Sleep(time.Second); return nil })
+			b.run()
+			for range 5 {
+				b.pay("1", "n1")
+			}
+			synctest.Wait()
+			var got seen[paid]
+			notify.On(b.Notifier, "new", got.handle, formerly("old"))
+			require.NoError(t, b.Close(b.ctx))
+			require.Len(t, got.list(), 4)
+		}, func(c *notify.Config) { c.DrainTimeout = time.Minute })
+	})
+}
