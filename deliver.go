@@ -196,9 +196,15 @@ func (p *pipeline) askAbout(ctx context.Context, s stored, w *work) error {
 	return err
 }
 
-// postpone puts work back because its provider is not ready.
+// postpone puts work back because its provider is not ready. A longer wait is
+// stored, or the sweep would take the work for overdue.
 func (p *pipeline) postpone(ctx context.Context, s stored, w *work, until time.Time) error {
-	if p.ledger.delayed != nil {
+	leg := s.leg(w.Leg)
+	until = earlier(until, s.Deadline)
+	if leg.attempt(w.Ordinal) == nil {
+		until = earlier(until, leg.StartedAt.Add(p.decider.budgets.Channel))
+	}
+	if p.ledger.delayed != nil && time.Until(until) < sweepGrace {
 		return p.ledger.putBack(ctx, *w, until)
 	}
 	c := p.decider.change(s.record, time.Now())
