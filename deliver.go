@@ -202,7 +202,7 @@ func (p *pipeline) postpone(ctx context.Context, s stored, w *work, until time.T
 	leg := s.leg(w.Leg)
 	until = earlier(until, s.Deadline)
 	if leg.attempt(w.Ordinal) == nil {
-		until = earlier(until, leg.StartedAt.Add(p.decider.budgets.Channel))
+		until = earlier(until, leg.budgetEnd(p.decider.budgets.Channel))
 	}
 	if p.ledger.delayed != nil && time.Until(until) < sweepGrace {
 		return p.ledger.putBack(ctx, *w, until)
