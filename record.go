@@ -119,6 +119,8 @@ type attemptRecord struct {
 	Granted  int   `json:"granted"`
 	Answered []int `json:"answered,omitempty"`
 	Refused  []int `json:"refused,omitempty"`
+	// Canceled says that it was unanswered when the notification was canceled.
+	Canceled bool `json:"canceled,omitempty"`
 	// Lost says that an answer got lost.
 	Lost      bool      `json:"lost,omitempty"`
 	Lease     lease     `json:"lease,omitzero"`
