@@ -109,7 +109,7 @@ func (c *change) begin(number int, p providerPolicy, message *rendered) (ordinal
 		})
 	}
 	leg.Attempts = append(leg.Attempts, attemptRecord{
-		Provider: p.Name, Key: attemptKey(c.ID, number, ordinal), FirstCall: c.now, Held: leg.Held,
+		Provider: p.Name, Key: c.attemptKey(number, ordinal), FirstCall: c.now, Held: leg.Held,
 	})
 	if from, reason, ok := c.turnOver(number, p, previous); ok {
 		c.raise(attemptID(number, ordinal, "failed_over"), c.now, FailedOver{

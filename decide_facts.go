@@ -50,7 +50,7 @@ func (r *record) knows(rep reported) bool {
 		return r.Evidence.has(rep.leg, rep.ordinal, evidence.Kind)
 	}
 	for i := range r.Outbox {
-		if f := r.Outbox[i].fact; f != nil && f.ID == r.ID+"/"+rep.suffix {
+		if f := r.Outbox[i].fact; f != nil && f.ID == r.eventID(rep.suffix) {
 			return true
 		}
 	}

@@ -101,7 +101,7 @@ func (m *model) checkFirst(t *rapid.T, p *plan) {
 // lasts tells whether a leg had an effect that did not come back.
 func (m *model) lasts(leg int) bool {
 	for ordinal := range m.r.leg(leg).Attempts {
-		if m.effects[attemptKey(m.r.ID, leg, ordinal+1)] == 0 {
+		if m.effects[m.r.attemptKey(leg, ordinal+1)] == 0 {
 			continue
 		}
 		// A provider may contradict itself, but it was a reason to go on.

@@ -18,6 +18,9 @@ type record struct {
 	ID      string `json:"id"`
 	// Fingerprint is of the request, if it came with an idempotency key.
 	Fingerprint string `json:"fingerprint,omitempty"`
+	// Incarnation tells apart the records that one idempotency key may have, one
+	// after the retention of the other: the IDs of events and attempts hold it.
+	Incarnation string `json:"incarnation,omitempty"`
 	// Request and Recipient are dropped when the record settles: what was to
 	// be sent, and to whom as the directory resolved it.
 	Request   *Notification `json:"request,omitempty"`

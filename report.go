@@ -91,7 +91,7 @@ func (n *Notifier) reportOnce(ctx context.Context, id string, leg, ordinal int, 
 	if err != nil {
 		return err
 	}
-	if l := s.leg(leg); l == nil || l.attempt(ordinal) == nil {
+	if l := s.leg(leg); l == nil || l.attempt(ordinal) == nil || l.attempt(ordinal).Key != rep.Key {
 		return fmt.Errorf("notify: report: the attempt: %w", ErrNotFound)
 	}
 	return n.apply(ctx, s, leg, ordinal, rep)
