@@ -1,13 +1,18 @@
 package notify
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"strings"
 	"time"
 )
 
 // reported is a provider's later word about an attempt.
 type reported struct {
 	leg, ordinal int
-	// suffix is the end of the event's ID, data the event.
+	// suffix is the end of the event's ID, for engagement without the digest of
+	// its content; data is the event.
 	suffix string
 	at     time.Time
 	data   any
@@ -23,7 +28,7 @@ func (d *decider) report(r *record, rep reported, now time.Time) *change {
 		return nil
 	}
 	c := d.change(r, now)
-	c.raise(rep.suffix, rep.at, rep.data)
+	c.raise(rep.fullSuffix(now), rep.at, rep.data)
 	leg := c.leg(rep.leg)
 	if rep.hard {
 		c.raise(rep.suffix+".address_invalid", now, AddressInvalid{
@@ -49,12 +54,25 @@ func (r *record) knows(rep reported) bool {
 	if evidence, ok := evidenceOf(&Envelope{}, rep.data); ok {
 		return r.Evidence.has(rep.leg, rep.ordinal, evidence.Kind)
 	}
+	id := r.eventID(rep.suffix) + "."
 	for i := range r.Outbox {
-		if f := r.Outbox[i].fact; f != nil && f.ID == r.eventID(rep.suffix) {
+		if f := r.Outbox[i].fact; f != nil && strings.HasPrefix(f.ID, id) {
 			return true
 		}
 	}
 	return false
+}
+
+// fullSuffix is the end of the event's ID. Engagement that comes again after
+// the record's history was trimmed is not known any more, and may come with
+// another time: so its ID follows from its content.
+func (rep *reported) fullSuffix(seen time.Time) string {
+	if _, ok := evidenceOf(&Envelope{}, rep.data); ok {
+		return rep.suffix
+	}
+	content, _ := json.Marshal([]any{rep.at.UTC(), seen.UTC(), rep.data}) // an event of ours always has a form
+	sum := sha256.Sum256(content)
+	return rep.suffix + "." + base64.RawURLEncoding.EncodeToString(sum[:9])
 }
 
 // endsBy tells whether a report about the ordinal may end the leg.

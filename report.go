@@ -27,6 +27,8 @@ type Report struct {
 	Event any
 	// EventID is the provider's own name for what happened, by which a report
 	// that comes twice is known. Without it, engagement is told apart by At.
+	// Engagement is known while it is among the last 256 events of its
+	// notification: after that a repeated report is another event.
 	EventID string
 	// At is when it happened; zero is now.
 	At time.Time
