@@ -213,7 +213,7 @@ func (s *sender) ask(ctx context.Context, key string) (receipt *Receipt, err err
 // close closes the provider, if it can be.
 func (s *sender) close() error {
 	if closer, ok := s.provider.(io.Closer); ok {
-		if err := closer.Close(); err != nil {
+		if err := safely(closer.Close); err != nil {
 			return fmt.Errorf("notify: close the provider %s: %w", s.policy.Name, err)
 		}
 	}
