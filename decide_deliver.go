@@ -342,9 +342,7 @@ func (c *change) again(number, ordinal int, p providerPolicy, ans answer) {
 func (c *change) delay(number int, why Delayed) {
 	leg := c.leg(number)
 	leg.Delays++
-	if why.Until.After(c.Deadline) {
-		why.Until = c.Deadline
-	}
+	why.Until = earlier(why.Until, c.Deadline).UTC()
 	why.Leg = c.ref(number, 0).Leg
 	leg.Held += why.Until.Sub(c.now)
 	c.raise(legID(number, "delayed."+itoa(leg.Delays)), c.now, why)
