@@ -22,7 +22,8 @@ type Records = backend.Records
 // kept in memory.
 type Config struct {
 	// Backend carries work and events; default a new memory.New(). The Notifier
-	// closes it, unless KeepBackend is set: several Notifiers may share one.
+	// closes it, unless KeepBackend is set: several Notifiers may share one if
+	// all of them set it. Without it a Notifier takes itself for the only one.
 	Backend     Backend
 	KeepBackend bool
 	// Records keeps the records if the backend does not.
