@@ -3,6 +3,7 @@ package notify_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"sync/atomic"
@@ -130,6 +131,20 @@ func TestALateRegistrationIsReportedByReady(t *testing.T) {
 		require.ErrorContains(t, err, "Use(late): must be registered before Run")
 		require.ErrorContains(t, err, `Guard("late"): must be registered before Run`)
 		b.Settle(b.Send(toAnna(notify.EmailChannel)))
+	})
+}
+
+func TestManyLateRegistrationsAreCounted(t *testing.T) {
+	inEveryForm(t, func(t *testing.T, b *notifytest.Bench) {
+		b.Start()
+		for i := range 1000 {
+			b.Notifier.Guard(fmt.Sprint("late ", i), always(notify.Allow()))
+		}
+		err := b.Notifier.Ready(t.Context())
+		require.Len(t, notify.FieldErrors(err), 100)
+		require.ErrorContains(t, err, `Guard("late 99"): must be registered before Run`)
+		require.NotContains(t, err.Error(), "late 100")
+		require.ErrorContains(t, err, "900 more registrations were refused")
 	})
 }
 
