@@ -8,7 +8,8 @@ import (
 
 // choice is the provider that gets the next call of a leg. Without a sender,
 // until says when to choose again, open that only circuit breakers are in the
-// way, and reason that the leg is over.
+// way, and reason that the leg is over. A service that asked for a pause is not
+// down: the channel's next provider takes over, but never the plan's next leg.
 type choice struct {
 	sender *sender
 	done   func(error) // how the call's outcome reaches the circuit breaker
@@ -17,8 +18,8 @@ type choice struct {
 	reason EndReason
 }
 
-// choose takes the first provider of the channel whose turn is not over and
-// whose circuit breaker is closed.
+// choose takes the first provider of the channel whose turn is not over, whose
+// circuit breaker is closed and which asked for no pause.
 func (p *pipeline) choose(leg *legRecord, key string, now time.Time) choice {
 	var none choice
 	none.reason = EndExhausted
@@ -26,15 +27,19 @@ func (p *pipeline) choose(leg *legRecord, key string, now time.Time) choice {
 		if reason := leg.Out[s.policy.Name]; reason != "" {
 			continue
 		}
-		done, until, open := s.turn(key, now)
-		if done != nil {
+		done, until, why := s.turn(key, now)
+		switch {
+		case done != nil:
 			return choice{sender: s, done: done}
+		case why == rateLimited:
+			return choice{until: until}
+		case none.reason != "":
+			none = choice{until: until, open: why == breakerOpen}
+			continue
 		}
-		if !open {
-			return choice{until: until} // its rate limit: it takes the call later
-		}
-		if none.reason != "" || until.Before(none.until) {
-			none = choice{until: until, open: true}
+		none.open = none.open && why == breakerOpen
+		if until.Before(none.until) {
+			none.until = until
 		}
 	}
 	return none

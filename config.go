@@ -22,7 +22,8 @@ type Records = backend.Records
 // kept in memory.
 type Config struct {
 	// Backend carries work and events; default a new memory.New(). The Notifier
-	// closes it, unless KeepBackend is set: several Notifiers may share one.
+	// closes it, unless KeepBackend is set: several Notifiers may share one if
+	// all of them set it. Without it a Notifier takes itself for the only one.
 	Backend     Backend
 	KeepBackend bool
 	// Records keeps the records if the backend does not.
@@ -75,7 +76,9 @@ type Budgets struct {
 	// ExpiresAt expires; default 24 h.
 	Message time.Duration
 	// Channel is how long after its start a leg begins new attempts; default
-	// 6 h. See [ProviderConfig] for the budgets of a provider and an attempt.
+	// 6 h. What a guard delays the leg does not count, neither here nor for a
+	// provider. See [ProviderConfig] for the budgets of a provider and an
+	// attempt.
 	Channel time.Duration
 	// Retention is how long a record is kept after its notification settled:
 	// for Status, for later reports, and as long as an idempotency key is

@@ -107,14 +107,14 @@ func (c *change) correct() {
 		if c.d.keeps(ruleV11) {
 			suffix += "." + c.cause
 		}
-		c.append(suffix, c.now, Corrected{From: c.before, To: after, Cause: c.ID + "/" + c.cause})
+		c.append(suffix, c.now, Corrected{From: c.before, To: after, Cause: c.eventID(c.cause)})
 	}
 	c.before, c.cause = after, ""
 }
 
 func (c *change) append(suffix string, at time.Time, data any) *decided {
 	e := &decided{
-		id: c.ID + "/" + suffix, kind: c.d.codec.kindOf(reflect.TypeOf(data)),
+		id: c.eventID(suffix), kind: c.d.codec.kindOf(reflect.TypeOf(data)),
 		at: at.Round(0).UTC(), seen: c.now.Round(0).UTC(), data: data, source: c.d.source,
 	}
 	c.Seq++
@@ -159,14 +159,28 @@ func attemptID(leg, ordinal int, kind string) string {
 	return strconv.Itoa(leg) + "." + strconv.Itoa(ordinal) + "/" + kind
 }
 
-// attemptKey names an attempt to its provider; parseAttemptKey reads it back.
-func attemptKey(id string, leg, ordinal int) string {
+// eventID is the ID of an event of this record.
+func (r *record) eventID(suffix string) string {
+	if r.Incarnation != "" {
+		return r.ID + "/" + r.Incarnation + "/" + suffix
+	}
+	return r.ID + "/" + suffix
+}
+
+// attemptKey names an attempt to its provider; parseAttemptKey reads it back,
+// up to the incarnation.
+func (r *record) attemptKey(leg, ordinal int) string {
+	id := r.ID
+	if r.Incarnation != "" {
+		id += "." + r.Incarnation
+	}
 	return id + "." + strconv.Itoa(leg) + "." + strconv.Itoa(ordinal)
 }
 
 func parseAttemptKey(key string) (id string, leg, ordinal int, ok bool) {
 	rest, last, ok1 := cutLast(key)
 	id, middle, ok2 := cutLast(rest)
+	id, _, _ = strings.Cut(id, ".")
 	leg, err1 := strconv.Atoi(middle)
 	ordinal, err2 := strconv.Atoi(last)
 	return id, leg, ordinal, ok1 && ok2 && err1 == nil && err2 == nil && id != ""

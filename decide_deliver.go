@@ -36,7 +36,7 @@ func (d *decider) deliver(r *record, number, ordinal int, now time.Time) (*chang
 		c := d.change(r, now)
 		c.endLeg(number, EndExpired)
 		return c, moveDone, time.Time{}
-	case now.Sub(leg.StartedAt) >= d.budgets.Channel:
+	case !now.Before(leg.budgetEnd(d.budgets.Channel)):
 		c := d.change(r, now)
 		c.endLeg(number, EndBudget)
 		return c, moveDone, time.Time{}
@@ -127,7 +127,7 @@ func (c *change) begin(number int, p providerPolicy, message *rendered) (ordinal
 		})
 	}
 	leg.Attempts = append(leg.Attempts, attemptRecord{
-		Provider: p.Name, Key: attemptKey(c.ID, number, ordinal), FirstCall: c.now,
+		Provider: p.Name, Key: c.attemptKey(number, ordinal), FirstCall: c.now, Held: leg.Held,
 	})
 	if from, reason, ok := c.turnOver(number, p, previous); ok {
 		c.raise(attemptID(number, ordinal, "failed_over"), c.now, FailedOver{
@@ -307,7 +307,7 @@ func (c *change) retry(number, ordinal int, p providerPolicy, ans answer) {
 	switch {
 	case calls >= p.Attempts:
 		c.turn(number, p.Name, EndExhausted)
-	case next.Sub(first) > p.Budget, next.Sub(leg.StartedAt) >= c.d.budgets.Channel, !next.Before(c.Deadline):
+	case next.Sub(first) > p.Budget, !next.Before(leg.budgetEnd(c.d.budgets.Channel)), !next.Before(c.Deadline):
 		c.turn(number, p.Name, EndBudget)
 	default:
 		c.retrying(number, ordinal, ans, next, false)
@@ -360,10 +360,9 @@ func (c *change) again(number, ordinal int, p providerPolicy, ans answer) {
 func (c *change) delay(number int, why Delayed) {
 	leg := c.leg(number)
 	leg.Delays++
-	if why.Until.After(c.Deadline) {
-		why.Until = c.Deadline
-	}
+	why.Until = earlier(why.Until, c.Deadline).UTC()
 	why.Leg = c.ref(number, 0).Leg
+	leg.Held += why.Until.Sub(c.now)
 	c.raise(legID(number, "delayed."+itoa(leg.Delays)), c.now, why)
 	c.pushLeg(number, why.Until)
 }

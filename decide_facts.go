@@ -1,13 +1,18 @@
 package notify
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"strings"
 	"time"
 )
 
 // reported is a provider's later word about an attempt.
 type reported struct {
 	leg, ordinal int
-	// suffix is the end of the event's ID, data the event.
+	// suffix is the end of the event's ID, for engagement without the digest of
+	// its content; data is the event.
 	suffix string
 	at     time.Time
 	data   any
@@ -23,7 +28,7 @@ func (d *decider) report(r *record, rep reported, now time.Time) *change {
 		return nil
 	}
 	c := d.change(r, now)
-	c.raise(rep.suffix, rep.at, rep.data)
+	c.raise(rep.fullSuffix(now), rep.at, rep.data)
 	leg := c.leg(rep.leg)
 	if rep.hard {
 		c.raise(rep.suffix+".address_invalid", now, AddressInvalid{
@@ -49,12 +54,25 @@ func (r *record) knows(rep reported) bool {
 	if evidence, ok := evidenceOf(&Envelope{}, rep.data); ok {
 		return r.Evidence.has(rep.leg, rep.ordinal, evidence.Kind)
 	}
+	id := r.eventID(rep.suffix) + "."
 	for i := range r.Outbox {
-		if e := r.Outbox[i].event; e != nil && e.id == r.ID+"/"+rep.suffix {
+		if e := r.Outbox[i].event; e != nil && strings.HasPrefix(e.id, id) {
 			return true
 		}
 	}
 	return false
+}
+
+// fullSuffix is the end of the event's ID. Engagement that comes again after
+// the record's history was trimmed is not known any more, and may come with
+// another time: so its ID follows from its content.
+func (rep *reported) fullSuffix(seen time.Time) string {
+	if _, ok := evidenceOf(&Envelope{}, rep.data); ok {
+		return rep.suffix
+	}
+	content, _ := json.Marshal([]any{rep.at.UTC(), seen.UTC(), rep.data}) // an event of ours always has a form
+	sum := sha256.Sum256(content)
+	return rep.suffix + "." + base64.RawURLEncoding.EncodeToString(sum[:9])
 }
 
 // endsBy tells whether a report about the ordinal may end the leg.
@@ -73,14 +91,18 @@ func (c *change) endsBy(leg *legRecord, ordinal int) bool {
 }
 
 // cancel marks the record (19). It returns the change, nil if it was canceled
-// before, and whether the answer is canceled rather than pending.
+// before, and whether the answer is canceled rather than pending. Who asks again
+// after it has settled hears the same, if canceling was what ended it.
 func (d *decider) cancel(r *record, now time.Time) (c *change, canceled bool, err error) {
 	if r.settled() {
-		return nil, false, ErrTooLate
+		if !r.Canceled || r.inDoubt() || r.overtook() {
+			return nil, false, ErrTooLate
+		}
+		return nil, true, nil
 	}
 	canceled = !d.keeps(ruleV6) || !r.inDoubt()
 	if r.Canceled {
-		return nil, canceled, nil
+		return nil, canceled && !r.overtook(), nil
 	}
 	c = d.change(r, now)
 	c.announce()
@@ -91,6 +113,9 @@ func (d *decider) cancel(r *record, now time.Time) (c *change, canceled bool, er
 	c.raise("canceled", now, Canceled{InDoubt: r.inDoubt()})
 	for i := range c.Legs {
 		leg := &c.Legs[i]
+		for j := range leg.Attempts {
+			leg.Attempts[j].Canceled = leg.Attempts[j].unanswered()
+		}
 		switch {
 		case leg.State == legReceipt:
 			c.endLeg(i+1, "")
@@ -100,6 +125,19 @@ func (d *decider) cancel(r *record, now time.Time) (c *change, canceled bool, er
 	}
 	c.advance(0)
 	return c, canceled, nil
+}
+
+// overtook tells whether a call that was unanswered when the notification was
+// canceled had its effect.
+func (r *record) overtook() bool {
+	for i := range r.Legs {
+		for j := range r.Legs[i].Attempts {
+			if r.Legs[i].Attempts[j].Canceled && r.hadEffect(i+1, j+1) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // inDoubt tells whether a granted epoch has not been answered.

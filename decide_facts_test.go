@@ -69,7 +69,7 @@ var factDecisions = []decision{
 		name: "16: engagement in the window ends nothing", set: reporting,
 		before: func(k *desk) { intended(k); k.answer(1, 1, 1, nil); k.taken() },
 		do:     reportingIt(Opened{}),
-		raised: []string{"1.1/opened.P3am7vGnVigHyGNG"},
+		raised: []string{"1.1/opened.P3am7vGnVigHyGNG.ugbunL0aerS9"},
 		legs:   "[email receipt  mail granted 1 answered 1 refused 0 sent over][sms  ]",
 	},
 	{

@@ -50,10 +50,8 @@ func (c *change) announce() {
 
 // hold makes the route step wait until a time.
 func (c *change) hold(until time.Time, why Delayed) {
-	if until.After(c.Deadline) {
-		until = c.Deadline
-	}
-	c.HoldUntil = until
+	until = earlier(until, c.Deadline).UTC() // a guard's zone may be one that JSON has not
+	c.HoldUntil, why.Until = until, until
 	c.Delays++
 	c.raise("delayed."+itoa(c.Delays), c.now, why)
 	c.push(work{Topic: routeTopic}, until)

@@ -419,7 +419,7 @@ var decisions = []decision{
 			k.report(1, 1, Opened{})
 			return k.r.state()
 		},
-		want: StateSent, raised: []string{"1.1/opened.P3am7vGnVigHyGNG"},
+		want: StateSent, raised: []string{"1.1/opened.P3am7vGnVigHyGNG.ugbunL0aerS9"},
 		legs: "[email ended  mail granted 1 answered 1 refused 0 sent over][sms  ]",
 	},
 	{

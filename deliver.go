@@ -51,7 +51,7 @@ func (p *pipeline) begin(ctx context.Context, s stored, w *work, now time.Time) 
 		}
 		return err
 	}
-	chosen := p.choose(s.leg(w.Leg), attemptKey(s.ID, w.Leg, w.Ordinal), now)
+	chosen := p.choose(s.leg(w.Leg), s.attemptKey(w.Leg, w.Ordinal), now)
 	switch {
 	case chosen.sender == nil && chosen.reason == "" && !(chosen.open && s.otherLegs(w.Leg)):
 		return p.postpone(ctx, s, w, chosen.until)
@@ -85,7 +85,7 @@ func (p *pipeline) begin(ctx context.Context, s stored, w *work, now time.Time) 
 // repeat calls again with the same key and bytes (9).
 func (p *pipeline) repeat(ctx context.Context, s stored, w *work, now time.Time) error {
 	sender := p.sender(s.leg(w.Leg).Channel, s.leg(w.Leg).attempt(w.Ordinal).Provider)
-	done, until, _ := sender.turn(attemptKey(s.ID, w.Leg, w.Ordinal), now)
+	done, until, _ := sender.turn(s.attemptKey(w.Leg, w.Ordinal), now)
 	if done == nil {
 		return p.postpone(ctx, s, w, until)
 	}
@@ -198,9 +198,15 @@ func (p *pipeline) askAbout(ctx context.Context, s stored, w *work) error {
 	return err
 }
 
-// postpone puts work back because its provider is not ready.
+// postpone puts work back because its provider is not ready. A longer wait is
+// stored, or the sweep would take the work for overdue.
 func (p *pipeline) postpone(ctx context.Context, s stored, w *work, until time.Time) error {
-	if p.ledger.delayed != nil {
+	leg := s.leg(w.Leg)
+	until = earlier(until, s.Deadline)
+	if leg.attempt(w.Ordinal) == nil {
+		until = earlier(until, leg.budgetEnd(p.decider.budgets.Channel))
+	}
+	if p.ledger.delayed != nil && time.Until(until) < sweepGrace {
 		return p.ledger.putBack(ctx, *w, until)
 	}
 	c := p.decider.change(s.record, time.Now())

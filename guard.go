@@ -57,8 +57,9 @@ func Suppress(reason string) Decision {
 }
 
 // DelayUntil holds the notification, or the leg, until a time; the guards are
-// asked again then; a time that is not in the future lets it pass. The reason
-// is as for [Suppress].
+// asked again then; a time that is not in the future lets it pass, and one
+// after the notification's end holds it until that. The reason is as for
+// [Suppress].
 func DelayUntil(t time.Time, reason string) Decision {
 	return Decision{kind: decisionDelay, until: t, reason: clipCode(reason)}
 }

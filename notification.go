@@ -21,12 +21,16 @@ type Notification struct {
 
 	// Key is an idempotency key: a second Send with the same Tenant and Key
 	// gives the ID of the first, or [ErrKeyReused] if it asks for something
-	// else. At most 255 bytes.
+	// else. At most 255 bytes. It is remembered until [Budgets.Retention] after
+	// the first has settled. After that it is a new notification, which is sent:
+	// with the same ID, which follows from Tenant and Key, and with other IDs of
+	// its events and attempts.
 	Key string `json:"key,omitempty"`
-	// NotBefore holds the notification until a time; zero is now.
+	// NotBefore holds the notification until a time, at most 366 days ahead;
+	// zero is now.
 	NotBefore time.Time `json:"not_before,omitzero"`
-	// ExpiresAt is when it is not worth sending any more; zero is
-	// [Budgets.Message] after it may first be sent.
+	// ExpiresAt is when it is not worth sending any more, at most 366 days
+	// after it may first be sent; zero is [Budgets.Message] after that.
 	ExpiresAt time.Time `json:"expires_at,omitzero"`
 	// Urgent uses the urgent lane, which newsletters do not queue in: for
 	// one-time codes and the like.

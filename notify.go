@@ -52,7 +52,8 @@ type Notifier struct {
 	mu         sync.Mutex
 	state      lifecycle
 	problems   problems // of registrations before Run: they keep it from starting
-	late       problems // of registrations while running
+	late       problems // of registrations while running, the first maxLate
+	lateMore   int      // how many more there were
 	startErr   error
 	endErr     error
 	drainStop  context.CancelFunc // ends the drain, once it began
@@ -283,8 +284,24 @@ func (n *Notifier) addLocked(err error) {
 		n.problems = append(n.problems, err)
 		return
 	}
-	n.late = append(n.late, err)
+	if len(n.late) < maxLate {
+		n.late = append(n.late, err)
+	} else {
+		n.lateMore++
+	}
 	n.log.Error("notify: a registration was refused", "error", err)
+}
+
+// maxLate bounds the problems of registrations while running that Ready tells:
+// a program may go on registering what is refused for as long as it runs.
+const maxLate = 100
+
+// lateLocked are the problems of registrations while running.
+func (n *Notifier) lateLocked() error {
+	if n.lateMore == 0 {
+		return n.late.err()
+	}
+	return errors.Join(n.late.err(), fmt.Errorf("notify: %d more registrations were refused, see the log", n.lateMore))
 }
 
 // refuseLocked refuses what has to be registered before Run.
@@ -324,7 +341,8 @@ func (n *Notifier) accepting(ctx context.Context) (validation, error) {
 
 // Ready waits for Run to be called, and until everything runs: every observer
 // that is registered sees every event that is raised after it. It returns what
-// is wrong with the registrations, what kept Run from starting, or [ErrClosed].
+// is wrong with the registrations (of those while running, the first 100), what
+// kept Run from starting, or [ErrClosed].
 func (n *Notifier) Ready(ctx context.Context) error {
 	var err error
 	select {
@@ -341,7 +359,7 @@ func (n *Notifier) Ready(ctx context.Context) error {
 	case n.startErr == nil && n.state != running:
 		return ErrClosed
 	}
-	return errors.Join(n.startErr, n.late.err())
+	return errors.Join(n.startErr, n.lateLocked())
 }
 
 // Encode returns an event as CloudEvents 1.0 in binary mode, as it travels:

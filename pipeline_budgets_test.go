@@ -1,6 +1,7 @@
 package notify_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -102,4 +103,54 @@ func TestBudgetOfAMessage(t *testing.T) {
 			notifytest.Sequence(notify.Undeliverable{Reason: notify.UndeliverableExhausted}, notify.Settled{}),
 		)
 	}, func(c *notify.Config) { c.Budgets.Message = 10 * time.Minute })
+}
+
+// A night in which a guard holds a leg is no part of its budgets, and what is
+// left of them goes on after it.
+func TestAGuardsDelayCountsAgainstNoBudget(t *testing.T) {
+	inEveryForm(t, func(t *testing.T, b *notifytest.Bench) {
+		mail := notifytest.NewProvider[notify.Email]("mail")
+		busy := notifytest.FailTemporarily(notify.ClassThrottle, "busy")
+		mail.Always(busy)
+		notify.Use(b.Notifier, mail, func(c *notify.ProviderConfig) {
+			c.Budget, c.Attempts = 30*time.Minute, 100
+			c.Backoff = func(int) time.Duration { return 4 * time.Minute }
+		})
+		evening := time.Now().Add(6 * time.Minute)
+		morning := evening.Add(8 * time.Hour)
+		b.Notifier.Guard("night", func(_ context.Context, req notify.GuardRequest) (notify.Decision, error) {
+			if req.Now.After(evening) && req.Now.Before(morning) {
+				return notify.DelayUntil(morning, "night"), nil
+			}
+			return notify.Allow(), nil
+		})
+		id := b.Send(toAnna(notify.EmailChannel))
+		b.Until(id, notify.Delayed{Leg: notify.Leg{Leg: 1}})
+		b.Settle(id)
+		// The attempts at 0 and 4 minutes, the guard's no at 8, when 2 of the 10
+		// minutes are left, and one more in the morning.
+		require.Len(t, mail.Calls(), 3)
+		require.True(t, mail.Calls()[2].At.Equal(morning))
+		b.Require(id, notifytest.Once(notify.Failed{Reason: notify.EndBudget}))
+	}, func(c *notify.Config) { c.Budgets.Channel = 10 * time.Minute })
+}
+
+func TestAGuardsDelayCountsNotForAProvider(t *testing.T) {
+	inEveryForm(t, func(t *testing.T, b *notifytest.Bench) {
+		mail := notifytest.NewProvider[notify.Email]("mail")
+		busy := notifytest.FailTemporarily(notify.ClassThrottle, "busy")
+		mail.Next(busy, busy, busy)
+		notify.Use(b.Notifier, mail, func(c *notify.ProviderConfig) { c.Backoff = func(int) time.Duration { return time.Minute } })
+		held := false
+		b.Notifier.Guard("night", func(_ context.Context, req notify.GuardRequest) (notify.Decision, error) {
+			if req.Channel == "" || held {
+				return notify.Allow(), nil
+			}
+			held = true
+			return notify.DelayUntil(req.Now.Add(8*time.Hour), "night"), nil
+		})
+		id := b.Send(toAnna(notify.EmailChannel))
+		b.Settle(id)
+		b.Require(id, notifytest.State(notify.StateSent), notifytest.Count(3, notify.Retrying{}))
+	})
 }

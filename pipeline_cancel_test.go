@@ -84,11 +84,12 @@ func TestCancelDuringACall(t *testing.T) {
 	for name, test := range map[string]struct {
 		outcome notifytest.Outcome
 		state   notify.State
+		again   error // of a Cancel after all
 	}{
-		"that succeeds":    {notifytest.Succeed(), notify.StateSent},
-		"that is refused":  {notifytest.FailTemporarily(notify.ClassService, "503"), notify.StateCanceled},
-		"that is rejected": {notifytest.FailPermanently(notify.ClassAddress, "550"), notify.StateCanceled},
-		"that is lost":     {notifytest.LoseCall(), notify.StateUnknown},
+		"that succeeds":    {notifytest.Succeed(), notify.StateSent, notify.ErrTooLate},
+		"that is refused":  {notifytest.FailTemporarily(notify.ClassService, "503"), notify.StateCanceled, nil},
+		"that is rejected": {notifytest.FailPermanently(notify.ClassAddress, "550"), notify.StateCanceled, nil},
+		"that is lost":     {notifytest.LoseCall(), notify.StateUnknown, notify.ErrTooLate},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inEveryForm(t, func(t *testing.T, b *notifytest.Bench) {
@@ -111,8 +112,12 @@ func TestCancelDuringACall(t *testing.T) {
 				)
 				require.Len(t, mail.Calls(), 1, "nothing new begins")
 				require.Empty(t, text.Calls())
-				_, err := b.Notifier.Cancel(t.Context(), id)
-				require.ErrorIs(t, err, notify.ErrTooLate)
+				answer, err := b.Notifier.Cancel(t.Context(), id)
+				if test.again == nil {
+					require.NoError(t, err)
+					require.Equal(t, notify.CancelDone, answer)
+				}
+				require.ErrorIs(t, err, test.again)
 			})
 		})
 	}
@@ -128,6 +133,27 @@ func TestCancelInTheReceiptWindow(t *testing.T) {
 		require.Equal(t, notify.CancelDone, cancel(t, b, id))
 		b.Settle(id)
 		b.Require(id, notifytest.At(0, notify.Settled{State: notify.StateSent}), notifytest.Once(notify.Canceled{}))
+	})
+}
+
+// A host that did not hear the answer asks again, and hears the same.
+func TestCancelTwiceAnswersTheSame(t *testing.T) {
+	inEveryForm(t, func(t *testing.T, b *notifytest.Bench) {
+		notify.Use(b.Notifier, notifytest.NewProvider[notify.Email]("mail", reporting), anHour)
+		waiting := toAnna(notify.EmailChannel)
+		waiting.NotBefore = time.Now().Add(time.Hour)
+		unsent, sent := b.Send(waiting), b.Send(toAnna(notify.EmailChannel))
+		b.Until(sent, notify.Sent{})
+		b.Rest()
+		for _, id := range []string{unsent, sent} {
+			for range 3 {
+				require.Equal(t, notify.CancelDone, cancel(t, b, id))
+				b.Settle(id)
+			}
+			b.Require(id, notifytest.Once(notify.Canceled{}), notifytest.Once(notify.Settled{}))
+		}
+		require.NoError(t, b.Notifier.Report(t.Context(), notify.Report{Provider: "mail", MessageID: "mail-1", Event: notify.Delivered{}}))
+		require.Equal(t, notify.CancelDone, cancel(t, b, sent), "what was sent before it was canceled stays sent")
 	})
 }
 

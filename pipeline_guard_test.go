@@ -84,6 +84,24 @@ func TestAGuardDelays(t *testing.T) {
 	})
 }
 
+// A guard may say "never" by a year that JSON has not, in whatever zone.
+func TestAGuardDelaysForEver(t *testing.T) {
+	inEveryForm(t, func(t *testing.T, b *notifytest.Bench) {
+		mail := notifytest.NewProvider[notify.Email]("mail")
+		notify.Use(b.Notifier, mail)
+		never := time.Date(12000, 1, 1, 0, 0, 0, 0, time.FixedZone("odd", 25*60*60+1))
+		b.Notifier.Guard("never", always(notify.DelayUntil(never, "holidays")))
+		deadline := time.Now().Add(24 * time.Hour).Round(0).UTC()
+		id := b.Send(toAnna(notify.EmailChannel))
+		b.Settle(id)
+		b.Require(id, notifytest.Exactly(
+			notify.Accepted{}, notify.Delayed{Until: deadline, Guard: "never"}, notify.Expired{At: deadline},
+			notify.Settled{State: notify.StateExpired},
+		))
+		require.Empty(t, mail.Calls())
+	})
+}
+
 func TestAGuardLeavesChannelsOut(t *testing.T) {
 	inEveryForm(t, func(t *testing.T, b *notifytest.Bench) {
 		text := notifytest.NewProvider[notify.SMS]("text")

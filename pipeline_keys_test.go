@@ -53,6 +53,42 @@ func TestARecordIsKeptForItsRetention(t *testing.T) {
 	}, func(c *notify.Config) { c.Budgets.Retention = 24 * time.Hour })
 }
 
+// After the retention a key is a new notification. It has the ID of the first,
+// but no ID stands for two events or two attempts.
+func TestAKeyAfterItsRetention(t *testing.T) {
+	inEveryForm(t, func(t *testing.T, b *notifytest.Bench) {
+		mail := notifytest.NewProvider[notify.Email]("mail", func(c *notify.Capabilities) { c.KeyWindow = 30 * 24 * time.Hour })
+		notify.Use(b.Notifier, mail)
+		nt := toAnna(notify.EmailChannel)
+		nt.Key = "order-1"
+		id := b.Send(nt)
+		b.Settle(id)
+		require.NoError(t, b.Notifier.Report(t.Context(), notify.Report{Key: mail.Keys()[0], Event: notify.Opened{}}))
+		b.Pass(25 * time.Hour)
+
+		nt.Content.Body = "Something else."
+		require.Equal(t, id, b.Send(nt))
+		_, err := b.Notifier.Wait(t.Context(), id)
+		require.NoError(t, err)
+		b.Rest()
+		require.Equal(t, 2, mail.Effects())
+		require.NotEqual(t, mail.Keys()[0], mail.Keys()[1])
+		seen := map[string]bool{}
+		for _, e := range b.Events(id) {
+			require.False(t, seen[e.ID], "%T has the ID of an earlier event", e.Data)
+			seen[e.ID] = true
+		}
+		b.Require(id, notifytest.Count(2, notify.Settled{State: notify.StateSent}))
+
+		late := notify.Report{Key: mail.Keys()[0], Event: notify.Bounced{}}
+		require.ErrorIs(t, b.Notifier.Report(t.Context(), late), notify.ErrNotFound, "it is about the first")
+		require.Equal(t, id, b.Send(nt), "the second is remembered")
+		nt.Content.Body = "A third."
+		_, err = b.Notifier.Send(t.Context(), nt)
+		require.ErrorIs(t, err, notify.ErrKeyReused)
+	}, func(c *notify.Config) { c.Budgets.Retention = 24 * time.Hour })
+}
+
 func TestManySendsOfOneKeyAtOnce(t *testing.T) {
 	inEveryForm(t, func(t *testing.T, b *notifytest.Bench) {
 		mail := notifytest.NewProvider[notify.Email]("mail")

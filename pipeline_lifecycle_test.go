@@ -3,10 +3,12 @@ package notify_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -132,6 +134,20 @@ func TestALateRegistrationIsReportedByReady(t *testing.T) {
 	})
 }
 
+func TestManyLateRegistrationsAreCounted(t *testing.T) {
+	inEveryForm(t, func(t *testing.T, b *notifytest.Bench) {
+		b.Start()
+		for i := range 1000 {
+			b.Notifier.Guard(fmt.Sprint("late ", i), always(notify.Allow()))
+		}
+		err := b.Notifier.Ready(t.Context())
+		require.Len(t, notify.FieldErrors(err), 100)
+		require.ErrorContains(t, err, `Guard("late 99"): must be registered before Run`)
+		require.NotContains(t, err.Error(), "late 100")
+		require.ErrorContains(t, err, "900 more registrations were refused")
+	})
+}
+
 // An observer that never returns is named, and nobody waits for it.
 func TestCloseNamesAnObserverThatNeverReturns(t *testing.T) {
 	t.Parallel()
@@ -163,6 +179,69 @@ func TestCloseNamesAnObserverThatNeverReturns(t *testing.T) {
 			require.Less(t, time.Since(began), 20*time.Second)
 			require.ErrorContains(t, <-ran, "observer stuck")
 			close(release)
+		})
+	}
+}
+
+// closing is a provider with a Close of its own.
+type closing struct {
+	*notifytest.Provider[notify.Email]
+	close func() error
+}
+
+func (c closing) Close() error { return c.close() }
+
+// A provider whose Close never returns is named, and nobody waits for it: the
+// others and the backend are closed. The bubble checks that nothing is left once
+// it does return.
+func TestCloseNamesAProviderThatDoesNotClose(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		run      bool
+		deadline time.Duration
+		took     time.Duration
+	}{
+		"by the deadline":                 {true, 5 * time.Second, 6 * time.Second},
+		"by the drain timeout":            {true, time.Hour, 31 * time.Second},
+		"by the deadline, before Run":     {false, 5 * time.Second, 6 * time.Second},
+		"by the drain timeout before Run": {false, time.Hour, 31 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				n, err := notify.New(notify.Config{Logger: slog.New(slog.DiscardHandler)})
+				require.NoError(t, err)
+				release := make(chan struct{})
+				closed := 0
+				notify.Use(n, closing{notifytest.NewProvider[notify.Email]("stuck"), func() error {
+					<-release
+					return nil
+				}})
+				notify.Use(n, closing{notifytest.NewProvider[notify.Email]("broken"), func() error { panic("no") }})
+				notify.Use(n, closing{notifytest.NewProvider[notify.Email]("good"), func() error {
+					closed++
+					return nil
+				}})
+				ran := make(chan error, 1)
+				if test.run {
+					go func() { ran <- n.Run(t.Context()) }()
+					require.NoError(t, n.Ready(t.Context()))
+				}
+				ctx, stop := context.WithTimeout(t.Context(), test.deadline)
+				defer stop()
+				began := time.Now()
+				err = n.Close(ctx)
+				require.Equal(t, test.took, time.Since(began))
+				require.ErrorContains(t, err, "still running at the end of the drain: Close of the provider stuck")
+				require.ErrorContains(t, err, "close the provider broken: panic")
+				require.NotContains(t, err.Error(), "good")
+				require.Equal(t, 1, closed)
+				require.Equal(t, err, n.Close(t.Context()), "again")
+				if test.run {
+					require.Equal(t, err, <-ran)
+				}
+				close(release)
+			})
 		})
 	}
 }

@@ -1,6 +1,7 @@
 package notify_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -289,6 +290,41 @@ func TestEngagement(t *testing.T) {
 			notifytest.Once(notify.Replied{Engagement: by}),
 			notifytest.Never(notify.Corrected{}),
 		)
+	})
+}
+
+// What comes again when the record's history does not hold it any more is
+// another event: no ID ever has two contents.
+func TestEngagementComesAgainAfterItsHistory(t *testing.T) {
+	inEveryForm(t, func(t *testing.T, b *notifytest.Bench) {
+		notify.Use(b.Notifier, notifytest.NewProvider[notify.Email]("mail"))
+		id := b.Send(toAnna(notify.EmailChannel))
+		b.Settle(id)
+		say := func(eventID string, machine bool, at time.Time) {
+			t.Helper()
+			require.NoError(t, b.Notifier.Report(t.Context(), notify.Report{
+				Provider: "mail", MessageID: "mail-1", EventID: eventID, At: at,
+				Event: notify.Opened{Engagement: notify.Engagement{Machine: machine}},
+			}))
+		}
+		noon := time.Now()
+		say("first", false, noon)
+		b.Pass(time.Second)
+		say("first", true, time.Time{})
+		b.Rest()
+		b.Require(id, notifytest.Once(notify.Opened{}))
+		for i := range 260 {
+			say(fmt.Sprint("other ", i), false, noon)
+		}
+		say("first", true, time.Time{})
+		b.Rest()
+		b.Require(id, notifytest.Count(262, notify.Opened{}))
+		contents := map[string]notify.Event[any]{}
+		for _, e := range b.Events(id) {
+			known, ok := contents[e.ID]
+			require.False(t, ok, "%s is both %+v and %+v", e.ID, known, e)
+			contents[e.ID] = e
+		}
 	})
 }
 

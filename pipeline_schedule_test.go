@@ -32,6 +32,27 @@ func TestNotBefore(t *testing.T) {
 	})
 }
 
+func TestTheFarthestSchedule(t *testing.T) {
+	inEveryForm(t, func(t *testing.T, b *notifytest.Bench) {
+		notify.Use(b.Notifier, notifytest.NewProvider[notify.Email]("mail"))
+		nt := toAnna(notify.EmailChannel)
+		nt.NotBefore = time.Now().Add(366 * 24 * time.Hour).Round(0).UTC()
+		nt.ExpiresAt = nt.NotBefore.Add(366 * 24 * time.Hour)
+		id := b.Send(nt)
+		b.Until(id, notify.Delayed{Until: nt.NotBefore})
+		b.Rest()
+		require.Equal(t, notify.CancelDone, cancel(t, b, id))
+		b.Settle(id)
+
+		nt.NotBefore = nt.NotBefore.Add(time.Second)
+		_, err := b.Notifier.Send(t.Context(), nt)
+		require.ErrorContains(t, err, "NotBefore: has to be at most 366 days from now")
+		nt.NotBefore = time.Time{}
+		_, err = b.Notifier.Send(t.Context(), nt)
+		require.ErrorContains(t, err, "ExpiresAt: has to be at most 366 days from now")
+	})
+}
+
 // Nothing begins once its time is over: neither when a guard held it, nor
 // between two attempts.
 func TestItExpires(t *testing.T) {

@@ -2,12 +2,16 @@ package notify_test
 
 import (
 	"context"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-6c01d079/notify"
+	"github.com/seed-6c01d079/notify/backend"
+	"github.com/seed-6c01d079/notify/backends/memory"
 	"github.com/seed-6c01d079/notify/notifytest"
 )
 
@@ -137,6 +141,98 @@ func TestWatchCanBeLeft(t *testing.T) {
 		require.ErrorIs(t, last, context.DeadlineExceeded)
 		b.Settle(id)
 	})
+}
+
+// counted is a backend that counts how often a record is loaded.
+type counted struct {
+	*memory.Backend
+	loads *atomic.Int64
+}
+
+func (c counted) Load(ctx context.Context, id string) (backend.Record, error) {
+	c.loads.Add(1)
+	return c.Backend.Load(ctx, id)
+}
+
+// Who waits looks at the record every second only where others may change it.
+func TestWaitersPollOnlyWhatOthersMayChange(t *testing.T) {
+	t.Parallel()
+	const waiters, seconds = 20, 100
+	for name, test := range map[string]struct {
+		config func(*notify.Config, counted)
+		loads  int64
+	}{
+		"its own":  {func(c *notify.Config, b counted) { c.Backend = b }, 0},
+		"shared":   {func(c *notify.Config, b counted) { c.Backend, c.KeepBackend = b, true }, waiters * seconds},
+		"on wires": {func(c *notify.Config, b counted) { c.Backend = notifytest.WireOnly(b) }, waiters * seconds},
+		"apart": {func(c *notify.Config, b counted) {
+			c.Backend, c.Records, c.AddressKey = memory.New(), b, []byte("0123456789abcdef")
+		}, waiters * seconds},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var loads atomic.Int64
+			var own *memory.Backend
+			notifytest.Run(t, func(t *testing.T, b *notifytest.Bench) {
+				defer func() { require.NoError(t, own.Close()) }()
+				defer b.Close()
+				mail := notifytest.NewProvider[notify.Email]("mail", reporting)
+				notify.Use(b.Notifier, mail, anHour)
+				id := b.Send(toAnna(notify.EmailChannel))
+				b.Until(id, notify.Sent{})
+				b.Rest()
+				var all sync.WaitGroup
+				for range waiters {
+					all.Go(func() {
+						status, err := b.Notifier.Wait(t.Context(), id)
+						require.NoError(t, err)
+						require.Equal(t, notify.StateDelivered, status.State)
+					})
+				}
+				b.Pass(time.Millisecond)
+				before := loads.Load()
+				b.Pass(seconds * time.Second)
+				require.Equal(t, test.loads, loads.Load()-before)
+
+				reported := time.Now()
+				report(t, b, mail, id, notify.Delivered{})
+				all.Wait()
+				require.Zero(t, time.Since(reported), "it wakes them at once")
+
+				short, stop := context.WithTimeout(t.Context(), time.Minute)
+				defer stop()
+				_, err := b.Notifier.Wait(short, "no-such-id")
+				require.ErrorIs(t, err, notify.ErrNotFound)
+			}, func(c *notify.Config) {
+				own = memory.New()
+				test.config(c, counted{own, &loads})
+			})
+		})
+	}
+}
+
+// Two Notifiers share a backend in one process: what one does, those who wait
+// at the other see.
+func TestWaitAtAnotherNotifier(t *testing.T) {
+	for _, form := range forms {
+		t.Run(form.name, func(t *testing.T) {
+			t.Parallel()
+			var shared *memory.Backend
+			notifytest.Run(t, func(t *testing.T, b *notifytest.Bench) {
+				defer func() { require.NoError(t, shared.Close()) }()
+				defer b.Close()
+				other := notifytest.Open(t, share(form, &shared))
+				defer other.Close()
+				mail := notifytest.NewProvider[notify.Email]("mail")
+				mail.Always(notifytest.Succeed().After(10 * time.Second))
+				notify.Use(b.Notifier, mail)
+				id := b.Send(toAnna(notify.EmailChannel))
+				status, err := other.Notifier.Wait(t.Context(), id)
+				require.NoError(t, err)
+				require.Equal(t, notify.StateSent, status.State)
+			}, share(form, &shared))
+		})
+	}
 }
 
 func TestWaitEndsWithClose(t *testing.T) {

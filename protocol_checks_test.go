@@ -325,8 +325,9 @@ func (w *world) checkEnd() {
 // here and below.
 func (w *world) knows(rep Report) bool {
 	id, leg, ordinal, _ := parseAttemptKey(rep.Key)
-	data, _ := rep.about(Attempt{})
-	return w.versions[id].knows(reported{leg: leg, ordinal: ordinal, suffix: attemptID(leg, ordinal, rep.kind(w.codec)), data: data})
+	r := w.versions[id]
+	data, _ := rep.about(r.ref(leg, ordinal))
+	return r.knows(reported{leg: leg, ordinal: ordinal, suffix: attemptID(leg, ordinal, rep.kind(w.codec)), data: data})
 }
 
 // isParked tells whether a report waits for its message, and isParkedLate

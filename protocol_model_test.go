@@ -101,7 +101,7 @@ func (m *model) checkFirst(t *rapid.T, p *plan) {
 // lasts tells whether a leg had an effect that did not come back.
 func (m *model) lasts(leg int) bool {
 	for ordinal := range m.r.leg(leg).Attempts {
-		if m.effects[attemptKey(m.r.ID, leg, ordinal+1)] == 0 {
+		if m.effects[m.r.attemptKey(leg, ordinal+1)] == 0 {
 			continue
 		}
 		// A provider may contradict itself, but it was a reason to go on.
@@ -270,9 +270,14 @@ func (m *model) again(t *rapid.T) {
 
 func (m *model) cancelIt(t *rapid.T) {
 	if m.r.settled() {
-		_, _, err := m.d.cancel(m.r, m.now)
-		require.ErrorIs(t, err, ErrTooLate)
-		return // it has settled
+		c, canceled, err := m.d.cancel(m.r, m.now)
+		require.Nil(t, c, "it has settled")
+		if m.canceled {
+			require.NoError(t, err, "it answered canceled before")
+		}
+		require.Equal(t, err == nil, canceled)
+		require.False(t, canceled && (!m.r.Canceled || m.r.inDoubt()))
+		return
 	}
 	if rapid.IntRange(0, 3).Draw(t, "really") > 0 {
 		return // seldom

@@ -98,7 +98,9 @@ type ProviderConfig struct {
 	// Backoff is the pause before the next call; n counts the calls made, from
 	// 1. Default: 2 s doubling to 10 min, each with up to half of it taken off
 	// at random. A Retry-After of the service overrules a shorter pause, and
-	// is clamped to MaxRetryAfter, default 15 min.
+	// is clamped to MaxRetryAfter, default 15 min. With [VerdictThrottled] it
+	// holds back the provider in this process: other messages wait for its end,
+	// or go to the channel's next provider.
 	Backoff       func(n int) time.Duration
 	MaxRetryAfter time.Duration
 	// Rate is how many calls may begin in a second, and Burst how many at

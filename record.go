@@ -18,6 +18,9 @@ type record struct {
 	ID      string `json:"id"`
 	// Fingerprint is of the request, if it came with an idempotency key.
 	Fingerprint string `json:"fingerprint,omitempty"`
+	// Incarnation tells apart the records that one idempotency key may have, one
+	// after the retention of the other: the IDs of events and attempts hold it.
+	Incarnation string `json:"incarnation,omitempty"`
 	// Request and Recipient are dropped when the record settles: what was to
 	// be sent, and to whom as the directory resolved it.
 	Request   *Notification `json:"request,omitempty"`
@@ -109,6 +112,8 @@ type legRecord struct {
 	Guard       string `json:"guard,omitempty"`
 	GuardReason string `json:"guard_reason,omitempty"`
 	Delays      int    `json:"delays,omitempty"`
+	// Held is how long guards have held it: no budget counts that.
+	Held time.Duration `json:"held,omitempty"`
 }
 
 // attemptRecord is one ordinal of a leg: one provider, one key.
@@ -121,10 +126,14 @@ type attemptRecord struct {
 	Granted  int   `json:"granted"`
 	Answered []int `json:"answered,omitempty"`
 	Refused  []int `json:"refused,omitempty"`
+	// Canceled says that it was unanswered when the notification was canceled.
+	Canceled bool `json:"canceled,omitempty"`
 	// Lost says that an answer got lost.
 	Lost      bool      `json:"lost,omitempty"`
 	Lease     lease     `json:"lease,omitzero"`
 	FirstCall time.Time `json:"first_call"`
+	// Held is the leg's, when it began.
+	Held time.Duration `json:"held,omitempty"`
 	// MessageIDs are the provider's names for what it took.
 	MessageIDs []string `json:"message_ids,omitempty"`
 	// Asks counts how often the provider was asked in vain.
@@ -176,6 +185,11 @@ func (l *legRecord) attempt(ordinal int) *attemptRecord {
 	return &l.Attempts[ordinal-1]
 }
 
+// budgetEnd is when the leg begins no more attempts.
+func (l *legRecord) budgetEnd(channel time.Duration) time.Time {
+	return l.StartedAt.Add(l.Held + channel)
+}
+
 func (l *legRecord) setOut(provider string, reason EndReason) {
 	out := maps.Clone(l.Out)
 	if out == nil {
@@ -185,12 +199,13 @@ func (l *legRecord) setOut(provider string, reason EndReason) {
 	l.Out = out
 }
 
-// calls counts the leg's calls to the provider, and when the first was made.
+// calls counts the leg's calls to the provider, and from when its budget
+// counts: the first call, moved by what guards have held the leg since.
 func (l *legRecord) calls(provider string) (n int, first time.Time) {
 	for i := range l.Attempts {
 		if a := &l.Attempts[i]; a.Provider == provider {
 			if n == 0 {
-				first = a.FirstCall
+				first = a.FirstCall.Add(l.Held - a.Held)
 			}
 			n += a.Granted
 		}

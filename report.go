@@ -28,6 +28,8 @@ type Report struct {
 	Event any
 	// EventID is the provider's own name for what happened, by which a report
 	// that comes twice is known. Without it, engagement is told apart by At.
+	// Engagement is known while it is among the last 256 events of its
+	// notification: after that a repeated report is another event.
 	EventID string
 	// At is when it happened; zero is now.
 	At time.Time
@@ -92,7 +94,7 @@ func (n *Notifier) reportOnce(ctx context.Context, id string, leg, ordinal int, 
 	if err != nil {
 		return err
 	}
-	if l := s.leg(leg); l == nil || l.attempt(ordinal) == nil {
+	if l := s.leg(leg); l == nil || l.attempt(ordinal) == nil || l.attempt(ordinal).Key != rep.Key {
 		return fmt.Errorf("notify: report: the attempt: %w", ErrNotFound)
 	}
 	return n.apply(ctx, s, leg, ordinal, rep)

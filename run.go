@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/seed-6c01d079/notify/backend"
@@ -157,24 +156,11 @@ func (n *Notifier) shutdown(tasks []task, started bool, stopWork, stop context.C
 	stop()
 	left = append(left, awaitAll(drain, n.bus.tasks())...)
 	n.hardStop()
-	if len(left) > 0 {
-		// The contexts of what is left are canceled now: a moment to notice.
-		brief, done := context.WithTimeout(context.Background(), time.Second)
-		left = awaitAll(brief, left)
-		done()
-	}
+	left = awaitBriefly(left) // their contexts are canceled now
 	n.mu.Lock()
 	n.state = closed
 	n.mu.Unlock()
-	err := n.disconnect(len(left) > 0)
-	if len(left) > 0 {
-		names := make([]string, len(left))
-		for i, t := range left {
-			names[i] = t.name
-		}
-		err = errors.Join(fmt.Errorf("notify: still running at the end of the drain: %s", strings.Join(names, ", ")), err)
-	}
-	return err
+	return n.disconnect(drain, left)
 }
 
 // catchUp waits, on a backend that loses what it holds, until the queued work
@@ -220,14 +206,26 @@ func awaitAll(ctx context.Context, tasks []task) []task {
 	return left
 }
 
-// disconnect closes the providers and the backend. A backend waits for the
-// handlers that run; if one never returns, nobody waits for the backend.
-func (n *Notifier) disconnect(stuck bool) error {
-	n.hardStop()
-	var errs []error
-	for _, s := range n.senders() {
-		errs = append(errs, s.close())
+// awaitBriefly waits a moment for what should end by itself by now.
+func awaitBriefly(tasks []task) []task {
+	if len(tasks) == 0 {
+		return nil
 	}
+	brief, done := context.WithTimeout(context.Background(), time.Second)
+	defer done()
+	return awaitAll(brief, tasks)
+}
+
+// disconnect closes the providers, for as long as ctx allows, and the backend.
+// Its error names those that do not return, and the tasks that are left. A
+// backend waits for the handlers that run; if one never returns, nobody waits
+// for the backend.
+func (n *Notifier) disconnect(ctx context.Context, left []task) error {
+	n.hardStop()
+	stuck := len(left) > 0
+	closings, problem := n.closeProviders()
+	closings = awaitBriefly(awaitAll(ctx, closings))
+	errs := []error{stillRunning(append(left, closings...)), problem()}
 	if err := n.ledger.publisher.Close(); err != nil {
 		errs = append(errs, fmt.Errorf("notify: close the publisher: %w", err))
 	}
@@ -248,14 +246,17 @@ func (n *Notifier) disconnect(stuck bool) error {
 // Notifier that does not run is closed at once. Closing again waits too, and
 // returns the same error. An observer's handler must not call it: Close waits
 // for the handlers. What does not heed the end of its context gets another
-// second.
+// second, and so does a provider whose Close does not return.
 func (n *Notifier) Close(ctx context.Context) error {
 	n.closeOnce.Do(func() { close(n.closing) })
 	n.mu.Lock()
 	if n.state == created {
 		n.state = closed
+		bound, done := context.WithTimeout(ctx, n.config.DrainTimeout)
+		defer done()
+		n.drainStop = done
 		n.mu.Unlock()
-		err := n.disconnect(false)
+		err := n.disconnect(bound, nil)
 		n.mu.Lock()
 		n.endErr = err
 		n.mu.Unlock()

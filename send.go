@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -128,7 +129,7 @@ func (n *Notifier) prepare(ctx context.Context, nt Notification) (*record, error
 		r.ID = id.String()
 		return r, nil
 	}
-	r.ID = keyedID(nt.Tenant, nt.Key)
+	r.ID, r.Incarnation = keyedID(nt.Tenant, nt.Key), incarnation(now)
 	if r.Fingerprint, err = fingerprint(own); err != nil {
 		return nil, err
 	}
@@ -141,6 +142,10 @@ func keyedID(tenant, key string) string {
 	name := append(append([]byte(tenant), 0), key...)
 	return uuid.NewSHA1(uuid.NameSpaceOID, name).String()
 }
+
+// incarnation is that of a record which was accepted at a time. Where two
+// processes accept the same key at once, the one record that is stored has it.
+func incarnation(accepted time.Time) string { return strconv.FormatInt(accepted.UnixNano(), 36) }
 
 // fingerprint tells two requests under one idempotency key apart.
 func fingerprint(nt *Notification) (string, error) {

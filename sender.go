@@ -33,6 +33,7 @@ type sender struct {
 	// changed are the breaker's changes of state that are not announced yet.
 	changed   []gobreaker.State
 	openUntil time.Time
+	heldUntil time.Time // the service asked for a pause until then
 }
 
 // call is one call of a provider.
@@ -111,21 +112,24 @@ func (s *sender) takeChanges() []any {
 }
 
 // turn asks for a call of the attempt now. It returns how to report the call's
-// outcome; or when to ask again, and whether the breaker is why.
-func (s *sender) turn(key string, now time.Time) (done func(error), until time.Time, open bool) {
+// outcome; or when to ask again, and why.
+func (s *sender) turn(key string, now time.Time) (done func(error), until time.Time, why obstacle) {
+	if until, ok := s.held(key, now); ok {
+		return nil, until, askedForPause
+	}
 	done = func(error) {}
 	if s.breaker != nil {
 		allowed, err := s.breaker.Allow()
 		if err != nil {
-			return nil, s.closedAgain(now), true
+			return nil, s.closedAgain(now), breakerOpen
 		}
 		done = allowed
 	}
 	if until := s.limited(key, now); until.After(now) {
 		done(errNotCalled)
-		return nil, until, false
+		return nil, until, rateLimited
 	}
-	return done, time.Time{}, false
+	return done, time.Time{}, 0
 }
 
 // closedAgain is when the breaker may let a call through.
@@ -185,7 +189,9 @@ func (s *sender) call(ctx context.Context, c call) (receipt Receipt, err error) 
 	}()
 	limit := withTimeLimit(ctx, s.policy.AttemptTimeout)
 	defer limit.cancel()
-	return s.send(limit, c)
+	receipt, err = s.send(limit, c)
+	s.heed(AsSendError(err))
+	return receipt, err
 }
 
 // ask asks the provider what became of an attempt.
@@ -210,7 +216,7 @@ func (s *sender) ask(ctx context.Context, key string) (receipt *Receipt, err err
 // close closes the provider, if it can be.
 func (s *sender) close() error {
 	if closer, ok := s.provider.(io.Closer); ok {
-		if err := closer.Close(); err != nil {
+		if err := safely(closer.Close); err != nil {
 			return fmt.Errorf("notify: close the provider %s: %w", s.policy.Name, err)
 		}
 	}

@@ -15,7 +15,9 @@ type Verdict string
 const (
 	// VerdictTemporary: the provider did not take it, and may do so later.
 	VerdictTemporary Verdict = "temporary"
-	// VerdictThrottled is VerdictTemporary with the provider asking for a pause.
+	// VerdictThrottled is VerdictTemporary with the provider asking everybody
+	// for a pause: for RetryAfter no message is sent through it. A pause for one
+	// recipient only is a VerdictTemporary with a RetryAfter.
 	VerdictThrottled Verdict = "throttled"
 	// VerdictPermanent: the provider did not take it and never will.
 	VerdictPermanent Verdict = "permanent"
@@ -54,7 +56,8 @@ type SendError struct {
 	// Code is the provider's own, such as "550 5.1.1" or "invalid_token"; it
 	// appears in events, at most 64 bytes of it.
 	Code string
-	// RetryAfter is the pause that the provider asks for; zero is none.
+	// RetryAfter is the pause that the provider asks for, before the next call
+	// for this message and, with VerdictThrottled, for any; zero is none.
 	RetryAfter time.Duration
 	// Err is the cause. Its text goes to the log, never into events.
 	Err error

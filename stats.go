@@ -47,6 +47,9 @@ type ProviderStats struct {
 	CallStats
 	// Down says that its circuit breaker is open.
 	Down bool
+	// HeldUntil is when the service wants to be called again, by its Retry-After;
+	// zero is now.
+	HeldUntil time.Time
 }
 
 // Stats returns what observers and providers did. It is cheap enough to be
@@ -68,6 +71,7 @@ func (n *Notifier) Stats(ctx context.Context) Stats {
 	for _, s := range n.senders() {
 		all.Providers = append(all.Providers, ProviderStats{
 			Name: s.policy.Name, Channel: s.channel, CallStats: s.stats.snapshot(), Down: s.isOpen(),
+			HeldUntil: s.pausedUntil(time.Now()),
 		})
 	}
 	return all

@@ -13,6 +13,9 @@ const (
 	maxKey          = 255
 	maxLabel        = 128
 	maxLabels       = 16
+	// maxAhead bounds a schedule, as Budgets.Message is bounded: what follows
+	// from it has to be a time that JSON and every store can take.
+	maxAhead = 366 * 24 * time.Hour
 )
 
 // validation is what a notification is checked against.
@@ -123,11 +126,23 @@ func (p *problems) template(n *Notification, c validation) {
 }
 
 func (p *problems) schedule(n *Notification) {
+	if n.NotBefore.IsZero() && n.ExpiresAt.IsZero() {
+		return
+	}
 	if !n.NotBefore.IsZero() && !n.ExpiresAt.IsZero() && !n.ExpiresAt.After(n.NotBefore) {
 		p.add("ExpiresAt", "has to be after NotBefore")
 	}
-	p.time("NotBefore", n.NotBefore)
-	p.time("ExpiresAt", n.ExpiresAt)
+	now := time.Now()
+	if n.NotBefore.After(now.Add(maxAhead)) {
+		p.add("NotBefore", "has to be at most 366 days from now")
+	} else {
+		p.time("NotBefore", n.NotBefore)
+	}
+	if n.ExpiresAt.After(later(now, n.NotBefore).Add(maxAhead)) {
+		p.add("ExpiresAt", "has to be at most 366 days from now or, if that is later, from NotBefore; leave it out for Config.Budgets.Message")
+	} else {
+		p.time("ExpiresAt", n.ExpiresAt)
+	}
 }
 
 // time refuses what encoding/json does: years beyond 9999 and odd zones.

@@ -49,7 +49,10 @@ func TestValidateNotificationAccepts(t *testing.T) {
 		"app's own scheme": func(n *Notification, _ *validation) { n.Content.URL = "shop://order/1?x=ü" },
 		"data of a push":   func(n *Notification, _ *validation) { n.Content = Content{Data: map[string]string{"k": "a\nb"}} },
 		"schedule":         func(n *Notification, _ *validation) { n.NotBefore, n.ExpiresAt = now, now.Add(1) },
-		"past":             func(n *Notification, _ *validation) { n.ExpiresAt = now.Add(-time.Hour) },
+		"in a year": func(n *Notification, _ *validation) {
+			n.NotBefore, n.ExpiresAt = now.Add(maxAhead), now.Add(2*maxAhead)
+		},
+		"past": func(n *Notification, _ *validation) { n.ExpiresAt = now.Add(-time.Hour) },
 		"attachments": func(n *Notification, _ *validation) {
 			n.Content.Attachments = []Attachment{{Name: "ü.pdf", ContentType: "application/pdf; name=x", Data: []byte{0}}, {Name: "b", Ref: "s3://b"}}
 		},
@@ -212,6 +215,13 @@ func TestValidateNotificationRefuses(t *testing.T) {
 		{"template of two lines", func(n *Notification, c *validation) { n.Template, c.hostTemplates = "a\nb", true }, "Template", nil},
 		{"expires too early", func(n *Notification, _ *validation) { n.NotBefore, n.ExpiresAt = now, now }, "ExpiresAt", nil},
 		{"far future", func(n *Notification, _ *validation) { n.NotBefore = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) }, "NotBefore", nil},
+		{"in years", func(n *Notification, _ *validation) { n.NotBefore = now.Add(maxAhead + time.Hour) }, "NotBefore", nil},
+		{"never expires", func(n *Notification, _ *validation) {
+			n.ExpiresAt = time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)
+		}, "ExpiresAt", nil},
+		{"expires long after it may be sent", func(n *Notification, _ *validation) {
+			n.NotBefore, n.ExpiresAt = now.Add(time.Hour), now.Add(maxAhead+2*time.Hour)
+		}, "ExpiresAt", nil},
 		{"far past", func(n *Notification, _ *validation) { n.ExpiresAt = time.Date(-1, 1, 1, 0, 0, 0, 0, time.UTC) }, "ExpiresAt", nil},
 		{"key too long", func(n *Notification, _ *validation) { n.Key = strings.Repeat("k", 256) }, "Key", ErrTooLarge},
 		{"key of two lines", func(n *Notification, _ *validation) { n.Key = "s3cret\n" }, "Key", nil},

@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -58,8 +59,8 @@ func (w *waiters) add(id string) (changed <-chan struct{}, remove func()) {
 }
 
 // pollEvery is how often somebody who waits looks at the record without being
-// woken: another process may have changed it. unseenPatience is how long it
-// may take until the route step stores the record of a new notification.
+// woken, where another process may have changed it. unseenPatience is how long
+// it may take until the route step stores the record of a new notification.
 const (
 	pollEvery      = time.Second
 	unseenPatience = 30 * time.Second
@@ -109,7 +110,9 @@ func (r *record) status() Status {
 // Settled means that nothing more will be tried; what a provider reports later
 // may still change the state. The error wraps [ErrNotFound] as Status's does,
 // is ctx's, or [ErrClosed] once the Notifier has ended. It looks at the record
-// whenever this process changes it, and once a second.
+// whenever this Notifier changes it, and once a second unless nobody else can:
+// that is so on a backend of this process which keeps the records and is not
+// shared ([Config.KeepBackend]).
 func (n *Notifier) Wait(ctx context.Context, id string) (Status, error) {
 	var status Status
 	err := n.follow(ctx, id, func(r *record) bool {
@@ -149,26 +152,41 @@ func (n *Notifier) Watch(ctx context.Context, id string) iter.Seq2[Event[any], e
 	}
 }
 
+// alone tells whether nobody but this Notifier changes its records, so that
+// every change wakes those who wait here.
+func (n *Notifier) alone() bool {
+	return n.ledger.local != nil && n.config.Records == nil && !n.config.KeepBackend
+}
+
 // follow shows the record, and again after each change, while show wants more.
 func (n *Notifier) follow(ctx context.Context, id string, show func(*record) bool) error {
 	changed, remove := n.waiters.add(id)
 	defer remove()
 	began := time.Now()
-	poll := time.NewTimer(pollEvery)
-	defer poll.Stop()
+	again := time.NewTimer(unseenPatience)
+	defer again.Stop()
 	for {
+		pause := pollEvery
+		if n.alone() {
+			pause = 0 // until it is woken
+		}
 		s, err := n.known(ctx, id)
 		switch {
 		case err == nil && !show(s.record):
 			return nil
 		case errors.Is(err, backend.ErrNotFound) && n.ledger.atomic == nil && time.Since(began) < unseenPatience:
+			pause = cmp.Or(pause, unseenPatience-time.Since(began))
 		case err != nil:
 			return translate(err)
 		}
-		poll.Reset(pollEvery)
+		var look <-chan time.Time
+		if pause > 0 {
+			again.Reset(pause)
+			look = again.C
+		}
 		select {
 		case <-changed:
-		case <-poll.C:
+		case <-look:
 		case <-ctx.Done():
 			return fmt.Errorf("notify: waiting for %s: %w", id, ctx.Err())
 		case <-n.ended:
