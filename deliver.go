@@ -199,7 +199,9 @@ func (p *pipeline) askAbout(ctx context.Context, s stored, w *work) error {
 // postpone puts work back because its provider is not ready.
 func (p *pipeline) postpone(ctx context.Context, s stored, w *work, until time.Time) error {
 	if p.ledger.delayed != nil {
-		return p.ledger.putBack(ctx, *w, until)
+		if err := p.ledger.publishAt(ctx, *w, until); !errors.Is(err, backend.ErrOverloaded) {
+			return err
+		}
 	}
 	c := p.decider.change(s.record, time.Now())
 	c.pushLeg(w.Leg, until)
