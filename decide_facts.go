@@ -172,10 +172,10 @@ func (d *decider) sweep(r *record, now time.Time) *change {
 	if left {
 		c.SweepAt = r.nextMove(now)
 	}
-	if overdue {
+	if !left {
 		c.Sweeps++
 	}
-	if overdue && c.Sweeps == stuckSweeps {
+	if !left && c.Sweeps == stuckSweeps {
 		c.raise("stuck."+itoa(int(c.Seq)), now, Stuck{State: c.state(), Since: r.lastMoved()})
 	}
 	if !c.Routed && c.Request != nil {

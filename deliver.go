@@ -207,7 +207,9 @@ func (p *pipeline) postpone(ctx context.Context, s stored, w *work, until time.T
 		until = earlier(until, leg.budgetEnd(p.decider.budgets.Channel))
 	}
 	if p.ledger.delayed != nil && time.Until(until) < sweepGrace {
-		return p.ledger.putBack(ctx, *w, until)
+		if err := p.ledger.publishAt(ctx, *w, until); !errors.Is(err, backend.ErrOverloaded) {
+			return err
+		}
 	}
 	c := p.decider.change(s.record, time.Now())
 	c.pushLeg(w.Leg, until)

@@ -232,16 +232,21 @@ func (l *ledger) putBack(ctx context.Context, w work, at time.Time) error {
 	if !l.decider.keeps(ruleV7) || l.delayed == nil {
 		return nil
 	}
+	err := l.publishAt(ctx, w, at)
+	if errors.Is(err, backend.ErrOverloaded) {
+		return retryConflicts(ctx, func() error { return l.leaveToSweep(ctx, w.ID, at) })
+	}
+	return err
+}
+
+// publishAt has the backend hold work until a time.
+func (l *ledger) publishAt(ctx context.Context, w work, at time.Time) error {
 	w.At = at
 	m, err := l.workMessage(&w)
 	if err != nil {
 		return err
 	}
-	err = l.publish(ctx, backend.Publication{Topic: w.Topic, Message: m, At: at})
-	if errors.Is(err, backend.ErrOverloaded) {
-		return retryConflicts(ctx, func() error { return l.leaveToSweep(ctx, w.ID, at) })
-	}
-	return err
+	return l.publish(ctx, backend.Publication{Topic: w.Topic, Message: m, At: at})
 }
 
 // leaveToSweep has the sweep bring work that the backend has no room to hold

@@ -12,8 +12,9 @@ var (
 )
 
 // overflow makes a dead letter of an event that found no room behind one of its
-// key that failed, so that the other keys' are read on. A paused observer's
-// events stay in the log: there, nothing is wrong with the key.
+// key that failed, so that the other keys' are read on. Those of an observer that
+// is paused, or has just recovered, stay in the log: nothing is wrong with their
+// key.
 func (r *runner) overflow(m *message.Message) error {
 	f, isLocal := m.Context().(*fact)
 	if !isLocal {
@@ -25,7 +26,7 @@ func (r *runner) overflow(m *message.Message) error {
 	switch {
 	case r.match(f, 0) == len(r.Handlers):
 		return nil
-	case r.pause.on():
+	case r.pause.recovering():
 		return errPaused
 	}
 	return r.giveUp(m, 0, ObserverOverflow, errOverflow)

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-6c01d079/notify"
+	"github.com/seed-6c01d079/notify/backends/memory"
 )
 
 // One notification whose events an observer cannot handle stops no other's.
@@ -111,4 +112,41 @@ func TestAnObserverThatFailsOnEverythingPausesWithLag(t *testing.T) {
 			})
 		})
 	}
+}
+
+// When a pause ends, what was put back in it comes again within half a minute:
+// until then a full queue says nothing about its key.
+func TestNothingOverflowsJustAfterAPause(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		mem := memory.New(func(c *memory.Config) { c.MaxParkedPerKey = 2 })
+		runBus(t, notify.Config{Backend: mem}, func(b *busTest) {
+			var broken atomic.Bool
+			broken.Store(true)
+			notify.On(b.Notifier, "o", func(context.Context, notify.Event[paid]) error {
+				if broken.Load() {
+					return errHandler
+				}
+				return nil
+			}, func(o *notify.Observer) {
+				o.Retry = notify.Retry{Attempts: 2, Backoff: every(time.Second)}
+			})
+			b.run()
+			for n := range 30 {
+				b.pay("1", "early"+strconv.Itoa(n))
+			}
+			time.Sleep(10 * time.Second)
+			require.True(t, b.stats("o").Paused)
+			buried := b.stats("o").DeadLetters
+			for n := range 60 {
+				b.pay("1", "n"+strconv.Itoa(n%6))
+			}
+			time.Sleep(10*time.Minute + 17*time.Second)
+			require.Equal(t, buried, b.stats("o").DeadLetters)
+			broken.Store(false)
+			time.Sleep(time.Hour)
+			require.Zero(t, b.stats("o").Lag)
+			require.Equal(t, buried, b.stats("o").DeadLetters)
+		})
+	})
 }

@@ -14,6 +14,7 @@ type pause struct {
 
 	mu    sync.Mutex
 	next  time.Time     // when the next event may be tried
+	ended time.Time     // when the latest pause was over
 	waked chan struct{} // closed when the pause is over; nil: nobody waits
 }
 
@@ -24,6 +25,17 @@ const (
 
 // on tells whether the observer is paused.
 func (p *pause) on() bool { return p.row.Load() >= pauseAfter }
+
+// recovering tells whether the observer is paused, or was until just now: what
+// it has put back in the pause has not come again yet.
+func (p *pause) recovering() bool {
+	if p.on() {
+		return true
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return !p.ended.IsZero() && time.Since(p.ended) < 2*pauseEvery
+}
 
 // failed notes a dead letter.
 func (p *pause) failed() {
@@ -39,9 +51,12 @@ func (p *pause) succeeded() {
 	if p.row.Load() == 0 {
 		return
 	}
-	p.row.Store(0)
+	paused := p.row.Swap(0) >= pauseAfter
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if paused {
+		p.ended = time.Now()
+	}
 	if p.waked != nil {
 		close(p.waked)
 		p.waked = nil
