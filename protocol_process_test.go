@@ -20,6 +20,8 @@ type fate struct {
 	after  bool          // after the move had its effect, before the process learns of it
 	freeze time.Duration // 0: it dies
 	fails  bool          // it lives, and the move returns an error
+	// then is what befalls the process that takes over; it may not die.
+	then *fate
 }
 
 // process is one Notifier's access to the backend that all share. Its moves
@@ -29,7 +31,7 @@ type process struct {
 	name     string
 	world    *world
 	fate     fate
-	standsBy <-chan struct{} // it consumes only once this is closed
+	standsBy <-chan struct{} // it consumes and sweeps only once this is closed
 
 	publisher message.Publisher
 	handlers  sync.WaitGroup
@@ -324,6 +326,11 @@ func (p *process) Store(ctx context.Context, r backend.Record) (revision int64, 
 func (p *process) Due(ctx context.Context, now time.Time, limit int) ([]string, time.Time, error) {
 	if err := p.alive(); err != nil {
 		return nil, time.Time{}, err
+	}
+	select {
+	case <-p.standsBy:
+	default:
+		return nil, time.Time{}, nil
 	}
 	if p.world.scenario.noSweep {
 		return nil, time.Time{}, nil

@@ -73,7 +73,7 @@ var scenarios = []scenario{
 		services: func() []*service { return []*service{plain(EmailChannel, busy), plain(SMSChannel, takes)} },
 	},
 	{
-		name: "canceled in the receipt window", route: First(EmailChannel, SMSChannel), cancel: 5 * time.Second,
+		name: "canceled in the receipt window", awaits: true, route: First(EmailChannel, SMSChannel), cancel: 5 * time.Second,
 		services: func() []*service { return []*service{withReceipts(EmailChannel, nil, takes), plain(SMSChannel, takes)} },
 	},
 	{
@@ -186,14 +186,14 @@ var scenarios = []scenario{
 		},
 	},
 	{
-		name: "early report", route: First(EmailChannel, SMSChannel),
+		name: "early report", awaits: true, route: First(EmailChannel, SMSChannel),
 		services: func() []*service {
 			early := []laterReport{{after: 100 * time.Millisecond, event: Delivered{}}}
 			return []*service{withReceipts(EmailChannel, early, takes), plain(SMSChannel, takes)}
 		},
 	},
 	{
-		name: "early bounce", route: First(EmailChannel, SMSChannel),
+		name: "early bounce", awaits: true, route: First(EmailChannel, SMSChannel),
 		services: func() []*service {
 			early := []laterReport{{after: 100 * time.Millisecond, event: Bounced{Class: ClassAddress}}}
 			return []*service{withReceipts(EmailChannel, early, takes), plain(SMSChannel, takes)}
@@ -222,7 +222,7 @@ var scenarios = []scenario{
 		},
 	},
 	{
-		name: "no report in the window", route: First(EmailChannel, SMSChannel),
+		name: "no report in the window", awaits: true, route: First(EmailChannel, SMSChannel),
 		services: func() []*service { return []*service{withReceipts(EmailChannel, nil, takes), plain(SMSChannel, takes)} },
 	},
 	{

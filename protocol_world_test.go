@@ -39,6 +39,9 @@ type scenario struct {
 	canceledFirst bool
 	// resends says that a service of it may be used again in doubt.
 	resends bool
+	// awaits says that a leg may wait for a report that does not come, or that
+	// was parked: the sweep ends that.
+	awaits bool
 	// noSweep lets the sweep find nothing.
 	noSweep bool
 	// impatient is a host that does not ask the other process when the victim
@@ -149,6 +152,10 @@ func newWorld(s scenario, v variant, f fate) *world {
 	w.victim = w.process("victim")
 	w.victim.fate = f
 	w.other = w.process("other")
+	if f.then != nil {
+		w.other.fate = *f.then
+		w.other.arm()
+	}
 	atOnce := make(chan struct{})
 	close(atOnce)
 	w.victim.standsBy, w.other.standsBy = atOnce, w.victim.struck
@@ -416,6 +423,9 @@ func contentOf(m *message.Message) string {
 	return strings.Join(lines, " ") + " " + string(m.Payload)
 }
 
+// stale is the change in a write that comes too late to have an effect.
+const stale = "stale"
+
 // changeIn tells what a write of a record is about: by the first event that it
 // raises, "mark" if it raises none and puts out no work either.
 func (w *world) changeIn(r backend.Record) string {
@@ -429,7 +439,10 @@ func (w *world) changeIn(r backend.Record) string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	before := w.versions[r.ID]
+	current, _ := w.shared.Load(context.Background(), r.ID)
 	switch {
+	case current.Revision != r.Revision:
+		return stale
 	case before == nil && next.isTombstone():
 		return "tombstone"
 	case before == nil:
