@@ -4,7 +4,9 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
+	"hash"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 )
@@ -103,20 +105,32 @@ func validE164(number string) bool {
 	return true
 }
 
-// addressHash is what events carry of an address: HMAC-SHA-256 (RFC 2104) of
-// the channel and the address, its first 16 bytes in base64url without
+// addressHasher makes what events carry of an address: HMAC-SHA-256 (RFC 2104)
+// of the channel and the address, its first 16 bytes in base64url without
 // padding. A mail domain counts in lower case. Without a key there is no
 // hash: the result is empty.
-func addressHash(key []byte, channel Channel, address string) string {
-	if len(key) == 0 {
+type addressHasher struct {
+	key  []byte
+	macs sync.Pool // of hash.Hash: a key is dear to set up
+}
+
+func newAddressHasher(key []byte) *addressHasher {
+	h := &addressHasher{key: key}
+	h.macs.New = func() any { return hmac.New(sha256.New, key) }
+	return h
+}
+
+func (h *addressHasher) hash(channel Channel, address string) string {
+	if len(h.key) == 0 {
 		return ""
 	}
 	if at := strings.LastIndexByte(address, '@'); channel == EmailChannel && at >= 0 {
 		address = address[:at] + strings.ToLower(address[at:])
 	}
-	mac := hmac.New(sha256.New, key)
-	mac.Write([]byte(channel))
-	mac.Write([]byte{0})
-	mac.Write([]byte(address))
-	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:16])
+	mac := h.macs.Get().(hash.Hash)
+	defer h.macs.Put(mac)
+	mac.Reset()
+	var buffer [128]byte
+	mac.Write(append(append(append(buffer[:0], channel...), 0), address...))
+	return base64.RawURLEncoding.EncodeToString(mac.Sum(buffer[:0])[:16])
 }

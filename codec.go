@@ -58,17 +58,8 @@ func (c *codec) register(t reflect.Type, wireName string) error {
 	return nil
 }
 
-// typeOf returns the type on the wire of an event's struct, given by value.
-func (c *codec) typeOf(data any) (string, bool) {
-	name, ok := c.types.Load().names[reflect.TypeOf(data)]
-	return name, ok
-}
-
-// knows tells whether the struct is an event.
-func (c *codec) knows(t reflect.Type) bool {
-	_, ok := c.types.Load().names[t]
-	return ok
-}
+// kindOf returns the kind of an event's struct, or nil if it is no event.
+func (c *codec) kindOf(t reflect.Type) *eventKind { return c.types.Load().byType[t] }
 
 // encode returns a new message with the fact in CloudEvents binary mode. It
 // may share the fact's payload.
@@ -113,27 +104,27 @@ func (c *codec) decodeBinary(m *message.Message) (*fact, error) {
 		return nil, fmt.Errorf("notify: decode event: %w", err)
 	}
 	f := newFact(c, envelope, data)
-	f.payload = payload
-	f.msg.Metadata = extra
+	f.msg.Payload, f.msg.Metadata = payload, extra
 	return f, nil
 }
 
 // payload returns the fact's data as JSON: as it came, if it came from a wire.
 func (c *codec) payload(f *fact, found *problems) []byte {
-	payload := f.payload
-	raw, isRaw := f.data.(Raw)
+	payload := []byte(f.msg.Payload)
+	data := f.data()
+	raw, isRaw := data.(Raw)
 	switch {
 	case payload != nil:
 	case isRaw:
 		if payload = raw; !json.Valid(raw) {
 			found.add("data", "must be JSON")
 		}
-	case f.data == nil:
+	case data == nil:
 		found.add("data", "is missing")
 	default:
 		var err error
-		if payload, err = json.Marshal(f.data); err != nil {
-			found.add("data", "%T cannot be written as JSON%s", f.data, jsonProblem(err))
+		if payload, err = json.Marshal(data); err != nil {
+			found.add("data", "%T cannot be written as JSON%s", data, jsonProblem(err))
 		}
 	}
 	if len(payload) > maxPayloadBytes {
@@ -144,7 +135,7 @@ func (c *codec) payload(f *fact, found *problems) []byte {
 
 // data returns the struct that the payload holds.
 func (c *codec) data(wireName string, payload []byte, found *problems) any {
-	t, known := c.types.Load().types[wireName]
+	kind, known := c.types.Load().byName[wireName]
 	switch {
 	case len(payload) > maxPayloadBytes:
 		found.addErr(ErrTooLarge, "data", "is over %d bytes", maxPayloadBytes)
@@ -157,7 +148,7 @@ func (c *codec) data(wireName string, payload []byte, found *problems) any {
 	case !known:
 		return Raw(payload)
 	default:
-		value := reflect.New(t)
+		value := reflect.New(kind.event)
 		if err := json.Unmarshal(payload, value.Interface()); err != nil {
 			found.add("data", "does not fit %s%s", wireName, jsonProblem(err))
 		}

@@ -92,21 +92,61 @@ func (c *codec) attributes(to []attribute, f *fact, found *problems) []attribute
 	return to
 }
 
+// checkAttributes finds what attributes would, for a fact made here, without
+// the texts that only a wire needs.
+func (c *codec) checkAttributes(f *fact, found *problems) {
+	if f.ID == "" {
+		found.add(attrID, "is missing")
+	}
+	labels := formatLabels(f.Labels)
+	depth := formatDepth(f.Depth, found)
+	parent, state := f.TraceParent, f.TraceState
+	if parent == "" {
+		state = ""
+	}
+	texts := [...]attribute{
+		{attrID, f.ID},
+		{attrType, c.wireName(f, found)},
+		{attrSource, c.sourceOf(f, found)},
+		{attrSubject, f.NotificationID},
+		{attrRecipient, f.RecipientID},
+		{attrTenant, f.Tenant},
+		{attrCategory, f.Category},
+		{attrCausation, f.CausationID},
+		{attrTraceParent, parent},
+		{attrTraceState, state},
+	}
+	checkTime(attrTime, f.Time, found)
+	checkTime(attrSeen, f.Seen, found)
+	// The rest has at most this size.
+	size := len(labels) + len(depth) + len(f.key()) + 512
+	for i := range texts {
+		if problem := attributeProblem(texts[i].value); problem != "" {
+			found.add(texts[i].name, "%s", problem)
+		}
+		size += len(texts[i].value)
+	}
+	if size > maxAttributesBytes {
+		found.addErr(ErrTooLarge, "attributes", "are over %d bytes together", maxAttributesBytes)
+	}
+}
+
 func (c *codec) wireName(f *fact, found *problems) string {
-	name, known := c.typeOf(f.data)
-	_, isRaw := f.data.(Raw)
-	switch {
-	case isRaw, f.data == nil:
-		if f.Type == "" {
-			found.add(attrType, "is missing")
+	if f.kind == nil {
+		switch data := f.data().(type) {
+		case Raw, nil:
+			if f.Type == "" {
+				found.add(attrType, "is missing")
+			}
+		default:
+			found.add(attrType, "%T is not registered; see RegisterEvent", data)
 		}
 		return f.Type
-	case !known:
-		found.add(attrType, "%T is not registered; see RegisterEvent", f.data)
-	case f.Type != "" && f.Type != name:
-		found.add(attrType, "must be %s for %T", name, f.data)
 	}
-	return name
+	if f.Type != "" && f.Type != f.kind.name {
+		found.add(attrType, "must be %s for %v", f.kind.name, f.kind.event)
+	}
+	return f.kind.name
 }
 
 func (c *codec) sourceOf(f *fact, found *problems) string {

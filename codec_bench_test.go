@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"reflect"
 	"testing"
 )
 
@@ -11,12 +12,12 @@ func benchFact(c *codec) *fact {
 	return newFact(c, e, samples()[5])
 }
 
-func BenchmarkTypeOf(b *testing.B) {
+func BenchmarkKindOf(b *testing.B) {
 	c := newCodec("/shop/notify")
 	var data any = samples()[5]
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, known := c.typeOf(data); !known {
+		if c.kindOf(reflect.TypeOf(data)) == nil {
 			b.Fatal("not known")
 		}
 	}

@@ -116,8 +116,8 @@ func TestSamplesLackNoField(t *testing.T) {
 		sampled[reflect.TypeOf(sample)] = true
 		requireSet(t, reflect.TypeOf(sample).Name(), reflect.ValueOf(sample))
 	}
-	for name, eventType := range builtinTypes().types {
-		require.True(t, sampled[eventType], "%s has no sample", name)
+	for name, kind := range builtinTypes().byName {
+		require.True(t, sampled[kind.event], "%s has no sample", name)
 	}
 	requireSet(t, "Envelope", reflect.ValueOf(sampleEnvelope("sent")))
 }

@@ -189,7 +189,7 @@ func TestDecodeTakesWhatOthersWrite(t *testing.T) {
 			change(m)
 			decoded, err := c.decode(m)
 			require.NoError(t, err)
-			require.Equal(t, samples()[5], decoded.data)
+			require.Equal(t, samples()[5], decoded.data())
 			require.Empty(t, decoded.msg.Metadata)
 		})
 	}
@@ -204,7 +204,7 @@ func TestUnknownFieldsAndAttributesSurvive(t *testing.T) {
 	m.Metadata["ce_added"] = "in 1.7"
 	decoded, err := c.decode(m)
 	require.NoError(t, err)
-	require.Equal(t, 1, decoded.data.(Sent).Leg.Leg)
+	require.Equal(t, 1, decoded.data().(Sent).Leg.Leg)
 
 	again, err := c.encode(decoded)
 	require.NoError(t, err)
@@ -241,7 +241,7 @@ func TestUnknownTypeIsRaw(t *testing.T) {
 	m.Metadata[attrType] = "notify.sent.v2"
 	decoded, err := c.decode(m)
 	require.NoError(t, err)
-	require.Equal(t, Raw(m.Payload), decoded.data)
+	require.Equal(t, Raw(m.Payload), decoded.data())
 	require.Equal(t, "notify.sent.v2", decoded.Type)
 	again, err := c.encode(decoded)
 	require.NoError(t, err)
@@ -267,7 +267,7 @@ func TestStoredBytesOutliveBeingEmbedded(t *testing.T) {
 		loaded, err := c.loadStored(stored)
 		require.NoError(t, err)
 		require.Equal(t, f.Envelope, loaded.Envelope)
-		require.Equal(t, sample, loaded.data)
+		require.Equal(t, sample, loaded.data())
 		got, err := c.encode(loaded)
 		require.NoError(t, err)
 		require.Equal(t, want.Metadata, got.Metadata)

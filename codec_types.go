@@ -15,8 +15,15 @@ const (
 // eventTypes maps structs to their types on the wire and back. It is never
 // changed once it is in use.
 type eventTypes struct {
-	names map[reflect.Type]string
-	types map[string]reflect.Type
+	byType map[reflect.Type]*eventKind
+	byName map[string]*eventKind
+}
+
+// eventKind is a type of event: its struct, and its type on the wire. Within a
+// codec there is one for each.
+type eventKind struct {
+	event reflect.Type
+	name  string
 }
 
 // builtinTypes is the vocabulary: every event of this package.
@@ -58,11 +65,11 @@ func builtinTypes() *eventTypes {
 		"notify.address_invalid.v1":  reflect.TypeFor[AddressInvalid](),
 		"notify.stuck.v1":            reflect.TypeFor[Stuck](),
 	}
-	names := make(map[reflect.Type]string, len(types))
+	all := &eventTypes{byType: map[reflect.Type]*eventKind{}, byName: map[string]*eventKind{}}
 	for name, t := range types {
-		names[t] = name
+		all.add(t, name)
 	}
-	return &eventTypes{names: names, types: types}
+	return all
 }
 
 // with returns the types and one more of a host's.
@@ -71,20 +78,25 @@ func (e *eventTypes) with(t reflect.Type, wireName string) (*eventTypes, error) 
 	field := fmt.Sprintf("event %v", t)
 	if t == nil || t.Kind() != reflect.Struct || t.Name() == "" {
 		found.add(field, "must be a struct type with a name, not a pointer to one")
-	} else if name, taken := e.names[t]; taken {
-		found.add(field, "is registered already, as %s", name)
+	} else if kind, taken := e.byType[t]; taken {
+		found.add(field, "is registered already, as %s", kind.name)
 	}
 	if problem := wireNameProblem(wireName); problem != "" {
 		found.add(field, "its name %s", problem)
-	} else if other, taken := e.types[wireName]; taken {
-		found.add(field, "its name %s is taken by %v", wireName, other)
+	} else if other, taken := e.byName[wireName]; taken {
+		found.add(field, "its name %s is taken by %v", wireName, other.event)
 	}
 	if err := found.err(); err != nil {
 		return nil, err
 	}
-	next := &eventTypes{names: maps.Clone(e.names), types: maps.Clone(e.types)}
-	next.names[t], next.types[wireName] = wireName, t
+	next := &eventTypes{byType: maps.Clone(e.byType), byName: maps.Clone(e.byName)}
+	next.add(t, wireName)
 	return next, nil
+}
+
+func (e *eventTypes) add(t reflect.Type, wireName string) {
+	kind := &eventKind{event: t, name: wireName}
+	e.byType[t], e.byName[wireName] = kind, kind
 }
 
 func wireNameProblem(name string) string {

@@ -57,11 +57,14 @@ func formatTime(name string, t time.Time, found *problems) string {
 	if t.IsZero() {
 		return ""
 	}
-	t = t.UTC()
-	if year := t.Year(); year < 0 || year > 9999 {
+	checkTime(name, t, found)
+	return t.UTC().Format(time.RFC3339Nano)
+}
+
+func checkTime(name string, t time.Time, found *problems) {
+	if year := t.UTC().Year(); year < 0 || year > 9999 {
 		found.add(name, "must be in the years 0 to 9999")
 	}
-	return t.Format(time.RFC3339Nano)
 }
 
 func parseTime(name, value string, found *problems) time.Time {

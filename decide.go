@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -88,8 +89,8 @@ func (c *change) finish() *record {
 // raise appends an event to the outbox, and its evidence to the record. suffix
 // is what its ID has after the notification's.
 func (c *change) raise(suffix string, at time.Time, data any) {
-	f := c.append(suffix, at, data)
-	if evidence, ok := evidenceOf(&f.Envelope, data); ok {
+	e := c.append(suffix, at, data)
+	if evidence, ok := evidenceOf(&Envelope{ID: e.id, Time: e.at}, data); ok {
 		c.Evidence, ok = c.Evidence.joinOwn(evidence) // clone made it ours
 		if ok && c.cause == "" && c.state() != c.before {
 			c.cause = suffix
@@ -111,27 +112,14 @@ func (c *change) correct() {
 	c.before, c.cause = after, ""
 }
 
-func (c *change) append(suffix string, at time.Time, data any) *fact {
-	name, _ := c.d.codec.typeOf(data)
-	f := newFact(c.d.codec, Envelope{
-		ID:             c.eventID(suffix),
-		Type:           name,
-		Source:         c.d.source,
-		NotificationID: c.ID,
-		RecipientID:    c.RecipientID,
-		Tenant:         c.Tenant,
-		Category:       c.Category,
-		Labels:         c.Labels,
-		Time:           at.Round(0).UTC(),
-		Seen:           c.now.Round(0).UTC(),
-		CausationID:    c.CausationID,
-		Depth:          c.Depth,
-		TraceParent:    c.TraceParent,
-		TraceState:     c.TraceState,
-	}, data)
+func (c *change) append(suffix string, at time.Time, data any) *decided {
+	e := &decided{
+		id: c.eventID(suffix), kind: c.d.codec.kindOf(reflect.TypeOf(data)),
+		at: at.Round(0).UTC(), seen: c.now.Round(0).UTC(), data: data, source: c.d.source,
+	}
 	c.Seq++
-	c.Outbox = append(c.Outbox, entry{seq: c.Seq, fact: f})
-	return f
+	c.Outbox = append(c.Outbox, entry{seq: c.Seq, event: e})
+	return e
 }
 
 // progress orders the states on the way to a delivery; every other end is as

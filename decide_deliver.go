@@ -25,7 +25,13 @@ func (d *decider) deliver(r *record, number, ordinal int, now time.Time) (*chang
 	if a := leg.attempt(ordinal); a != nil {
 		return d.resume(r, number, ordinal, now)
 	}
+	arrived := r.arrived(number)
 	switch {
+	case arrived > 0: // by a report or a late answer, while this one waited
+		c := d.change(r, now)
+		policy, _ := d.policy(leg.Channel, leg.attempt(arrived).Provider)
+		c.sent(number, arrived, policy)
+		return c, moveDone, time.Time{}
 	case !now.Before(r.Deadline):
 		c := d.change(r, now)
 		c.endLeg(number, EndExpired)
@@ -91,6 +97,18 @@ func (r *record) hadEffect(number, ordinal int) bool {
 	default:
 		return false
 	}
+}
+
+// arrived is the leg's last ordinal that was sent and did not come back, 0 if
+// there is none.
+func (r *record) arrived(number int) int {
+	for ordinal := len(r.leg(number).Attempts); ordinal > 0; ordinal-- {
+		switch r.Evidence.rank(number, ordinal) {
+		case evidenceSent, evidenceDelivered:
+			return ordinal
+		}
+	}
+	return 0
 }
 
 // leaseTime is how long a call's execution holds its attempt: longer than the

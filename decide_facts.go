@@ -56,7 +56,7 @@ func (r *record) knows(rep reported) bool {
 	}
 	id := r.eventID(rep.suffix) + "."
 	for i := range r.Outbox {
-		if f := r.Outbox[i].fact; f != nil && strings.HasPrefix(f.ID, id) {
+		if e := r.Outbox[i].event; e != nil && strings.HasPrefix(e.id, id) {
 			return true
 		}
 	}
@@ -254,8 +254,8 @@ func (l *legRecord) dueAt() time.Time {
 // lastMoved is when the last event was raised.
 func (r *record) lastMoved() time.Time {
 	for i := len(r.Outbox) - 1; i >= 0; i-- {
-		if f := r.Outbox[i].fact; f != nil {
-			return f.Seen
+		if e := r.Outbox[i].event; e != nil {
+			return e.seen
 		}
 	}
 	return r.AcceptedAt

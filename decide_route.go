@@ -182,9 +182,8 @@ func (c *change) settle(result progress) {
 			calls += c.Legs[i].Attempts[j].Granted
 		}
 	}
-	final, _ := c.Evidence.join(evidence{Kind: evidenceSettled, At: c.now})
 	c.raise("settled", c.now, Settled{
-		State: final.state(), Attempts: attempts, Calls: calls, Elapsed: c.now.Sub(c.AcceptedAt).Seconds(),
+		State: c.Evidence.state(evidenceSettled), Attempts: attempts, Calls: calls, Elapsed: c.now.Sub(c.AcceptedAt).Seconds(),
 	})
 	c.Routed, c.SettledAt = true, c.now
 	c.before, c.cause = c.state(), "" // as Settled says

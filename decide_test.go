@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -10,10 +11,12 @@ import (
 // The decisions one by one, under the numbers of the protocol's moves.
 
 // decision is one decision on a record that is in a certain state. The route is
-// First(email, sms), and the time after an intent's write one second.
+// First(email, sms) unless another is set, and the time after an intent's write
+// one second.
 type decision struct {
-	name string
-	set  func(*providerPolicy) // of the e-mail provider
+	name  string
+	route Route
+	set   func(*providerPolicy) // of the e-mail provider
 	// before makes the state, and do the decision; do returns what it answers.
 	before func(k *desk)
 	do     func(t *testing.T, k *desk) any
@@ -22,8 +25,6 @@ type decision struct {
 	raised []string
 	work   []work
 	legs   string
-	// byWord says that the provider's word stands for what the checks ask.
-	byWord bool
 }
 
 // intended is a record with an open intent under a live lease.
@@ -47,6 +48,11 @@ func doubted(k *desk) {
 	k.answer(1, 1, 1, failure(VerdictUncertain))
 	k.taken()
 	k.after(10 * time.Second)
+}
+
+func resendingAndReporting(p *providerPolicy) {
+	p.ResendInDoubt = true
+	reporting(p)
 }
 
 func deliverFirst(_ *testing.T, k *desk) any {
@@ -157,6 +163,30 @@ var decisions = []decision{
 		do:     deliverFirst, want: moveDone,
 		raised: []string{"1/expired", "2/failed_over"}, work: []work{{Leg: 2, Ordinal: 1}},
 		legs: "[email ended expired][sms open ]",
+	},
+	{
+		name: "6: what was in doubt, and is reported to have arrived, is not sent again",
+		set:  func(p *providerPolicy) { p.ResendInDoubt = true },
+		before: func(k *desk) {
+			intended(k)
+			k.answer(1, 1, 1, failure(VerdictUncertain))
+			k.report(1, 1, Delivered{})
+			k.taken()
+		},
+		do: func(_ *testing.T, k *desk) any { next, _ := k.deliver(1, 2); return next }, want: moveDone,
+		raised: []string{"settled"},
+		legs:   "[email ended  mail granted 1 answered 0 refused 0 delivered over][sms  ]",
+	},
+	{
+		name: "6: what was in doubt, and is answered yes late, waits for its report", set: resendingAndReporting,
+		before: func(k *desk) {
+			expired(k)
+			k.deliver(1, 1)
+			k.answer(1, 1, 1, nil)
+			k.taken()
+		},
+		do: func(_ *testing.T, k *desk) any { next, _ := k.deliver(1, 2); return next }, want: moveDone,
+		legs: "[email receipt  mail granted 1 answered 1 refused 0 sent over][sms  ]",
 	},
 	{
 		name:   "7: a live lease, though its own",
@@ -296,7 +326,7 @@ var decisions = []decision{
 		},
 		do: answering(failure(VerdictPermanent)), want: false,
 		raised: []string{"1/failed", "2/failed_over"}, work: []work{{Leg: 2, Ordinal: 1}},
-		legs: "[email ended rejected mail granted 2 answered 1 refused 1 rejected_permanently over][sms open ]", byWord: true,
+		legs: "[email ended rejected mail granted 2 answered 1 refused 1 rejected_permanently over][sms open ]",
 	},
 	{
 		name: "15: a lost answer, as 9", set: keyed, before: intended, do: answering(failure(VerdictUncertain)), want: false,
@@ -450,10 +480,14 @@ var decisions = []decision{
 
 func TestDecisions(t *testing.T) {
 	t.Parallel()
-	for _, d := range decisions {
+	for _, d := range slices.Concat(decisions, routeDecisions, deliverDecisions, factDecisions) {
 		t.Run(d.name, func(t *testing.T) {
 			t.Parallel()
-			k := newDesk(First(EmailChannel, SMSChannel), 0, d.set)
+			route := d.route
+			if route.IsZero() {
+				route = First(EmailChannel, SMSChannel)
+			}
+			k := newDesk(route, 0, d.set)
 			if d.before != nil {
 				d.before(k)
 			}
@@ -467,9 +501,7 @@ func TestDecisions(t *testing.T) {
 				put = append(put, work{Leg: w.Leg, Ordinal: w.Ordinal})
 			}
 			require.Equal(t, d.work, put)
-			if !d.byWord {
-				k.sound(t)
-			}
+			k.sound(t)
 		})
 	}
 }

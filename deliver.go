@@ -140,8 +140,9 @@ func (p *pipeline) grantAndCall(ctx context.Context, s stored, c *change, w *wor
 // lost: it outlives the call's context, and a store that fails is tried again
 // while the lease may live.
 func (p *pipeline) answered(ctx context.Context, w *work, ans answer) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerPatience)
-	defer cancel()
+	limit := withTimeLimit(context.WithoutCancel(ctx), answerPatience)
+	defer limit.cancel()
+	ctx = limit
 	for n := 1; ; n++ {
 		err := retryConflicts(ctx, func() error { return p.answerOnce(ctx, w, ans) })
 		if err == nil || errors.Is(err, backend.ErrClosed) {
@@ -164,13 +165,14 @@ func (p *pipeline) answerOnce(ctx context.Context, w *work, ans answer) error {
 	if err != nil {
 		return err
 	}
-	known := len(s.Aliases)
 	c, again, at := p.decider.answer(s.record, w.Leg, w.Ordinal, ans, time.Now())
 	if s, err = p.ledger.save(ctx, c.finish(), s.revision); err != nil {
 		return err
 	}
-	if len(s.Aliases) > known {
-		p.parkedReports(ctx, s, s.Aliases[known:])
+	if id := ans.receipt.MessageID; ans.err == nil && id != "" {
+		// Also when an earlier try has stored the answer, and then failed.
+		provider := s.leg(w.Leg).attempt(w.Ordinal).Provider
+		p.parkedReports(ctx, s, []string{messageAlias(provider, clip(id, maxMessageID))})
 	}
 	if again {
 		return p.ledger.putBack(ctx, *w, at)

@@ -48,7 +48,7 @@ func (r *runner) consumption() backend.Consumption {
 func (r *runner) handle(_ context.Context, b *backend.Batch) (done int, err error) {
 	t := round{
 		runner: r, batch: b, delivery: r.delivery(), began: r.bus.now(),
-		timed: r.timed.Load(), paused: r.pause.on(),
+		timed: r.timed.Load(), paused: r.pause.on(), failing: r.failing.any.Load(),
 	}
 	t.clock(t.began)
 	r.stats.inFlight.Add(1)
@@ -72,6 +72,8 @@ type round struct {
 	matched  int           // events that are not counted yet
 	timed    bool
 	paused   bool
+	failing  bool // some keys are failing; others that start to cannot be in this batch
+	handled  bool // an event, which pause has not been told
 	handling bool // a handler has got an event, and not returned
 	over     bool
 }
@@ -129,8 +131,13 @@ func (t *round) one(f *fact, first int) error {
 	if err := t.call(d, f, first); err != nil {
 		return err
 	}
-	t.handling = false
-	t.succeeded(f)
+	t.handling, t.handled = false, true
+	if t.paused {
+		t.succeeded()
+	}
+	if t.failing {
+		t.runner.failing.remove(f.key())
+	}
 	if d.watched.Load() != nil {
 		d.end()
 		t.delivery = t.runner.delivery()
@@ -153,6 +160,7 @@ func (t *round) finish(err error) (int, error) {
 	t.stats.inFlight.Add(-1)
 	t.count(now, err != nil && t.handling)
 	late := err != nil && t.delivery.timedOut(now)
+	t.succeeded()
 	if t.delivery.end() {
 		t.spare.Store(t.delivery)
 	}
@@ -187,7 +195,7 @@ func (t *round) count(now time.Duration, lastFailed bool) {
 // match returns the index of the first handler, from one on, that the event is
 // for, or how many handlers there are.
 func (r *runner) match(f *fact, from int) int {
-	for from < len(r.Handlers) && !r.Handlers[from].matches(f.data) {
+	for from < len(r.Handlers) && !r.Handlers[from].matches(f) {
 		from++
 	}
 	return from
@@ -195,7 +203,11 @@ func (r *runner) match(f *fact, from int) int {
 
 // call calls the handlers of an event, inside middleware if there is any.
 func (r *runner) call(d *delivery, f *fact, first int) error {
-	if r.chain == nil {
+	switch {
+	case r.chain != nil:
+	case len(r.Handlers) == 1:
+		return r.callHandler(d, f, 0)
+	default:
 		return r.callHandlers(d, f, first)
 	}
 	// A message in its wire form and of its own, since middleware may change
@@ -225,23 +237,27 @@ func (r *runner) afterMiddleware(m *message.Message) ([]*message.Message, error)
 // the first one.
 func (r *runner) callHandlers(ctx context.Context, f *fact, first int) error {
 	for i := first; i < len(r.Handlers); i = r.match(f, i+1) {
-		before := digest(f)
-		err := r.Handlers[i].call(ctx, f)
-		if digest(f) != before {
-			panic(&changedEvent{observer: r.Name, kind: f.Type})
-		}
-		if err != nil {
+		if err := r.callHandler(ctx, f, i); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// succeeded notes that an event was handled.
-func (r *runner) succeeded(f *fact) {
-	r.pause.succeeded()
-	if r.failing.any.Load() {
-		r.failing.remove(f.key())
+func (r *runner) callHandler(ctx context.Context, f *fact, i int) error {
+	before := digest(f)
+	err := r.Handlers[i].call(ctx, f)
+	if digest(f) != before {
+		panic(&changedEvent{observer: r.Name, kind: f.Type})
+	}
+	return err
+}
+
+// succeeded notes that an event was handled, if one was.
+func (t *round) succeeded() {
+	if t.handled {
+		t.handled = false
+		t.pause.succeeded()
 	}
 }
 

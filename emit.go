@@ -38,30 +38,37 @@ func RegisterEvent[T any](n *Notifier, wireName string) {
 // when it is seen are Emit's. An observer that answers an event at the end of
 // a chain of 32 gets an error, and the event becomes its dead letter.
 func Emit[T any](ctx context.Context, n *Notifier, data T, options ...func(*Envelope)) (string, error) {
-	boxed := any(data)
-	name, ok := n.codec.typeOf(boxed)
-	if !ok {
+	if kind := n.codec.kindOf(reflect.TypeFor[T]()); kind != nil {
+		return n.emit(ctx, factOf(n.codec, kind, data), options)
+	}
+	// T is an interface, or no event.
+	kind := n.codec.kindOf(reflect.TypeOf(data))
+	if kind == nil {
 		return "", &FieldError{Field: "Emit", Problem: fmt.Sprintf("%T is not an event; register it with RegisterEvent", data), Err: ErrUnsupported}
 	}
+	return n.emit(ctx, anyFactOf(n.codec, kind, data), options)
+}
+
+// emit completes and publishes an event of the host's.
+func (n *Notifier) emit(ctx context.Context, f *fact, options []func(*Envelope)) (string, error) {
 	if err := n.open(ctx); err != nil {
 		return "", err
 	}
-	now := time.Now()
-	f := &fact{data: boxed, codec: n.codec}
+	name, now := f.kind.name, time.Now()
 	f.Time, f.Source = now, n.codec.source
 	d, cause := causeOf(ctx)
 	if cause != nil {
-		if err := d.mayEmit(boxed, name, cause); err != nil {
+		if err := d.mayEmit(f.kind, cause); err != nil {
 			return "", err
 		}
-		cause.causes(&f.Envelope)
+		cause.causes(f.Envelope)
 		f.ID = cause.ID + "/" + d.runner.Name + "/" + name + "." + strconv.Itoa(d.emission(name))
 	}
 	if parent, state := traceOf(ctx); parent != "" {
 		f.TraceParent, f.TraceState = parent, state
 	}
 	for _, option := range options {
-		option(&f.Envelope)
+		option(f.Envelope)
 	}
 	f.Type, f.Seen = name, now
 	if f.ID == "" {
@@ -90,8 +97,7 @@ func (c *codec) check(f *fact) error {
 		return err
 	}
 	var found problems
-	var buffer [maxAttributes]attribute
-	c.attributes(buffer[:0], f, &found)
+	c.checkAttributes(f, &found)
 	if err := found.err(); err != nil {
 		return fmt.Errorf("notify: Emit: %w", err)
 	}
@@ -109,16 +115,16 @@ func (f *fact) causes(e *Envelope) {
 // maxDepth bounds how often observers answer each other's events.
 const maxDepth = 32
 
-func (d *delivery) mayEmit(data any, name string, cause *fact) error {
+func (d *delivery) mayEmit(kind *eventKind, cause *fact) error {
 	if cause.Depth >= maxDepth {
 		return errTooDeep
 	}
 	if d.runner.Emits == nil {
 		return nil
 	}
-	if !slices.ContainsFunc(d.runner.Emits, func(declared any) bool { return reflect.TypeOf(declared) == reflect.TypeOf(data) }) {
+	if !slices.ContainsFunc(d.runner.Emits, func(declared any) bool { return reflect.TypeOf(declared) == kind.event }) {
 		return &FieldError{
-			Field: fmt.Sprintf("Observer(%q).Emits", d.runner.Name), Problem: "does not declare " + name, Err: ErrUnsupported,
+			Field: fmt.Sprintf("Observer(%q).Emits", d.runner.Name), Problem: "does not declare " + kind.name, Err: ErrUnsupported,
 		}
 	}
 	return nil
@@ -127,10 +133,10 @@ func (d *delivery) mayEmit(data any, name string, cause *fact) error {
 // emitMachinery raises an event about the machinery. A failure is logged:
 // nobody waits for it.
 func (n *Notifier) emitMachinery(ctx context.Context, data any) {
-	name, _ := n.codec.typeOf(data)
 	now := time.Now()
-	f := newFact(n.codec, Envelope{ID: newID(now), Type: name, Source: n.codec.source, Time: now, Seen: now}, data)
+	f := newFact(n.codec, Envelope{ID: newID(now), Source: n.codec.source, Time: now, Seen: now}, data)
+	f.Type = f.kind.name
 	if err := n.ledger.emit(ctx, f); err != nil {
-		n.log.Error("notify: an event about the machinery was lost", "type", name, "error", err)
+		n.log.Error("notify: an event about the machinery was lost", "type", f.Type, "error", err)
 	}
 }

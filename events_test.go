@@ -28,11 +28,11 @@ func TestEveryEventHasItsTypeOnTheWire(t *testing.T) {
 		want["notify."+snakeCase(name)+".v1"] = name
 	}
 	got := map[string]string{}
-	for name, eventType := range builtinTypes().types {
-		got[name] = eventType.Name()
+	for name, kind := range builtinTypes().byName {
+		got[name] = kind.event.Name()
 	}
 	require.Equal(t, want, got)
-	require.Len(t, builtinTypes().names, len(got), "a struct has two names")
+	require.Len(t, builtinTypes().byType, len(got), "a struct has two names")
 }
 
 // declaredEvents reads the files of the vocabulary: an event is a struct whose
@@ -74,7 +74,7 @@ func eventsOf(file *ast.File) map[string]bool {
 
 func TestFieldsOnTheWireAreExplicitSnakeCase(t *testing.T) {
 	t.Parallel()
-	for _, eventType := range builtinTypes().types {
+	for eventType := range builtinTypes().byType {
 		requireTags(t, eventType.Name(), eventType)
 	}
 }

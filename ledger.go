@@ -85,8 +85,10 @@ func (l *ledger) store(ctx context.Context, next *record, revision int64) (store
 	return stored{record: next, revision: revision}, nil
 }
 
+// row is the record as a store keeps it. The record is not stored yet.
 func (l *ledger) row(r *record, revision int64) backend.Record {
 	now := time.Now()
+	r.codec = l.codec
 	expires := later(r.Deadline, now).Add(maxReceiptWindow + l.retention)
 	switch {
 	case r.settled():
@@ -95,7 +97,7 @@ func (l *ledger) row(r *record, revision int64) backend.Record {
 		expires = r.Deadline
 	}
 	return backend.Record{
-		ID: r.ID, Revision: revision, Body: body{record: r, codec: l.codec},
+		ID: r.ID, Revision: revision, Body: r,
 		Aliases: r.Aliases, Due: l.decider.due(r, now), Expires: expires,
 	}
 }
@@ -164,8 +166,8 @@ func (l *ledger) publications(r *record) ([]backend.Publication, error) {
 		switch {
 		case e.published, e.work != nil && !e.work.At.IsZero() && l.delayed == nil:
 			continue
-		case e.fact != nil:
-			m, err := l.factMessage(e.fact)
+		case e.event != nil:
+			m, err := l.factMessage(r.fact(l.codec, e.event))
 			if err != nil {
 				return nil, err
 			}
@@ -201,7 +203,7 @@ func (l *ledger) publish(ctx context.Context, p backend.Publication) error {
 	case !p.At.IsZero():
 		err = l.delayed.PublishAt(ctx, p.At, p.Topic, p.Message)
 	case l.local != nil:
-		err = l.local.PublishLocal(p.Topic, p.Message)
+		err = l.local.PublishLocal(time.Now(), p.Topic, p.Message)
 	default:
 		p.Message.SetContext(ctx)
 		err = l.publisher.Publish(p.Topic, p.Message)
@@ -226,10 +228,10 @@ func (l *ledger) putBack(ctx context.Context, w work, at time.Time) error {
 	return l.publish(ctx, backend.Publication{Topic: w.Topic, Message: m, At: at})
 }
 
-// emit publishes an event that no record holds.
+// emit publishes an event that no record holds, and that is seen now.
 func (l *ledger) emit(ctx context.Context, f *fact) error {
 	if l.local != nil {
-		if err := l.local.PublishLocal(eventsTopic, f.alone[:]...); err != nil {
+		if err := l.local.PublishLocal(f.Seen, eventsTopic, f.alone[:]...); err != nil {
 			return fmt.Errorf("notify: publish to %s: %w", eventsTopic, err)
 		}
 		return nil

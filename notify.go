@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -40,6 +41,10 @@ type Notifier struct {
 	closeOnce sync.Once
 	ready     chan struct{} // closed when Run has started everything, or failed to
 	ended     chan struct{} // closed when Run has returned
+
+	// usable says that nothing is wrong and that it has not begun to end, for
+	// those who need to know no more. It is set under mu.
+	usable atomic.Bool
 
 	// mu guards the following, and until Run what providers, guards and
 	// renderers are registered in: the planner's and the pipeline's fields,
@@ -106,9 +111,9 @@ func New(config Config) (*Notifier, error) {
 	}
 	n.pipeline = &pipeline{
 		ledger: n.ledger, decider: n.decider, senders: map[Channel][]*sender{}, planner: n.planner, log: n.log,
-		base:   n.hard,
-		render: &renderers{templates: parsed, custom: map[Channel]func(context.Context, RenderRequest) (Message, error){}},
-		hash:   n.addressHash, parkedReports: n.applyParked, emit: n.emitMachinery,
+		base:          n.hard,
+		render:        &renderers{templates: parsed, custom: map[Channel]func(context.Context, RenderRequest) (Message, error){}},
+		parkedReports: n.applyParked, emit: n.emitMachinery,
 	}
 	n.validation = validation{
 		templates: parsed, defaultRoute: config.Route, hasDirectory: config.Directory != nil, maxBytes: config.MaxBytes,
@@ -176,11 +181,8 @@ func (n *Notifier) connect() problems {
 			found.addErr(err, "Config.AddressKey", "could not be read from the backend: %v", err)
 		}
 	}
+	n.pipeline.hash = newAddressHasher(n.config.AddressKey).hash
 	return found
-}
-
-func (n *Notifier) addressHash(c Channel, address string) string {
-	return addressHash(n.config.AddressKey, c, address)
 }
 
 // use adds a provider.
@@ -315,6 +317,9 @@ func (n *Notifier) refuseLocked(field string) bool {
 // with its registrations, or that it is closed. While it drains, observers may
 // still send.
 func (n *Notifier) open(ctx context.Context) error {
+	if n.usable.Load() {
+		return nil
+	}
 	_, err := n.accepting(ctx)
 	return err
 }
@@ -370,5 +375,5 @@ func (n *Notifier) Decode(m *message.Message) (Event[any], error) {
 	if err != nil {
 		return Event[any]{}, err
 	}
-	return Event[any]{Envelope: f.Envelope, Data: f.data}, nil
+	return Event[any]{Envelope: *f.Envelope, Data: f.data()}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -73,14 +74,22 @@ type Retry struct {
 // Handler is a function for the events of one type, made by [Handle].
 type Handler struct {
 	event reflect.Type
-	isA   func(data any) bool // nil unless event is an interface
+	kind  *eventKind         // of event, known when the observer is registered
+	isA   func(f *fact) bool // nil unless event is an interface or Raw
 	call  func(ctx context.Context, f *fact) error
 }
 
 // matches tells whether the event's data is of the handler's type; only then
 // the handler may be called.
-func (h *Handler) matches(data any) bool {
-	return reflect.TypeOf(data) == h.event || h.isA != nil && h.isA(data)
+func (h *Handler) matches(f *fact) bool {
+	if h.isA != nil {
+		return h.isA(f)
+	}
+	if f.kind == h.kind {
+		return true
+	}
+	// Several Notifiers on one backend have a kind each.
+	return f.kind != nil && f.kind.event == h.event
 }
 
 // Handle makes a function a handler of the events whose data is a T: one of
@@ -99,15 +108,24 @@ func Handle[T any](fn func(ctx context.Context, e Event[T]) error) Handler {
 	if fn == nil {
 		return h
 	}
-	if h.event.Kind() == reflect.Interface {
-		h.isA = func(data any) bool {
-			_, ok := data.(T)
+	switch {
+	case h.event == reflect.TypeFor[any]():
+		h.isA = func(*fact) bool { return true }
+	case h.event.Kind() == reflect.Interface, h.event == reflect.TypeFor[Raw]():
+		h.isA = func(f *fact) bool {
+			_, ok := f.data().(T)
 			return ok
 		}
 	}
 	h.call = func(ctx context.Context, f *fact) error {
-		data := f.data.(T)
-		return fn(ctx, Event[T]{Envelope: f.Envelope, Data: data})
+		switch e := f.event.(type) { // copied once
+		case *typedEvent[T]:
+			return fn(ctx, e.Event)
+		case *Event[T]:
+			return fn(ctx, *e)
+		}
+		data := f.data().(T)
+		return fn(ctx, Event[T]{Envelope: *f.Envelope, Data: data})
 	}
 	return h
 }
@@ -147,18 +165,22 @@ func (o *Observer) complete(c *codec) problems {
 			found.add(fmt.Sprintf("%s.Middleware[%d]", field, i), "is nil")
 		}
 	}
-	for i, h := range o.Handlers {
+	o.Handlers = slices.Clone(o.Handlers)
+	for i := range o.Handlers {
+		h := &o.Handlers[i]
 		at := fmt.Sprintf("%s.Handlers[%d]", field, i)
 		switch {
 		case h.call == nil:
 			found.add(at, "the function is nil")
-		case h.event.Kind() == reflect.Interface, h.event == reflect.TypeFor[Raw]():
-		case !c.knows(h.event):
-			found.add(at, "%s is not an event; register it with RegisterEvent", h.event)
+		case h.isA != nil:
+		default:
+			if h.kind = c.kindOf(h.event); h.kind == nil {
+				found.add(at, "%s is not an event; register it with RegisterEvent", h.event)
+			}
 		}
 	}
 	for i, emitted := range o.Emits {
-		if _, ok := c.typeOf(emitted); !ok {
+		if c.kindOf(reflect.TypeOf(emitted)) == nil {
 			found.add(fmt.Sprintf("%s.Emits[%d]", field, i), "%T is not an event; register it with RegisterEvent", emitted)
 		}
 	}

@@ -40,7 +40,7 @@ func (n *Notifier) park(ctx context.Context, rep Report) error {
 	if err != nil {
 		return err
 	}
-	name, _ := n.codec.typeOf(rep.Event)
+	name := n.codec.kindOf(reflect.TypeOf(rep.Event)).name
 	event, _ := rep.about(Attempt{}) // its texts clipped
 	data, err := json.Marshal(event)
 	if err != nil {
@@ -144,11 +144,11 @@ func (n *Notifier) unpark(ctx context.Context, id, alias string) error {
 }
 
 func (p *parkedReport) report(c *codec) (Report, error) {
-	t, ok := c.types.Load().types[p.Type]
+	kind, ok := c.types.Load().byName[p.Type]
 	if !ok {
 		return Report{}, fmt.Errorf("notify: a parked report of type %s: %w", p.Type, ErrUnsupported)
 	}
-	event := reflect.New(t)
+	event := reflect.New(kind.event)
 	if err := json.Unmarshal(p.Data, event.Interface()); err != nil {
 		return Report{}, fmt.Errorf("notify: a parked report of type %s: %w", p.Type, err)
 	}

@@ -54,8 +54,9 @@ const (
 func (p *pipeline) consumption(topic string, concurrency int, step func(context.Context, *work) error) backend.Consumption {
 	handle := func(_ context.Context, b *backend.Batch) (done int, err error) {
 		ctx := p.base
+		var w work // a step does not keep it
 		for b.Next() {
-			w, err := workOf(b.Message())
+			w, err = workOf(b.Message())
 			switch {
 			case errors.Is(err, errNewerWork):
 				return done, err // kept for a program that understands it
@@ -67,7 +68,7 @@ func (p *pipeline) consumption(topic string, concurrency int, step func(context.
 				continue
 			}
 			w.Topic = topic
-			if err := safely(func() error { return step(ctx, w) }); err != nil {
+			if err := safely(func() error { return step(ctx, &w) }); err != nil {
 				if ctx.Err() == nil {
 					p.log.WarnContext(ctx, "notify: a step failed, and will be tried again", "topic", topic, "notification", w.ID, "error", err)
 				}

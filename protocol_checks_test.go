@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"context"
 	"reflect"
 	"slices"
 	"strings"
@@ -29,7 +30,7 @@ func (w *world) stored(row backend.Record) {
 	}
 	w.trace("stored %s: routed %v, canceled %v, settled %v, %s, legs %s", next.ID, next.Routed, next.Canceled, next.settled(), next.state(), describeLegs(next))
 	w.checkOutbox(before, next)
-	for _, problem := range checkStep(before, next, w.scenario.resends, w.owns) {
+	for _, problem := range checkStep(before, next, circumstances{resends: w.scenario.resends, owned: w.owns, can: w.can}) {
 		w.violated("%s", problem)
 	}
 }
@@ -41,38 +42,66 @@ func (w *world) owns(a *attemptRecord) bool {
 	return time.Now().Before(a.Lease.Until) && !w.services.answered[callName(a.Key, a.Granted)]
 }
 
-// checkOutbox checks that what is marked as published was, and that an event's
-// ID has one content (5).
+func (w *world) can(provider string) Capabilities {
+	for _, s := range w.offered {
+		if s.name == provider {
+			return s.Capabilities
+		}
+	}
+	return Capabilities{}
+}
+
+// checkOutbox checks that what is marked as published was, that an event's ID
+// has one content, and that a fact has one ID (5).
 func (w *world) checkOutbox(before, next *record) {
 	for _, e := range next.Outbox {
-		if e.fact == nil {
+		if e.event == nil {
 			continue
 		}
 		if e.seq > before.Seq {
-			m, err := w.codec.encode(e.fact)
+			m, err := w.codec.encode(next.fact(w.codec, e.event))
 			if err != nil {
-				w.violated("5: the event %s cannot be encoded: %v", e.fact.ID, err)
+				w.violated("5: the event %s cannot be encoded: %v", e.event.id, err)
 				continue
 			}
 			content := contentOf(m)
-			if known, ok := w.raised[e.fact.ID]; ok && known != content {
-				w.violated("5: two contents were raised for %s:\n%s\n%s", e.fact.ID, known, content)
+			if known, ok := w.raised[e.event.id]; ok && known != content {
+				w.violated("5: two contents were raised for %s:\n%s\n%s", e.event.id, known, content)
 			}
-			w.raised[e.fact.ID] = content
+			w.raised[e.event.id] = content
+			fact := strings.ReplaceAll(content, "ce_id="+e.event.id, "")
+			if known, ok := w.facts[fact]; ok && known != e.event.id {
+				w.violated("5: %s and %s are one fact: %s", known, e.event.id, fact)
+			}
+			w.facts[fact] = e.event.id
 		}
-		if _, ok := w.published[e.fact.ID]; e.published && !ok {
-			w.violated("5: %s is marked as published, and was not", e.fact.ID)
+		if _, ok := w.published[e.event.id]; e.published && !ok {
+			w.violated("5: %s is marked as published, and was not", e.event.id)
 		}
 	}
 }
 
-// checkStep checks what a change of a record may do. resends says that a leg may
-// be sent again in doubt; owned tells whether an execution is at an attempt
-// whose intent is open.
-func checkStep(before, next *record, resends bool, owned func(*attemptRecord) bool) (problems []string) {
+// circumstances are what a record's change is judged by besides the record.
+type circumstances struct {
+	// resends says that a leg may be sent again in doubt.
+	resends bool
+	// owned tells whether an execution is at an attempt whose intent is open.
+	owned func(*attemptRecord) bool
+	// can tells what a provider can do.
+	can func(provider string) Capabilities
+}
+
+// checkStep checks what a change of a record may do.
+func checkStep(before, next *record, c circumstances) (problems []string) {
 	found := func(text string) { problems = append(problems, text) }
 	if before.Routed && len(before.Legs) > 0 && !reflect.DeepEqual(before.Plan, next.Plan) {
 		found("4: the plan changed")
+	}
+	if before.Routed && len(before.Legs) != len(next.Legs) {
+		found("4: the legs changed")
+	}
+	if before.Canceled && !next.Canceled {
+		found("6: it is not canceled any more")
 	}
 	if before.settled() {
 		if !next.SettledAt.Equal(before.SettledAt) {
@@ -90,12 +119,12 @@ func checkStep(before, next *record, resends bool, owned func(*attemptRecord) bo
 		if i < len(before.Legs) {
 			was = &before.Legs[i]
 		}
-		problems = append(problems, checkLeg(before, next, i+1, was, resends, owned)...)
+		problems = append(problems, checkLeg(before, next, i+1, was, c)...)
 	}
 	return problems
 }
 
-func checkLeg(before, next *record, number int, was *legRecord, resends bool, owned func(*attemptRecord) bool) (problems []string) {
+func checkLeg(before, next *record, number int, was *legRecord, c circumstances) (problems []string) {
 	found := func(text string) { problems = append(problems, text) }
 	leg := next.leg(number)
 	name := "leg " + itoa(number)
@@ -112,7 +141,7 @@ func checkLeg(before, next *record, number int, was *legRecord, resends bool, ow
 		if before.Canceled {
 			found("6: " + name + " began after Cancel")
 		}
-		problems = append(problems, checkStart(next, number)...)
+		problems = append(problems, c.checkStart(next, number)...)
 	}
 	if len(leg.Attempts) < len(was.Attempts) {
 		found("an attempt of " + name + " vanished")
@@ -124,17 +153,24 @@ func checkLeg(before, next *record, number int, was *legRecord, resends bool, ow
 				found("6: an attempt of " + name + " began after Cancel")
 			}
 			for k := range j {
-				if !resends && !isOver(next, number, k+1) {
+				doubted := c.resends && next.Evidence.rank(number, k+1) == evidenceUnknown
+				if !doubted && !c.isOver(next, number, k+1) {
 					found("1, 2: an attempt of " + name + " began while attempt " + itoa(k+1) + " may have had its effect")
 				}
 			}
 			continue
 		}
 		old := &was.Attempts[j]
+		if a.Granted > old.Granted && a.Lease.Until.After(a.FirstCall.Add(c.can(a.Provider).KeyWindow)) {
+			found("1, 2: attempt " + itoa(j+1) + " of " + name + " is called again outside its key's window")
+		}
+		if a.Granted > old.Granted && before.Canceled {
+			found("6: attempt " + itoa(j+1) + " of " + name + " is called again after Cancel")
+		}
 		switch {
 		case a.Granted < old.Granted || old.Over && a.Granted > old.Granted:
 			found("an attempt of " + name + " was granted out of turn")
-		case (a.Granted > old.Granted || a.Over && !old.Over) && !slices.Contains(a.Answered, old.Granted) && owned(old):
+		case (a.Granted > old.Granted || a.Over && !old.Over) && !slices.Contains(a.Answered, old.Granted) && c.owned(old):
 			found("3: attempt " + itoa(j+1) + " of " + name + " was ended or granted under another's live lease")
 		}
 	}
@@ -142,22 +178,24 @@ func checkLeg(before, next *record, number int, was *legRecord, resends bool, ow
 }
 
 // isOver tells whether an attempt is known to have had no effect that lasts.
-func isOver(r *record, leg, ordinal int) bool {
+func (c *circumstances) isOver(r *record, leg, ordinal int) bool {
 	switch r.Evidence.rank(leg, ordinal) {
 	case evidenceBounced, evidenceUndelivered:
 		return true
 	}
-	return r.leg(leg).attempt(ordinal).allRefused() && !r.hadEffect(leg, ordinal)
+	a := r.leg(leg).attempt(ordinal)
+	refused := a.allRefused() || c.can(a.Provider).ReplaysFailures && len(a.Refused) > 0
+	return refused && !r.hadEffect(leg, ordinal)
 }
 
 // checkStart checks that the legs before the one that begins are over (3).
-func checkStart(r *record, number int) (problems []string) {
+func (c *circumstances) checkStart(r *record, number int) (problems []string) {
 	for _, earlier := range r.Plan.before(number, false) {
 		for ordinal := range r.leg(earlier.leg).Attempts {
 			switch rank := r.Evidence.rank(earlier.leg, ordinal+1); {
 			case rank == evidenceSent || rank == evidenceDelivered:
 				problems = append(problems, "3: leg "+itoa(number)+" began although leg "+itoa(earlier.leg)+" has "+string(rank))
-			case !earlier.onDoubt && !isOver(r, earlier.leg, ordinal+1):
+			case !earlier.onDoubt && !c.isOver(r, earlier.leg, ordinal+1):
 				problems = append(problems, "3: leg "+itoa(number)+" began while leg "+itoa(earlier.leg)+" is in doubt")
 			}
 		}
@@ -205,10 +243,10 @@ func (p *plan) holds(number int) bool { return slices.Contains(p.leaves(), numbe
 func corrects(r *record, after int64, from, to State) bool {
 	at := from
 	for _, e := range r.Outbox {
-		if e.seq <= after || e.fact == nil {
+		if e.seq <= after || e.event == nil {
 			continue
 		}
-		if c, ok := e.fact.data.(Corrected); ok && c.From == at {
+		if c, ok := e.event.data.(Corrected); ok && c.From == at {
 			at = c.To
 		}
 	}
@@ -218,10 +256,10 @@ func corrects(r *record, after int64, from, to State) bool {
 // announces tells whether the version raised Settled with its state.
 func announces(r *record, after int64) bool {
 	for _, e := range r.Outbox {
-		if e.seq <= after || e.fact == nil {
+		if e.seq <= after || e.event == nil {
 			continue
 		}
-		if s, ok := e.fact.data.(Settled); ok {
+		if s, ok := e.event.data.(Settled); ok {
 			return s.State == r.state()
 		}
 	}
@@ -235,11 +273,12 @@ func (w *world) checkCall(c called, before []called) {
 	if answered, ok := w.answers[c.notification]; ok && c.at.After(answered) {
 		w.violated("6: %s was called for %s after Cancel answered canceled", c.service.name, c.key)
 	}
-	if c.service.KeyWindow > 0 || w.scenario.resends {
+	if w.scenario.resends {
 		return
 	}
 	for _, earlier := range before {
-		if earlier.notification == c.notification && earlier.leg == c.leg && earlier.effect {
+		repeats := c.service.KeyWindow > 0 && earlier.key == c.key // which checkEffects counts
+		if earlier.notification == c.notification && earlier.leg == c.leg && earlier.effect && !repeats {
 			w.violated("1: %s was called for %s although %s had its effect", c.service.name, c.key, earlier.key)
 		}
 	}
@@ -262,6 +301,16 @@ func (w *world) checkEnd() {
 			w.violated("6: %s was accepted, and has no record", id)
 		}
 	}
+	for id := range w.canceled {
+		if r := w.versions[id]; r == nil || !r.Canceled {
+			w.violated("19: a cancel of %s was answered, and is forgotten", id)
+		}
+	}
+	for _, rep := range w.reported {
+		if !w.knows(rep) && (!w.isParked(rep) || w.isParkedLate(rep)) {
+			w.violated("20: a report on %s was answered, and is forgotten: %T", rep.Key, rep.Event)
+		}
+	}
 	for id, r := range w.versions {
 		if !r.settled() {
 			w.violated("6: %s has not settled: %s, %s", id, r.state(), describeLegs(r))
@@ -272,13 +321,33 @@ func (w *world) checkEnd() {
 	}
 }
 
+// knows tells whether a report is in the record that it is about. mu is held,
+// here and below.
+func (w *world) knows(rep Report) bool {
+	id, leg, ordinal, _ := parseAttemptKey(rep.Key)
+	data, _ := rep.about(Attempt{Leg: Leg{Leg: leg}, Attempt: ordinal})
+	return w.versions[id].knows(reported{leg: leg, ordinal: ordinal, suffix: attemptID(leg, ordinal, rep.kind(w.codec)), data: data})
+}
+
+// isParked tells whether a report waits for its message, and isParkedLate
+// whether its message is known meanwhile.
+func (w *world) isParked(rep Report) bool {
+	_, err := w.shared.Load(context.Background(), parkedPrefix+messageAlias(rep.Provider, rep.MessageID))
+	return err == nil
+}
+
+func (w *world) isParkedLate(rep Report) bool {
+	_, err := w.shared.LoadAlias(context.Background(), messageAlias(rep.Provider, rep.MessageID))
+	return err == nil && w.isParked(rep)
+}
+
 // checkOrder checks that events were published in the order in which they were
 // decided (move 2).
 func (w *world) checkOrder(r *record) {
 	var decided []string
 	for _, e := range r.Outbox {
-		if e.fact != nil {
-			decided = append(decided, e.fact.ID)
+		if e.event != nil {
+			decided = append(decided, e.event.id)
 		}
 	}
 	if got := w.order[r.ID]; !slices.Equal(decided, got) {
@@ -296,7 +365,9 @@ func (w *world) checkEffects(r *record) {
 		if c.notification != r.ID || !c.effect {
 			continue
 		}
-		effects[c.leg-1]++
+		if !c.outlived {
+			effects[c.leg-1]++
+		}
 		// What is reported after all is over was no reason to go on.
 		e, cameBack := r.Evidence.find(c.leg, c.ordinal, evidenceBounced)
 		if !cameBack {

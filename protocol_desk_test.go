@@ -16,7 +16,7 @@ type desk struct {
 	resend bool
 	// busy holds the calls that are under way, by key and number.
 	busy   map[string]bool
-	events map[string]*fact
+	events map[string]*decided
 	found  []string // violations
 }
 
@@ -42,7 +42,7 @@ func newDesk(route Route, without rule, set func(*providerPolicy)) *desk {
 	c := newCodec("test")
 	began := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 	k := &desk{
-		now: began, busy: map[string]bool{}, events: map[string]*fact{},
+		now: began, busy: map[string]bool{}, events: map[string]*decided{},
 		d: &decider{
 			codec: c, source: "test", instance: "here", delays: true, without: without,
 			budgets:  Budgets{Message: day, Channel: 6 * time.Hour, Retention: day},
@@ -76,19 +76,34 @@ func (k *desk) after(d time.Duration) *desk {
 func (k *desk) apply(c *change) {
 	before := k.r
 	next := c.finish()
-	k.found = append(k.found, checkStep(before, next, k.resend, func(a *attemptRecord) bool {
-		return k.now.Before(a.Lease.Until) && k.busy[callName(a.Key, a.Granted)]
+	k.found = append(k.found, checkStep(before, next, circumstances{
+		resends: k.resend,
+		owned: func(a *attemptRecord) bool {
+			return k.now.Before(a.Lease.Until) && k.busy[callName(a.Key, a.Granted)]
+		},
+		can: k.can,
 	})...)
 	for _, e := range next.Outbox {
-		if e.seq <= before.Seq || e.fact == nil {
+		if e.seq <= before.Seq || e.event == nil {
 			continue
 		}
-		if k.events[e.fact.ID] != nil {
-			k.found = append(k.found, "5: two events have the ID "+e.fact.ID)
+		if k.events[e.event.id] != nil {
+			k.found = append(k.found, "5: two events have the ID "+e.event.id)
 		}
-		k.events[e.fact.ID] = e.fact
+		k.events[e.event.id] = e.event
 	}
 	k.r = next
+}
+
+func (k *desk) can(provider string) Capabilities {
+	for _, policies := range k.d.policies {
+		for i := range policies {
+			if policies[i].Name == provider {
+				return policies[i].Capabilities
+			}
+		}
+	}
+	return Capabilities{}
 }
 
 // taken takes and drops the work in the outbox.
@@ -173,8 +188,8 @@ func (k *desk) cancel(t require.TestingT) bool {
 // raised tells which events there are, by the ends of their IDs.
 func (k *desk) raised(after int64) (suffixes []string) {
 	for _, e := range k.r.Outbox {
-		if e.fact != nil && e.seq > after {
-			suffixes = append(suffixes, e.fact.ID[len(k.r.ID)+1:])
+		if e.event != nil && e.seq > after {
+			suffixes = append(suffixes, e.event.id[len(k.r.ID)+1:])
 		}
 	}
 	return suffixes
@@ -183,4 +198,11 @@ func (k *desk) raised(after int64) (suffixes []string) {
 func (k *desk) sound(t *testing.T) {
 	t.Helper()
 	require.Empty(t, k.found)
+}
+
+// routeOnce makes one decision of the route step, which holds it.
+func (k *desk) routeOnce() {
+	c, _ := k.d.route(k.r, k.now)
+	k.apply(c)
+	k.taken()
 }

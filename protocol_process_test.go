@@ -39,7 +39,8 @@ type process struct {
 	mu      sync.Mutex // guards the following
 	armed   bool
 	moves   []string
-	counted int // those that its fate counts
+	counted int    // those that its fate counts
+	hit     string // the one at which its fate befell it
 }
 
 // acknowledge begins the kind of the moves that acknowledge.
@@ -71,6 +72,9 @@ func (p *process) move(kind string, effect func() error) error {
 		if p.fate.kind == "" || p.fate.kind == kind {
 			p.counted++
 			hit = p.counted == p.fate.at
+		}
+		if hit {
+			p.hit = kind
 		}
 	}
 	p.mu.Unlock()
@@ -159,8 +163,23 @@ func (p *process) Close() error { return nil }
 
 type processPublisher struct{ *process }
 
+// publicationOf tells what is published: an event's name, or the topic of work.
+func publicationOf(topic string, messages []*message.Message) string {
+	if topic == eventsTopic && len(messages) == 1 {
+		if wire, err := backend.Wire(messages[0]); err == nil {
+			return shortName(wire.Metadata["ce_type"])
+		}
+	}
+	return "to " + topic
+}
+
+// shortName is an event's name without what all of ours have.
+func shortName(eventType string) string {
+	return strings.TrimSuffix(strings.TrimPrefix(eventType, ownPrefix), ".v1")
+}
+
 func (p processPublisher) Publish(topic string, messages ...*message.Message) error {
-	return p.move("publish to "+topic, func() error {
+	return p.move("publish "+publicationOf(topic, messages), func() error {
 		return p.world.publish(topic, messages, func() error { return p.publisher.Publish(topic, messages...) })
 	})
 }
@@ -295,7 +314,7 @@ func (p *process) LoadAlias(ctx context.Context, alias string) (backend.Record, 
 }
 
 func (p *process) Store(ctx context.Context, r backend.Record) (revision int64, err error) {
-	err = p.move("store", func() error {
+	err = p.move("store "+p.world.changeIn(r), func() error {
 		revision, err = p.world.store(context.WithoutCancel(ctx), r)
 		return err
 	})
@@ -317,7 +336,7 @@ func (p *process) Expire(ctx context.Context, now time.Time, limit int) (int, er
 }
 
 func (p *process) Delete(ctx context.Context, id string, revision int64) error {
-	return p.move("delete", func() error { return p.world.shared.Delete(context.WithoutCancel(ctx), id, revision) })
+	return p.move("delete parked", func() error { return p.world.shared.Delete(context.WithoutCancel(ctx), id, revision) })
 }
 
 // variant is what the backend can do beyond that.
@@ -337,7 +356,7 @@ var variants = []variant{
 type delaying struct{ *process }
 
 func (p delaying) PublishAt(ctx context.Context, at time.Time, topic string, messages ...*message.Message) error {
-	return p.move("publish later to "+topic, func() error {
+	return p.move("publish later "+publicationOf(topic, messages), func() error {
 		return p.world.publish(topic, messages, func() error {
 			return p.world.shared.PublishAt(context.WithoutCancel(ctx), at, topic, messages...)
 		})
@@ -346,14 +365,14 @@ func (p delaying) PublishAt(ctx context.Context, at time.Time, topic string, mes
 
 type atomically struct{ delaying }
 
-func (p atomically) PublishLocal(topic string, messages ...*message.Message) error {
-	return p.move("publish to "+topic, func() error {
-		return p.world.publish(topic, messages, func() error { return p.world.shared.PublishLocal(topic, messages...) })
+func (p atomically) PublishLocal(at time.Time, topic string, messages ...*message.Message) error {
+	return p.move("publish "+publicationOf(topic, messages), func() error {
+		return p.world.publish(topic, messages, func() error { return p.world.shared.PublishLocal(at, topic, messages...) })
 	})
 }
 
 func (p atomically) Commit(ctx context.Context, r backend.Record, out []backend.Publication) (revision int64, err error) {
-	err = p.move("commit", func() error {
+	err = p.move("commit "+p.world.changeIn(r), func() error {
 		revision, err = p.world.commit(context.WithoutCancel(ctx), r, out)
 		return err
 	})

@@ -39,6 +39,19 @@ var scenarios = []scenario{
 		},
 	},
 	{
+		name: "all inside first, and one takes it", route: First(All(PushChannel, ChatChannel), EmailChannel),
+		services: func() []*service {
+			return []*service{plain(PushChannel, busy, takes), plain(ChatChannel, dislikes), plain(EmailChannel, takes)}
+		},
+	},
+	{
+		name: "all inside first, and what was taken bounces", route: First(All(PushChannel, ChatChannel), EmailChannel),
+		services: func() []*service {
+			undelivered := []laterReport{{after: 5 * time.Second, event: Undelivered{Class: ClassAddress}}}
+			return []*service{withReceipts(PushChannel, undelivered, takes), plain(ChatChannel, dislikes), plain(EmailChannel, takes)}
+		},
+	},
+	{
 		name: "retry", route: First(EmailChannel, SMSChannel),
 		services: func() []*service { return []*service{plain(EmailChannel, busy, busy, takes), plain(SMSChannel, takes)} },
 	},
@@ -58,6 +71,29 @@ var scenarios = []scenario{
 	{
 		name: "canceled between calls", route: First(EmailChannel, SMSChannel), cancel: 2 * time.Second,
 		services: func() []*service { return []*service{plain(EmailChannel, busy), plain(SMSChannel, takes)} },
+	},
+	{
+		name: "canceled in the receipt window", route: First(EmailChannel, SMSChannel), cancel: 5 * time.Second,
+		services: func() []*service { return []*service{withReceipts(EmailChannel, nil, takes), plain(SMSChannel, takes)} },
+	},
+	{
+		name: "canceled while it waits", route: First(EmailChannel, SMSChannel), notBefore: 50 * time.Second, cancel: 10 * time.Second,
+		services: func() []*service { return []*service{plain(EmailChannel, takes), plain(SMSChannel, takes)} },
+	},
+	{
+		name: "canceled while it is repeated", route: First(EmailChannel, SMSChannel), cancel: 2 * time.Second,
+		services: func() []*service {
+			return []*service{withKey(EmailChannel, losesReply, takes), plain(SMSChannel, takes)}
+		},
+	},
+	{
+		name: "canceled after doubt", route: First(EmailChannel, SMSChannel).OnDoubt(), cancel: 20 * time.Second,
+		services: func() []*service {
+			patient := one(&service{config: func(c *ProviderConfig) {
+				c.Backoff = func(int) time.Duration { return 12 * time.Second }
+			}}, SMSChannel, busy)
+			return []*service{plain(EmailChannel, losesCall), patient}
+		},
 	},
 	{
 		name: "canceled before it is sent", route: First(EmailChannel, SMSChannel), keyed: true, canceledFirst: true,
@@ -85,6 +121,15 @@ var scenarios = []scenario{
 		services: func() []*service { return []*service{plain(EmailChannel, losesReply), plain(SMSChannel, takes)} },
 	},
 	{
+		name: "in doubt, beside another provider", route: First(EmailChannel, SMSChannel),
+		services: func() []*service {
+			return []*service{
+				one(&service{name: "mail-1"}, EmailChannel, losesReply), one(&service{name: "mail-2"}, EmailChannel, takes),
+				plain(SMSChannel, takes),
+			}
+		},
+	},
+	{
 		name: "in doubt, and goes on", route: First(EmailChannel, SMSChannel).OnDoubt(), reports: true,
 		services: func() []*service { return []*service{plain(EmailChannel, losesCall), plain(SMSChannel, takes)} },
 	},
@@ -108,6 +153,33 @@ var scenarios = []scenario{
 		},
 	},
 	{
+		name: "repeated, and refused for good", route: First(EmailChannel, SMSChannel),
+		services: func() []*service {
+			replays := one(&service{Capabilities: Capabilities{KeyWindow: day, ReplaysFailures: true}}, EmailChannel, losesCall, dislikes)
+			return []*service{replays, plain(SMSChannel, takes)}
+		},
+	},
+	{
+		name: "repeated within a short window", route: First(EmailChannel, SMSChannel),
+		services: func() []*service {
+			forgets := one(&service{Capabilities: Capabilities{KeyWindow: 20 * time.Second}}, EmailChannel, losesReply, takes)
+			return []*service{forgets, plain(SMSChannel, takes)}
+		},
+	},
+	{
+		name: "repeated, then asked", route: First(EmailChannel, SMSChannel),
+		services: func() []*service {
+			both := one(&service{Capabilities: Capabilities{KeyWindow: day}, canAsk: true}, EmailChannel, losesCall, losesCall, losesReply)
+			return []*service{both, plain(SMSChannel, takes)}
+		},
+	},
+	{
+		name: "asked, and not found", route: First(EmailChannel, SMSChannel).OnDoubt(),
+		services: func() []*service {
+			return []*service{one(&service{canAsk: true}, EmailChannel, losesCall), plain(SMSChannel, takes)}
+		},
+	},
+	{
 		name: "asked", route: First(EmailChannel, SMSChannel),
 		services: func() []*service {
 			return []*service{one(&service{canAsk: true}, EmailChannel, losesReply), plain(SMSChannel, takes)}
@@ -117,6 +189,13 @@ var scenarios = []scenario{
 		name: "early report", route: First(EmailChannel, SMSChannel),
 		services: func() []*service {
 			early := []laterReport{{after: 100 * time.Millisecond, event: Delivered{}}}
+			return []*service{withReceipts(EmailChannel, early, takes), plain(SMSChannel, takes)}
+		},
+	},
+	{
+		name: "early bounce", route: First(EmailChannel, SMSChannel),
+		services: func() []*service {
+			early := []laterReport{{after: 100 * time.Millisecond, event: Bounced{Class: ClassAddress}}}
 			return []*service{withReceipts(EmailChannel, early, takes), plain(SMSChannel, takes)}
 		},
 	},

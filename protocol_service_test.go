@@ -55,6 +55,10 @@ type called struct {
 	at           time.Time
 	effect       bool
 	notification string
+	// late says that its process froze between its look at the lease and the
+	// call; outlived that its key's window was over then, and an earlier call
+	// had its effect: that cannot be prevented.
+	late, outlived bool
 }
 
 // services are all of them, as the world knows them.
@@ -75,9 +79,19 @@ func (s *services) took(service *service, key string) bool {
 	return slices.ContainsFunc(s.calls, func(c called) bool { return c.service == service && c.key == key && c.effect })
 }
 
+// honours tells whether a service still knows a key from a call that had its
+// effect.
+func (s *services) honours(service *service, key string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	first := slices.IndexFunc(s.calls, func(c called) bool { return c.service == service && c.key == key && c.effect })
+	return first >= 0 && time.Since(s.calls[first].at) < service.KeyWindow
+}
+
 // receive is the call's arrival at the service.
 func (s *services) receive(service *service, c called) reply {
-	known := service.KeyWindow > 0 && s.took(service, c.key)
+	known := s.honours(service, c.key)
+	c.outlived = c.late && !known && s.took(service, c.key)
 	s.mu.Lock()
 	n := 0
 	for i := range s.calls {
@@ -114,12 +128,14 @@ func (f fake[M]) Capabilities() Capabilities { return f.service.Capabilities }
 const callTime = 500 * time.Millisecond
 
 func (f fake[M]) Send(_ context.Context, d Delivery[M]) (Receipt, error) {
+	began := time.Now()
 	time.Sleep(callTime)
 	var r reply
 	err := f.process.move("call "+f.name, func() error {
 		_, leg, ordinal, _ := parseAttemptKey(d.Key)
 		r = f.process.world.services.receive(f.service, called{
 			key: d.Key, leg: leg, ordinal: ordinal, call: d.Call, notification: d.NotificationID,
+			late: time.Since(began) > callTime,
 		})
 		return nil
 	})
@@ -146,13 +162,19 @@ func messageID(key string) string { return "m-" + key }
 type askedFake[M Message] struct{ fake[M] }
 
 func (f askedFake[M]) Ask(_ context.Context, key string) (Receipt, error) {
-	if err := f.process.alive(); err != nil {
+	took := false
+	err := f.process.move("ask "+f.name, func() error {
+		took = f.process.world.services.took(f.service, key)
+		return nil
+	})
+	switch {
+	case err != nil:
 		return Receipt{}, err
-	}
-	if f.process.world.services.took(f.service, key) {
+	case took:
 		return Receipt{MessageID: messageID(key)}, nil
+	default:
+		return Receipt{}, ErrNotFound
 	}
-	return Receipt{}, ErrNotFound
 }
 
 // use gives a Notifier its provider of the service.

@@ -67,11 +67,14 @@ type world struct {
 	mu         sync.Mutex // guards the following
 	versions   map[string]*record
 	raised     map[string]string   // the events that records say were raised, encoded, by ID
+	facts      map[string]string   // their IDs, by the rest of them
 	published  map[string]string   // the events that reached their topic
 	order      map[string][]string // their IDs, by notification, each at its first time
 	seen       map[*process][]Event[any]
 	accepted   []string             // IDs that Send returned
 	answers    map[string]time.Time // when Cancel first answered canceled
+	canceled   map[string]bool      // the IDs that Cancel did not find too late
+	reported   []Report             // those that Report took, with their attempts' keys
 	violations []string
 
 	traceMu sync.Mutex
@@ -94,6 +97,7 @@ func (w *world) violated(format string, args ...any) {
 // outcome is what came of a run.
 type outcome struct {
 	moves      []string // of the victim
+	struck     string   // the move at which its fate befell it, if it did
 	violations []string
 	trace      string
 }
@@ -128,7 +132,7 @@ func (s scenario) run(t *testing.T, v variant, f fate, without rule) (out outcom
 		if err := w.shared.Close(); err != nil {
 			t.Fatal(err)
 		}
-		out = outcome{moves: w.victim.moves, violations: w.violations, trace: strings.Join(w.lines, "\n")}
+		out = outcome{moves: w.victim.moves, struck: w.victim.hit, violations: w.violations, trace: strings.Join(w.lines, "\n")}
 	})
 	return out
 }
@@ -137,8 +141,9 @@ func newWorld(s scenario, v variant, f fate) *world {
 	w := &world{
 		scenario: s, offered: s.services(), variant: v, shared: memory.New(), codec: newCodec("test"),
 		n: map[*process]*Notifier{}, over: make(chan struct{}), began: time.Now(),
-		versions: map[string]*record{}, raised: map[string]string{}, published: map[string]string{},
+		versions: map[string]*record{}, raised: map[string]string{}, facts: map[string]string{}, published: map[string]string{},
 		order: map[string][]string{}, seen: map[*process][]Event[any]{}, answers: map[string]time.Time{},
+		canceled: map[string]bool{},
 	}
 	w.services = &services{world: w, answered: map[string]bool{}}
 	w.victim = w.process("victim")
@@ -268,6 +273,17 @@ func (w *world) play(f fate) {
 		w.reportAfterwards()
 		time.Sleep(2 * time.Minute)
 	}
+	if w.leftParked() {
+		time.Sleep(parkedRecheck)
+	}
+}
+
+// leftParked tells whether a report waits for the sweep, because the victim was
+// struck when it was about to apply it.
+func (w *world) leftParked() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.ContainsFunc(w.reported, w.isParkedLate)
 }
 
 func (w *world) cancel(n *Notifier) error {
@@ -280,17 +296,22 @@ func (w *world) cancel(n *Notifier) error {
 func (w *world) cancelID(n *Notifier, id string) error {
 	answer, err := n.Cancel(context.Background(), id)
 	w.trace("Cancel answered %q, %v", answer, err)
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if errors.Is(err, ErrTooLate) {
+		if r := w.versions[id]; r == nil || !r.settled() {
+			w.violated("19: a cancel of %s came too late, and it has not settled", id)
+		}
 		return nil
 	}
-	if answer == CancelDone {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		if w.answers[id].IsZero() {
-			w.answers[id] = time.Now()
-		}
+	if err != nil {
+		return err
 	}
-	return err
+	w.canceled[id] = true
+	if answer == CancelDone && w.answers[id].IsZero() {
+		w.answers[id] = time.Now()
+	}
+	return nil
 }
 
 // await waits until what was accepted has settled.
@@ -320,7 +341,17 @@ func (w *world) reportLater(service *service, key string, l laterReport) {
 	if l.byKey {
 		rep.Key, rep.Provider, rep.MessageID = key, "", ""
 	}
-	w.asHost(fmt.Sprintf("report %T", l.event), func(n *Notifier) error { return n.Report(context.Background(), rep) })
+	w.asHost(fmt.Sprintf("report %T", l.event), func(n *Notifier) error {
+		if err := n.Report(context.Background(), rep); err != nil {
+			return err
+		}
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		taken := rep
+		taken.Key = key
+		w.reported = append(w.reported, taken)
+		return nil
+	})
 }
 
 // reportAfterwards reports on everything that had its effect, long after.
@@ -383,6 +414,38 @@ func contentOf(m *message.Message) string {
 	}
 	sort.Strings(lines)
 	return strings.Join(lines, " ") + " " + string(m.Payload)
+}
+
+// changeIn tells what a write of a record is about: by the first event that it
+// raises, "mark" if it raises none and puts out no work either.
+func (w *world) changeIn(r backend.Record) string {
+	if strings.HasPrefix(r.ID, parkedPrefix) {
+		return "parked"
+	}
+	next, err := recordOf(r, w.codec)
+	if err != nil {
+		return "unreadable"
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	before := w.versions[r.ID]
+	switch {
+	case before == nil && next.isTombstone():
+		return "tombstone"
+	case before == nil:
+		before = &record{}
+	}
+	change := "mark"
+	for _, e := range next.Outbox {
+		switch {
+		case e.seq <= before.Seq:
+		case e.event != nil:
+			return shortName(e.event.kind.name)
+		default:
+			change = "work"
+		}
+	}
+	return change
 }
 
 func (w *world) store(ctx context.Context, r backend.Record) (int64, error) {

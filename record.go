@@ -51,6 +51,8 @@ type record struct {
 	Sweeps int `json:"sweeps,omitempty"`
 	// Aliases are what a provider's reports may name it by.
 	Aliases []string `json:"aliases,omitempty"`
+
+	codec *codec // encodes it; set before it is stored
 }
 
 // origin is what all events of a notification carry.
@@ -68,7 +70,7 @@ type origin struct {
 // entry is one decided event or work item.
 type entry struct {
 	seq       int64
-	fact      *fact
+	event     *decided
 	work      *work
 	published bool
 }
@@ -152,8 +154,8 @@ func (r *record) clone() *record {
 		c.Legs[i].Attempts = slices.Clone(c.Legs[i].Attempts)
 	}
 	// Room for what one decision adds, so that it is not copied again.
-	c.Outbox = append(make([]entry, 0, len(r.Outbox)+6), r.Outbox...)
-	c.Evidence = append(make(evidenceSet, 0, len(r.Evidence)+3), r.Evidence...)
+	c.Outbox = append(make([]entry, 0, len(r.Outbox)+3), r.Outbox...)
+	c.Evidence = append(make(evidenceSet, 0, len(r.Evidence)+2), r.Evidence...)
 	return &c
 }
 
@@ -239,7 +241,7 @@ func (r *record) markPublished(published func(seq int64) bool) {
 	kept := r.Outbox[:0]
 	for _, e := range r.Outbox {
 		e.published = e.published || published(e.seq)
-		if !e.published || e.fact != nil {
+		if !e.published || e.event != nil {
 			kept = append(kept, e)
 		}
 	}
@@ -267,21 +269,16 @@ type entryJSON struct {
 	Work      *work           `json:"work,omitempty"`
 }
 
-// body is a record as a store keeps it.
-type body struct {
-	record *record
-	codec  *codec
-}
-
-// AppendBinary implements [encoding.BinaryAppender].
-func (b body) AppendBinary(to []byte) ([]byte, error) {
-	stored := recordJSON{record: b.record}
-	for _, e := range b.record.Outbox {
+// AppendBinary implements [encoding.BinaryAppender]: a record is what a store
+// keeps.
+func (r *record) AppendBinary(to []byte) ([]byte, error) {
+	stored := recordJSON{record: r}
+	for _, e := range r.Outbox {
 		one := entryJSON{Seq: e.seq, Published: e.published, Work: e.work}
-		if e.fact != nil {
-			event, err := b.codec.appendStored(nil, e.fact)
+		if e.event != nil {
+			event, err := r.codec.appendStored(nil, r.fact(r.codec, e.event))
 			if err != nil {
-				return nil, fmt.Errorf("notify: encode the record %s: %w", b.record.ID, err)
+				return nil, fmt.Errorf("notify: encode the record %s: %w", r.ID, err)
 			}
 			one.Event = event
 		}
@@ -289,7 +286,7 @@ func (b body) AppendBinary(to []byte) ([]byte, error) {
 	}
 	data, err := json.Marshal(stored)
 	if err != nil {
-		return nil, fmt.Errorf("notify: encode the record %s: %w", b.record.ID, err)
+		return nil, fmt.Errorf("notify: encode the record %s: %w", r.ID, err)
 	}
 	return append(to, data...), nil
 }
@@ -298,8 +295,8 @@ func (b body) AppendBinary(to []byte) ([]byte, error) {
 func recordOf(stored backend.Record, c *codec) (*record, error) {
 	data, ok := stored.Body.(backend.Bytes)
 	if !ok {
-		if b, ok := stored.Body.(body); ok {
-			return b.record, nil
+		if r, ok := stored.Body.(*record); ok {
+			return r, nil
 		}
 		return nil, fmt.Errorf("notify: the record %s holds a %T", stored.ID, stored.Body)
 	}
@@ -314,10 +311,11 @@ func recordOf(stored backend.Record, c *codec) (*record, error) {
 	for _, e := range read.Outbox {
 		one := entry{seq: e.Seq, published: e.Published, work: e.Work}
 		if len(e.Event) > 0 {
-			var err error
-			if one.fact, err = c.loadStored(e.Event); err != nil {
+			f, err := c.loadStored(e.Event)
+			if err != nil {
 				return nil, fmt.Errorf("notify: decode the record %s: %w", stored.ID, err)
 			}
+			one.event = decidedOf(f)
 		}
 		r.Outbox = append(r.Outbox, one)
 	}

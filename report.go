@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -132,8 +133,7 @@ func (n *Notifier) apply(ctx context.Context, s stored, leg, ordinal int, rep Re
 
 // kind is the end of the event's ID: engagement may happen many times.
 func (r *Report) kind(c *codec) string {
-	name, _ := c.typeOf(r.Event)
-	name = strings.TrimSuffix(strings.TrimPrefix(name, ownPrefix), ".v1")
+	name := strings.TrimSuffix(strings.TrimPrefix(c.kindOf(reflect.TypeOf(r.Event)).name, ownPrefix), ".v1")
 	switch r.Event.(type) {
 	case Delivered, Undelivered, Bounced:
 		return name

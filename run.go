@@ -39,6 +39,7 @@ func (n *Notifier) Run(ctx context.Context) error {
 		return err
 	}
 	n.state = running
+	n.usable.Store(true)
 	n.mu.Unlock()
 	defer close(n.ended)
 
@@ -137,6 +138,7 @@ func (n *Notifier) shutdown(tasks []task, started bool, stopWork, stop context.C
 	defer cancel()
 	n.mu.Lock()
 	n.state = draining
+	n.usable.Store(false)
 	n.drainStop = cancel
 	hurry := n.hard.Err() != nil
 	n.mu.Unlock()

@@ -64,6 +64,9 @@ func newSender(policy providerPolicy, channel Channel) *sender {
 			},
 			IsExcluded: func(err error) bool { return errors.Is(err, errNotCalled) },
 			IsSuccessful: func(err error) bool {
+				if err == nil {
+					return true
+				}
 				var failure *SendError
 				if !errors.As(err, &failure) {
 					return true
@@ -184,9 +187,9 @@ func (s *sender) call(ctx context.Context, c call) (receipt Receipt, err error) 
 			err = &SendError{Verdict: VerdictUncertain, Class: ClassOther, Err: panicError(p)}
 		}
 	}()
-	ctx, cancel := context.WithTimeout(ctx, s.policy.AttemptTimeout)
-	defer cancel()
-	receipt, err = s.send(ctx, c)
+	limit := withTimeLimit(ctx, s.policy.AttemptTimeout)
+	defer limit.cancel()
+	receipt, err = s.send(limit, c)
 	s.heed(AsSendError(err))
 	return receipt, err
 }

@@ -20,7 +20,7 @@ const maxDigestDepth = 16
 // by, is left out: pointers to structs that hold something unexported, channels
 // and functions.
 func digest(f *fact) uint64 {
-	return digestOf(reflect.ValueOf(f.data), 0) ^ digestOf(reflect.ValueOf(f.Labels), 0)
+	return digestOf(reflect.ValueOf(f.data()), 0) ^ digestOf(reflect.ValueOf(f.Labels), 0)
 }
 
 func digestOf(v reflect.Value, depth int) uint64 {

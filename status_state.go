@@ -1,9 +1,13 @@
 package notify
 
 // state is the headline: a function of the set alone, so that whoever has the
-// same facts says the same, in whatever order they came.
-func (s evidenceSet) state() State {
+// same facts says the same, in whatever order they came. More is what else is
+// known of the whole.
+func (s evidenceSet) state(more ...evidenceKind) State {
 	var known findings
+	for _, kind := range more {
+		known.add(kind)
+	}
 	for i := range s {
 		e := &s[i]
 		switch {

@@ -92,8 +92,8 @@ func (n *Notifier) known(ctx context.Context, id string) (stored, error) {
 func (r *record) status() Status {
 	var fold Fold
 	for i := range r.Outbox {
-		if f := r.Outbox[i].fact; f != nil {
-			fold.Add(Event[any]{Envelope: f.Envelope, Data: f.data})
+		if e := r.Outbox[i].event; e != nil {
+			fold.Add(r.event(e))
 		}
 	}
 	status := fold.Status()
@@ -136,11 +136,11 @@ func (n *Notifier) Watch(ctx context.Context, id string) iter.Seq2[Event[any], e
 		err := n.follow(ctx, id, func(r *record) bool {
 			for i := range r.Outbox {
 				e := &r.Outbox[i]
-				if e.fact == nil || e.seq <= last {
+				if e.event == nil || e.seq <= last {
 					continue
 				}
 				last = e.seq
-				if stopped = !yield(Event[any]{Envelope: e.fact.Envelope, Data: e.fact.data}, nil); stopped {
+				if stopped = !yield(r.event(e.event), nil); stopped {
 					return false
 				}
 			}

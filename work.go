@@ -81,20 +81,19 @@ func (w *work) wire() (*message.Message, error) {
 // errNewerWork marks work of a version that this program does not know.
 var errNewerWork = fmt.Errorf("work of a newer version: %w", ErrUnsupported)
 
-func workOf(m *message.Message) (*work, error) {
+func workOf(m *message.Message) (work, error) {
 	if c, ok := m.Context().(*workContext); ok {
-		own := *c.work // the message is shared
-		return &own, nil
+		return *c.work, nil // a copy: the message is shared
 	}
-	w := &work{}
-	if err := unmarshalExact(m.Payload, w); err != nil {
-		return nil, fmt.Errorf("notify: decode work: %w", err)
+	var w work
+	if err := unmarshalExact(m.Payload, &w); err != nil {
+		return w, fmt.Errorf("notify: decode work: %w", err)
 	}
 	if w.Version > workVersion {
-		return nil, errNewerWork
+		return w, errNewerWork
 	}
 	if w.ID == "" || w.Leg < 0 || w.Ordinal < 0 {
-		return nil, fmt.Errorf("notify: decode work: it names no notification")
+		return w, fmt.Errorf("notify: decode work: it names no notification")
 	}
 	return w, nil
 }

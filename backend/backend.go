@@ -48,12 +48,14 @@ type Admitter interface {
 // LocalPublisher is a [Backend] that lives in the process of its users and
 // delivers the very message that was published to every group.
 type LocalPublisher interface {
-	// PublishLocal appends messages whose context is a [Local] to topic. It
+	// PublishLocal appends messages whose context is a [Local] to topic. The
+	// caller says what [time.Now] it is, since reading the clock would be a
+	// notable part of what an event costs. It
 	// never blocks and serialises nothing; a message that has to leave the
 	// process, or reach code that did not expect a shared message, is encoded
 	// by [Local.Wire] first. The backend owns neither the messages nor what
 	// they carry: nobody may change them after the call.
-	PublishLocal(topic string, messages ...*message.Message) error
+	PublishLocal(now time.Time, topic string, messages ...*message.Message) error
 }
 
 // Local is the context of a message that carries a value of this process

@@ -36,7 +36,7 @@ func BenchmarkSendToSettled(b *testing.B) {
 		b.Run(fmt.Sprintf("outstanding=%d", outstanding), func(b *testing.B) {
 			run, err := bench.SendToSettled(outstanding, bench.Times(b.N))
 			require.NoError(b, err)
-			report(b, run.Cost)
+			report(b, run)
 		})
 	}
 }
@@ -51,4 +51,11 @@ func report(b *testing.B, cost bench.Cost) {
 	b.ReportMetric(each.Wall*1000, "ns/op")
 	b.ReportMetric(each.Allocs, "allocs/op")
 	b.ReportMetric(each.Bytes, "B/op")
+}
+
+// BenchmarkBareEvents counts the events of one notification as one.
+func BenchmarkBareEvents(b *testing.B) {
+	cost, err := bench.BareEvents(bench.Outstanding, bench.Times(b.N))
+	require.NoError(b, err)
+	report(b, cost)
 }

@@ -14,37 +14,22 @@ import (
 // [SendToSettled].
 const SendObservers = 3
 
-// Settled is what a run of [SendToSettled] showed.
-type Settled struct {
-	// Cost counts notifications: Cost.Events is how many settled.
-	Cost
-	// Raised is how many events a notification raised.
-	Raised float64
-}
-
 // SendToSettled sends notifications, with a provider that does nothing and
 // three observers of all events, and waits until every observer has seen every
-// one settle. At most the given number are outstanding; with one, Wall is the
-// time from Send until the observers have seen it settle.
-func SendToSettled(outstanding int, length Length) (Settled, error) {
+// one settle. Cost.Events counts notifications, of which at most the given
+// number are outstanding; with one, Wall is the time from Send until the
+// observers have seen it settle.
+func SendToSettled(outstanding int, length Length) (Cost, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	gate := NewGate(SendObservers, outstanding)
 	var seen [SendObservers]tally
 	n, stop, err := Open(notify.Config{}, func(n *notify.Notifier) {
 		notify.Use(n, nothing{})
-		for i := range SendObservers {
-			notify.On(n, "observer-"+strconv.Itoa(i), func(_ context.Context, e notify.Event[any]) error {
-				seen[i].handled.Add(1)
-				if _, settled := e.Data.(notify.Settled); settled {
-					gate.Handled(i, 1)
-				}
-				return nil
-			})
-		}
+		observeAll(n, gate, &seen)
 	})
 	if err != nil {
-		return Settled{}, err
+		return Cost{}, err
 	}
 	cost, err := fanOut(ctx, gate, func(seq uint64) error { return send(ctx, n, seq) }, length)
 	err = errors.Join(err, stop())
@@ -52,12 +37,12 @@ func SendToSettled(outstanding int, length Length) (Settled, error) {
 		err = gate.Check()
 	}
 	if err == nil {
-		err = checkCounts(observed(n), SendObservers, int(seen[0].handled.Load()))
+		err = checkCounts(observed(n), SendObservers, RaisedEvents*gate.Published())
 	}
 	if err != nil {
-		return Settled{}, fmt.Errorf("send to settled: %w", err)
+		return Cost{}, fmt.Errorf("send to settled: %w", err)
 	}
-	return Settled{Cost: cost, Raised: float64(seen[0].handled.Load()) / float64(gate.Published())}, nil
+	return cost, nil
 }
 
 // observed is what the statistics say that each observer handled.

@@ -132,7 +132,7 @@ func requeues(ctx context.Context, all []*message.Message, attempt int, next han
 	}
 	again := all[done].Copy()
 	again.Metadata.Set("again", "yes")
-	return done + 1, b.PublishLocal("t", again)
+	return done + 1, b.PublishLocal(time.Now(), "t", again)
 }
 
 func losesOnLeaving(ctx context.Context, all []*message.Message, attempt int, next handle, _ *memory.Backend) (int, error) {
@@ -217,7 +217,7 @@ func (noCatchUp) CatchUp(ctx context.Context, _, _ string) error { return ctx.Er
 type tooEarly struct{ *memory.Backend }
 
 func (b tooEarly) PublishAt(_ context.Context, _ time.Time, topic string, messages ...*message.Message) error {
-	return b.PublishLocal(topic, messages...)
+	return b.PublishLocal(time.Now(), topic, messages...)
 }
 
 type admitsAll struct{ *memory.Backend }
@@ -226,7 +226,7 @@ func (admitsAll) Admit(context.Context, string, int, bool) error { return nil }
 
 type encodesLocal struct{ *memory.Backend }
 
-func (b encodesLocal) PublishLocal(topic string, messages ...*message.Message) error {
+func (b encodesLocal) PublishLocal(at time.Time, topic string, messages ...*message.Message) error {
 	pub, err := b.Publisher()
 	if err == nil {
 		err = pub.Publish(topic, messages...)

@@ -175,7 +175,7 @@ func checkLocal(b *backendBench) {
 	}
 	b.fix("t", "watermill", backend.FromOldest())
 	_, messages := b.subscribe("watermill")
-	b.must(publisher.PublishLocal("t", sent), "PublishLocal")
+	b.must(publisher.PublishLocal(time.Now(), "t", sent), "PublishLocal")
 	for group, j := range journals {
 		j.complete("group "+group, 1)
 		if j.deliveries()[0].message != sent {

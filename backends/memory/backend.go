@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
@@ -115,12 +116,12 @@ func (b *Backend) topic(name string) *topic {
 }
 
 // PublishLocal implements [backend.LocalPublisher].
-func (b *Backend) PublishLocal(topic string, messages ...*message.Message) error {
-	return b.publish(topic, messages...)
+func (b *Backend) PublishLocal(now time.Time, topic string, messages ...*message.Message) error {
+	return b.publish(now, topic, messages...)
 }
 
 // publish appends messages that are nobody else's to change.
-func (b *Backend) publish(topic string, messages ...*message.Message) error {
+func (b *Backend) publish(now time.Time, topic string, messages ...*message.Message) error {
 	switch {
 	case b.closed.Load():
 		return fmt.Errorf("memory: publish to %s: %w", topic, backend.ErrClosed)
@@ -129,7 +130,7 @@ func (b *Backend) publish(topic string, messages ...*message.Message) error {
 	case slices.Contains(messages, nil):
 		return fmt.Errorf("memory: publish to %s: a message is nil", topic)
 	case len(messages) > 0:
-		b.topic(topic).append(messages...)
+		b.topic(topic).append(now, messages...)
 	}
 	return nil
 }

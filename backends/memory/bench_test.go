@@ -114,7 +114,7 @@ func fanOut(b *testing.B, n, size int) {
 			e.last = c
 		}
 		e.message.SetContext(e)
-		if err := mem.PublishLocal("events", &e.message); err != nil {
+		if err := mem.PublishLocal(time.Now(), "events", &e.message); err != nil {
 			b.Fatal(err)
 		}
 	}

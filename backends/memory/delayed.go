@@ -61,7 +61,7 @@ type delayed struct {
 
 func (d *delayed) post(out []backend.Publication) error {
 	if !slices.ContainsFunc(out, func(p backend.Publication) bool { return !p.At.IsZero() }) {
-		d.publish(out)
+		d.publish(time.Now(), out)
 		return nil
 	}
 	now := time.Now()
@@ -90,7 +90,7 @@ func (d *delayed) post(out []backend.Publication) error {
 			p.Message = own(p.Message)
 			heap.Push(&d.queue, &publication{p, d.seq})
 		} else {
-			d.backend.topic(p.Topic).append(own(p.Message))
+			d.backend.topic(p.Topic).append(now, own(p.Message))
 		}
 	}
 	if len(d.queue) > 0 && d.queue[0] != first {
@@ -100,9 +100,9 @@ func (d *delayed) post(out []backend.Publication) error {
 }
 
 // publish appends messages to their topics.
-func (d *delayed) publish(out []backend.Publication) {
+func (d *delayed) publish(now time.Time, out []backend.Publication) {
 	for _, p := range out {
-		d.backend.topic(p.Topic).append(own(p.Message))
+		d.backend.topic(p.Topic).append(now, own(p.Message))
 	}
 }
 
@@ -110,7 +110,7 @@ func (d *delayed) publish(out []backend.Publication) {
 func (d *delayed) flush(now time.Time) {
 	for len(d.queue) > 0 && !d.queue[0].At.After(now) {
 		p := heap.Pop(&d.queue).(*publication)
-		d.backend.topic(p.Topic).append(p.Message)
+		d.backend.topic(p.Topic).append(now, p.Message)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/stretchr/testify/require"
@@ -82,7 +83,7 @@ func bubble(t *testing.T, f func(t *testing.T, b *memory.Backend), opts ...func(
 func publish(t *testing.T, b *memory.Backend, topic, key string, from, to int) {
 	t.Helper()
 	for n := from; n < to; n++ {
-		require.NoError(t, b.PublishLocal(topic, local(key, n)))
+		require.NoError(t, b.PublishLocal(time.Now(), topic, local(key, n)))
 	}
 }
 

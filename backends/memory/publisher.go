@@ -3,6 +3,7 @@ package memory
 import (
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
@@ -38,7 +39,7 @@ func (p *publisher) Publish(topic string, messages ...*message.Message) error {
 		}
 		copies[i] = wire.Copy()
 	}
-	return p.backend.publish(topic, copies...)
+	return p.backend.publish(time.Now(), topic, copies...)
 }
 
 func (p *publisher) Close() error {

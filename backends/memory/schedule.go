@@ -25,7 +25,23 @@ func (s *schedule) set(e *entry, due time.Time) {
 		return
 	}
 	slot.queued = due
-	heap.Push(&s.heap, scheduled{due, e})
+	s.push(scheduled{due, e})
+}
+
+// push and pop are those of container/heap without an allocation each.
+func (s *schedule) push(item scheduled) {
+	s.heap = append(s.heap, item)
+	heap.Fix(&s.heap, len(s.heap)-1)
+}
+
+func (s *schedule) pop() {
+	last := len(s.heap) - 1
+	s.heap.Swap(0, last)
+	s.heap[last] = scheduled{}
+	s.heap = s.heap[:last]
+	if last > 0 {
+		heap.Fix(&s.heap, 0)
+	}
 }
 
 // compact drops what is of no use, once that is most of the heap. Live is how
@@ -59,10 +75,10 @@ func (s *schedule) first(until time.Time) *entry {
 		case item.at.After(until):
 			return nil
 		case !s.current(item):
-			heap.Pop(&s.heap)
+			s.pop()
 		case slot.due.IsZero():
 			slot.queued = time.Time{}
-			heap.Pop(&s.heap)
+			s.pop()
 		case slot.due.After(item.at):
 			slot.queued = slot.due
 			s.heap[0].at = slot.due
@@ -83,14 +99,14 @@ func (s *schedule) due(now time.Time, limit int) (entries []*entry, next time.Ti
 			break
 		}
 		entries = append(entries, e)
-		heap.Pop(&s.heap)
+		s.pop()
 	}
 	s.first(now) // so that the first item is not one that is due, but of no use
 	if len(s.heap) > 0 {
 		next = s.heap[0].at
 	}
 	for _, e := range entries {
-		heap.Push(&s.heap, scheduled{s.when(e).queued, e})
+		s.push(scheduled{s.when(e).queued, e})
 	}
 	return entries, next
 }
@@ -108,10 +124,10 @@ func (s slots) Less(i, j int) bool { return s[i].at.Before(s[j].at) }
 func (s slots) Swap(i, j int)      { s[i], s[j] = s[j], s[i] }
 func (s *slots) Push(x any)        { *s = append(*s, x.(scheduled)) }
 
+// Pop is there for [heap.Interface]; see schedule.pop.
 func (s *slots) Pop() any {
 	last := len(*s) - 1
 	item := (*s)[last]
-	(*s)[last] = scheduled{}
 	*s = (*s)[:last]
 	return item
 }

