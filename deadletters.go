@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -94,24 +95,25 @@ const maxLetterError = 512
 
 // DeadLetters returns up to limit dead letters (100 if it is not positive) of
 // the observer (of all, if it is empty), oldest first, after the one whose ID
-// is given. Those from before a renaming are under the former name.
+// is given. Those under the [Observer.FormerName] of an observer that is
+// registered here are listed as its own.
 func (n *Notifier) DeadLetters(ctx context.Context, observer, after string, limit int) ([]DeadLetter, error) {
-	group := ""
-	if observer != "" {
-		group = observerGroup(observer)
-	}
 	if limit <= 0 {
 		limit = lettersPage
 	}
-	kept, err := n.bus.letters.Letters(ctx, group, after, limit)
+	kept, err := n.bus.lettersOf(ctx, observer, after, limit)
 	if err != nil {
 		return nil, fmt.Errorf("notify: list dead letters: %w", translate(err))
 	}
+	renamed := n.bus.renamed()
 	letters := make([]DeadLetter, len(kept))
 	for i, k := range kept {
 		letters[i] = DeadLetter{
 			ID: k.ID, Observer: strings.TrimPrefix(k.Group, observerGroup("")), Class: ObserverError(k.Class),
 			Error: k.Error, Attempts: k.Attempts, At: k.At,
+		}
+		if name, ok := renamed[letters[i].Observer]; ok {
+			letters[i].Observer = name
 		}
 		if letters[i].Event, err = n.Decode(k.Message); err != nil {
 			letters[i].Event = Event[any]{
@@ -125,6 +127,70 @@ func (n *Notifier) DeadLetters(ctx context.Context, observer, after string, limi
 
 const lettersPage = 100
 
+// renamed has the names of observers by their former ones, as far as these are
+// not in use again.
+func (b *bus) renamed() map[string]string {
+	names := map[string]string{}
+	all := b.all()
+	for _, r := range all {
+		if r.FormerName != "" {
+			names[r.FormerName] = r.Name
+		}
+	}
+	for _, r := range all {
+		delete(names, r.Name)
+	}
+	return names
+}
+
+// letterGroups are the groups under which the observer's dead letters are, the
+// oldest first.
+func (b *bus) letterGroups(observer string) []string {
+	groups := []string{observerGroup(observer)}
+	for former, name := range b.renamed() {
+		if name == observer {
+			groups = append([]string{observerGroup(former)}, groups...)
+		}
+	}
+	return groups
+}
+
+// lettersOf lists the observer's dead letters, or, if it is empty, all.
+func (b *bus) lettersOf(ctx context.Context, observer, after string, limit int) ([]backend.DeadLetter, error) {
+	if observer == "" {
+		return b.letters.Letters(ctx, "", after, limit)
+	}
+	groups := b.letterGroups(observer)
+	if len(groups) > 1 {
+		former, err := b.letters.Letters(ctx, groups[0], "", 1)
+		if err != nil {
+			return nil, err
+		}
+		if len(former) == 0 {
+			groups = groups[1:]
+		}
+	}
+	if len(groups) == 1 {
+		return b.letters.Letters(ctx, groups[0], after, limit)
+	}
+	// Only the store knows the order of letters of two groups.
+	var found []backend.DeadLetter
+	for {
+		page, err := b.letters.Letters(ctx, "", after, lettersPage)
+		if err != nil || len(page) == 0 {
+			return found, err
+		}
+		for _, letter := range page {
+			after = letter.ID
+			if slices.Contains(groups, letter.Group) {
+				if found = append(found, letter); len(found) == limit {
+					return found, nil
+				}
+			}
+		}
+	}
+}
+
 // Redrive gives dead letters back to the observer whose they are, and to no
 // other: each is handled once more, at once and here, whatever the observer is
 // at, so it must be registered in this process. With no IDs it takes all of the
@@ -136,15 +202,11 @@ func (n *Notifier) Redrive(ctx context.Context, observer string, ids ...string) 
 	if r == nil {
 		return 0, fmt.Errorf("notify: redrive: observer %q: %w", observer, ErrNotFound)
 	}
-	groups := []string{r.group()}
-	if r.FormerName != "" {
-		groups = append([]string{observerGroup(r.FormerName)}, groups...)
-	}
 	d := redrive{runner: r, letters: n.bus.letters, all: len(ids) == 0, wanted: map[string]bool{}}
 	for _, id := range ids {
 		d.wanted[id] = true
 	}
-	for _, group := range groups {
+	for _, group := range n.bus.letterGroups(observer) {
 		if err := d.group(ctx, group); err != nil {
 			return d.handled, fmt.Errorf("notify: redrive: %w", err)
 		}

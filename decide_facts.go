@@ -162,12 +162,20 @@ const stuckSweeps = 5
 // sweep brings back what is overdue (20), after what was unpublished.
 func (d *decider) sweep(r *record, now time.Time) *change {
 	due := r.overdue(d.grace())
-	if r.settled() || due.IsZero() || now.Before(due) {
+	overdue := !due.IsZero() && !now.Before(due)
+	left := !r.SweepAt.IsZero() && !now.Before(r.SweepAt)
+	if r.settled() || !overdue && !left {
 		return nil
 	}
 	c := d.change(r, now)
-	c.Sweeps = r.Sweeps + 1
-	if c.Sweeps == stuckSweeps {
+	c.Sweeps = r.Sweeps
+	if left {
+		c.SweepAt = r.nextMove(now)
+	}
+	if overdue {
+		c.Sweeps++
+	}
+	if overdue && c.Sweeps == stuckSweeps {
 		c.raise("stuck."+itoa(int(c.Seq)), now, Stuck{State: c.state(), Since: r.lastMoved()})
 	}
 	if !c.Routed && c.Request != nil {
@@ -207,7 +215,18 @@ func (d *decider) due(r *record, now time.Time) time.Time {
 	if r.Sweeps > 0 && !due.IsZero() {
 		due = later(due, now.Add(sweepGrace<<min(r.Sweeps-1, 6)))
 	}
-	return due
+	return earlier(due, r.SweepAt)
+}
+
+// nextMove is when the next of the open legs is due that are not yet; zero is
+// never.
+func (r *record) nextMove(now time.Time) (next time.Time) {
+	for i := range r.Legs {
+		if at := r.Legs[i].dueAt(); r.Legs[i].State == legOpen && at.After(now) {
+			next = earlier(next, at)
+		}
+	}
+	return next
 }
 
 // overdue is when the first thing that the record waits for is overdue.
@@ -268,9 +287,10 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
+// earlier is the earlier of two times, of which a zero one is never.
 func earlier(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
 	}
-	return b
+	return a
 }

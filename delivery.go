@@ -44,7 +44,7 @@ func causeOf(ctx context.Context) (*delivery, *fact) {
 
 // delivery returns a context for events to come.
 func (r *runner) delivery() *delivery {
-	if d := r.spare.Swap(nil); d != nil {
+	if d := r.spare.Swap(nil); d != nil && d.watched.Load() == nil {
 		return d
 	}
 	return &delivery{runner: r, parent: r.base}
@@ -77,10 +77,20 @@ func (d *delivery) end() bool {
 	return w == nil
 }
 
+// afterwards is what there is to see when the handlers have returned.
+var afterwards = func() *watched {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return &watched{ctx, cancel}
+}()
+
 // look makes what a context needs to end.
 func (d *delivery) look() *watched {
 	if w := d.watched.Load(); w != nil {
 		return w
+	}
+	if d.current.Load() == nil {
+		return afterwards
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -39,7 +39,8 @@ func observerGroup(name string) string { return pipelineGroup + "." + name }
 func (r *runner) consumption() backend.Consumption {
 	return backend.Consumption{
 		Topic: eventsTopic, Group: r.group(), Concurrency: r.Concurrency, Handle: r.handle, Backoff: r.backoff,
-		Skipped: func(from, to int64) { r.bus.skipped(r.Name, from, to) },
+		Overflow: r.overflow,
+		Skipped:  func(from, to int64) { r.bus.skipped(r.Name, from, to) },
 	}
 }
 

@@ -27,7 +27,9 @@ type ObserverSkipped struct {
 }
 
 // DeadLettered fires when an observer could not handle an event in all its
-// attempts, and the event was put away for [Notifier.Redrive].
+// attempts, or too much of its notification's queued already behind one that
+// failed ([ObserverOverflow]), and the event was put away for
+// [Notifier.Redrive].
 type DeadLettered struct {
 	Observer  string        `json:"observer"`
 	EventID   string        `json:"event_id"`

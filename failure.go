@@ -69,10 +69,9 @@ func (r *runner) failed(m *message.Message, attempt, done int, err error, late b
 		r.stats.retries.Add(1)
 		return done, fmt.Errorf("notify: observer %s: %w", r.Name, err)
 	}
-	if buryErr := r.bus.bury(r, m, attempt, class, err); buryErr != nil {
+	if buryErr := r.giveUp(m, attempt, class, err); buryErr != nil {
 		return done, buryErr
 	}
-	r.stats.deadLetters.Add(1)
 	if counts {
 		r.pause.failed()
 	}

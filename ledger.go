@@ -68,6 +68,13 @@ func (l *ledger) save(ctx context.Context, next *record, revision int64) (stored
 	next.markPublished(func(int64) bool { return true })
 	row := l.row(next, revision)
 	row.Revision, err = l.atomic.Commit(ctx, row, out)
+	if errors.Is(err, backend.ErrOverloaded) {
+		all := len(out)
+		if out = next.withoutDelayed(out); len(out) < all {
+			row = l.row(next, revision)
+			row.Revision, err = l.atomic.Commit(ctx, row, out)
+		}
+	}
 	if err != nil {
 		return stored{}, fmt.Errorf("notify: commit the record %s: %w", next.ID, err)
 	}
@@ -112,8 +119,12 @@ func (l *ledger) flush(ctx context.Context, s stored) (stored, error) {
 	if err != nil {
 		return s, err
 	}
+	var left time.Time
 	for _, p := range out {
-		if err := l.publish(ctx, p); err != nil {
+		err := l.publish(ctx, p)
+		if !p.At.IsZero() && errors.Is(err, backend.ErrOverloaded) {
+			left = earlier(left, p.At)
+		} else if err != nil {
 			return s, err
 		}
 	}
@@ -124,6 +135,7 @@ func (l *ledger) flush(ctx context.Context, s stored) (stored, error) {
 	for {
 		next := s.clone()
 		next.markPublished(func(seq int64) bool { return published[seq] || !l.decider.keeps(ruleV9) })
+		next.SweepAt = earlier(next.SweepAt, left)
 		marked, err := l.store(ctx, next, s.revision)
 		if !errors.Is(err, backend.ErrConflict) {
 			if err != nil {
@@ -225,7 +237,24 @@ func (l *ledger) putBack(ctx context.Context, w work, at time.Time) error {
 	if err != nil {
 		return err
 	}
-	return l.publish(ctx, backend.Publication{Topic: w.Topic, Message: m, At: at})
+	err = l.publish(ctx, backend.Publication{Topic: w.Topic, Message: m, At: at})
+	if errors.Is(err, backend.ErrOverloaded) {
+		return retryConflicts(ctx, func() error { return l.leaveToSweep(ctx, w.ID, at) })
+	}
+	return err
+}
+
+// leaveToSweep has the sweep bring work that the backend has no room to hold
+// until its time.
+func (l *ledger) leaveToSweep(ctx context.Context, id string, at time.Time) error {
+	s, err := l.load(ctx, id)
+	if err != nil {
+		return err
+	}
+	next := s.clone()
+	next.SweepAt = earlier(next.SweepAt, at)
+	_, err = l.store(ctx, next, s.revision)
+	return err
 }
 
 // emit publishes an event that no record holds, and that is seen now.

@@ -42,7 +42,8 @@ type Observer struct {
 	From backend.Start
 	// FormerName is the name under which the backend may know the observer,
 	// from before it was renamed: it goes on where that one was. An observer of
-	// that name that is registered here is stopped, and replaced.
+	// that name that is registered here is stopped, and replaced. Dead letters
+	// under it are this one's, unless another observer takes the name.
 	FormerName string
 	// Emits declares what the handlers raise by [Emit]: a value of each type.
 	// If it is not nil, raising anything else is an error.
@@ -57,7 +58,9 @@ type Observer struct {
 	Background bool
 }
 
-// Retry says how often and when a failed event comes again. After an event of a
+// Retry says how often and when a failed event comes again. Meanwhile the
+// events of its notification wait; where the backend has no room for more, in
+// memory beyond 1,000, they become dead letters ([ObserverOverflow]). After an event of a
 // notification became a dead letter, the notification's other events are tried
 // once each, until one succeeds. An observer that has 20 dead letters in a row
 // is paused: it tries one event every 30 s, until one succeeds.

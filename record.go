@@ -49,6 +49,8 @@ type record struct {
 	Seq int64 `json:"seq"`
 	// Sweeps counts how often sweep took it up since it last moved on.
 	Sweeps int `json:"sweeps,omitempty"`
+	// SweepAt is when the sweep brings work that had no room in a topic.
+	SweepAt time.Time `json:"sweep_at,omitzero"`
 	// Aliases are what a provider's reports may name it by.
 	Aliases []string `json:"aliases,omitempty"`
 
@@ -223,6 +225,15 @@ func (a *attemptRecord) allRefused() bool { return !a.Lost && len(a.Refused) == 
 func (r *record) isTombstone() bool { return r.Canceled && r.Request == nil && !r.settled() }
 
 func (r *record) settled() bool { return !r.SettledAt.IsZero() }
+
+// withoutDelayed takes the work for later out of what the record publishes: it
+// is left to the sweep.
+func (r *record) withoutDelayed(out []backend.Publication) []backend.Publication {
+	return slices.DeleteFunc(out, func(p backend.Publication) bool {
+		r.SweepAt = earlier(r.SweepAt, p.At)
+		return !p.At.IsZero()
+	})
+}
 
 func (r *record) state() State { return r.Evidence.state() }
 

@@ -145,8 +145,8 @@ func (b *bus) begin(ctx context.Context, r, former *runner) error {
 	if ctx.Err() != nil {
 		return backend.ErrClosed
 	}
-	ctx, r.halt = context.WithCancel(ctx)
-	r.halted = ctx.Done()
+	consuming, halt := context.WithCancel(ctx)
+	r.halt, r.halted = halt, consuming.Done()
 	if former != nil {
 		former.halt()
 	}
@@ -155,9 +155,15 @@ func (b *bus) begin(ctx context.Context, r, former *runner) error {
 		if former != nil {
 			<-former.ended
 			former.stop()
-			_ = b.again(ctx, func() error { return b.prepare(ctx, r) })
+			taking := consuming
+			if b.positions != nil {
+				// Also if it has been halted meanwhile: who comes after it, or
+				// forgets its position, has to find it under its name.
+				taking = ctx
+			}
+			_ = b.again(taking, func() error { return b.prepare(taking, r) })
 		}
-		consume(ctx, b.consumer, r.consumption(), b.log)
+		consume(consuming, b.consumer, r.consumption(), b.log)
 		if r.leaving.Load() {
 			_ = b.forget(r.base, r) // detach, which waits for this, tries again
 		}
@@ -313,6 +319,10 @@ func (b *bus) catchUp(ctx context.Context) error {
 		}
 		// An observer whose position is gone has nothing to catch up with.
 		err := b.positions.CatchUp(ctx, eventsTopic, r.group())
+		if r.FormerName != "" && errors.Is(err, backend.ErrNotFound) {
+			// Its position may not have been taken over yet.
+			err = b.positions.CatchUp(ctx, eventsTopic, observerGroup(r.FormerName))
+		}
 		if err != nil && !errors.Is(err, backend.ErrNotFound) {
 			return err
 		}

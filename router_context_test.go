@@ -138,3 +138,34 @@ func TestCloseEndsHandlersThatDoNotEnd(t *testing.T) {
 		require.True(t, canceled.Load())
 	})
 }
+
+// Who looks at the context after its handler has returned, which nobody
+// should, spoils nothing for the next event.
+func TestAContextThatIsLookedAtTooLate(t *testing.T) {
+	t.Parallel()
+	onBus(t, func(b *busTest) {
+		look := make(chan struct{})
+		late := make(chan context.Context, 1)
+		notify.On(b.Notifier, "o", func(ctx context.Context, e notify.Event[paid]) error {
+			if e.Data.Order == "1" {
+				go func() {
+					<-look
+					<-ctx.Done()
+					late <- ctx
+				}()
+				return nil
+			}
+			return ctx.Err()
+		}, func(o *notify.Observer) { o.Timeout = time.Minute })
+		b.run()
+		b.pay("1", "n1")
+		time.Sleep(time.Second)
+		close(look)
+		time.Sleep(time.Hour)
+		b.pay("2", "n2")
+		synctest.Wait()
+		require.Zero(t, b.stats("o").Failures)
+		require.EqualValues(t, 2, b.stats("o").Successes)
+		require.Error(t, (<-late).Err())
+	})
+}

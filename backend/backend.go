@@ -32,7 +32,8 @@ type Backend interface {
 type DelayedPublisher interface {
 	// PublishAt publishes the messages to topic not before at. What it
 	// accepted is held as durably as a published message. A time that has
-	// passed means now.
+	// passed means now. At its cap it publishes none, and returns an error that
+	// wraps [ErrOverloaded]; so does [Atomic.Commit].
 	PublishAt(ctx context.Context, at time.Time, topic string, messages ...*message.Message) error
 }
 

@@ -3,6 +3,8 @@ package backend
 import (
 	"context"
 	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
 )
 
 // Consumer is a [Backend] that delivers to a group by itself.
@@ -21,7 +23,8 @@ type Consumer interface {
 	//
 	// A message that fails is parked: it leaves the window, so that its key
 	// waits and no other does, and is delivered again, alone, after
-	// c.Backoff. What arrives for a parked key queues behind it.
+	// c.Backoff. What arrives for a parked key queues behind it, and where the
+	// queue is bounded, beyond that goes to c.Overflow.
 	Consume(ctx context.Context, c Consumption) error
 }
 
@@ -49,6 +52,12 @@ type Consumption struct {
 	// finish. It must not panic. If it ends its goroutine instead of returning,
 	// [Batch.Exited] has the result, and another goroutine goes on.
 	Handle func(ctx context.Context, b *Batch) (done int, err error)
+	// Overflow, if set, gets a message that has no room to queue behind one of
+	// its key that has failed. A nil error means that it is finished; otherwise
+	// the group reads no further, and Overflow is called again after Backoff.
+	// It is called while Handle is, for other messages, and like that it must
+	// not panic. Without it the group reads no further until there is room.
+	Overflow func(m *message.Message) error
 	// Skipped, if set, is told when the group fell behind what the topic
 	// keeps and was moved forward over the messages with the sequence numbers
 	// from <= n < to. It must not block.

@@ -13,13 +13,16 @@ type Config struct {
 	// is never more than Retention. Default 65,536.
 	MaxWork int
 	// MaxParkedPerKey is how many messages of one key may queue, in a group,
-	// while the key waits for a message that failed or is slow. Default 1,000.
+	// while the key waits for a message that failed or is slow. Behind one that
+	// failed, more go to Consumption.Overflow; otherwise the group reads no
+	// further. Default 1,000.
 	MaxParkedPerKey int
-	// MaxParked is how many messages of all keys may queue so in a group.
-	// Default 10,000.
+	// MaxParked is how many messages of all keys may queue so in a group,
+	// before it reads no further. Default 10,000.
 	MaxParked int
 	// MaxDelayed is how many messages may wait for their time; PublishAt and
-	// Commit refuse more with backend.ErrOverloaded. Default 1,048,576.
+	// Commit refuse more with backend.ErrOverloaded; a Notifier then has its
+	// records bring them in time. Default 1,048,576.
 	MaxDelayed int
 	// MaxRecords is how many records are kept. Beyond it those go first that
 	// have expired, then those that wait for nothing (of settled

@@ -21,9 +21,10 @@
 //
 // A message that fails waits for its back-off while the messages of its key
 // queue behind it. Queues are bounded ([Config.MaxParkedPerKey],
-// [Config.MaxParked]); at the bound the group reads no further until a queue
-// has shrunk. Nothing is dropped for that: what is not read stays in the log,
-// within its retention.
+// [Config.MaxParked]). What has no room behind a message that failed goes to
+// Consumption.Overflow. Otherwise, at the bound the group reads no further until
+// a queue has shrunk. Nothing is dropped for that: what is not read stays in the
+// log, within its retention.
 //
 // A handler that returns without an error and without finishing anything gets
 // the same messages again at once.

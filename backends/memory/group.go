@@ -37,6 +37,7 @@ type group struct {
 	limit int
 
 	lanes lanes
+	spill spill
 	turn  bool // whose turn it is: the lanes' or the log's
 	turns int  // of members, to start workers
 
@@ -66,7 +67,7 @@ func (g *group) next(w *worker, done int, failed bool, pause time.Duration) step
 		g.settle(w, done, failed, pause)
 	}
 	if g.take(w) {
-		return handle
+		return w.does
 	}
 	w.unpin()
 	m := w.member
@@ -111,8 +112,8 @@ func (g *group) attend() {
 	}
 	switch {
 	case g.lanes.ready():
-	case g.lanes.full():
-		return // whoever shortens a queue looks again
+	case g.blocked():
+		return // whoever shortens a queue or ends a spill looks again
 	case g.pos < g.topic.tail.Load():
 	case g.topic.await(g.idle[0], g.pos):
 		return

@@ -174,7 +174,15 @@ func (g *group) forget() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.gone = true
+	for _, m := range g.members {
+		for _, w := range m.workers {
+			if w.busy {
+				g.reclaim(w)
+			}
+		}
+	}
 	g.lanes.drop()
+	g.spill.stop()
 	g.seg, g.open = nil, nil
 	for _, c := range g.catching {
 		close(c.done)

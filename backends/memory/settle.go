@@ -26,6 +26,10 @@ func (g *group) settle(w *worker, done int, failed bool, pause time.Duration) {
 		g.caught(w.seq(i), 1)
 	}
 	g.out -= int64(done)
+	if w.does == overflow {
+		g.spilled(w, done, pause)
+		return
+	}
 	if g.open != w {
 		g.settleLanes(w, done, failed, pause)
 		return
@@ -70,6 +74,9 @@ func (g *group) rewind(w *worker, i int) {
 // the keys that it is through with. mu is held.
 func (g *group) reclaim(w *worker) (claimed int) {
 	claimed = w.batch.Reclaim()
+	if g.gone {
+		return claimed // to nobody
+	}
 	through := max(claimed-1, 0)
 	if g.open == w {
 		g.open = nil

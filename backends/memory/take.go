@@ -17,6 +17,12 @@ func (g *group) take(w *worker) bool {
 	}
 	w.busy, w.late = true, false
 	w.round++
+	if w.does == overflow {
+		// As good as slow: what it waits for is not ours.
+		w.late = true
+		g.attend()
+		return true
+	}
 	slow := g.limit < segmentSize
 	w.began = time.Time{}
 	if slow {
@@ -38,7 +44,7 @@ func (g *group) take(w *worker) bool {
 // held.
 func (g *group) takeRun(w *worker, limit int) bool {
 	tail := g.topic.tail.Load()
-	if g.pos >= tail || g.lanes.full() {
+	if g.pos >= tail || g.blocked() {
 		return false
 	}
 	if g.open != nil {
@@ -56,6 +62,10 @@ func (g *group) takeRun(w *worker, limit int) bool {
 		}
 		if from == to {
 			if !g.lanes.queue(held{g.pos, g.seg.messages[from]}) {
+				if g.overflows() {
+					g.spillOne(w)
+					return true
+				}
 				break
 			}
 			g.pos++

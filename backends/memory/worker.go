@@ -19,6 +19,7 @@ type worker struct {
 	// The rest is guarded by the group's mu.
 
 	waking, idle, busy bool
+	does               step // with its batch: handle or overflow
 	brisk              bool // counted in group.brisk
 	late               bool // has been at this batch for long
 	round, seen        uint // batches so far; the one that the watch saw last
@@ -45,6 +46,7 @@ type step int
 
 const (
 	handle step = iota
+	overflow
 	wait
 	end
 )
@@ -83,6 +85,10 @@ func (w *worker) goOn(done int, err error) {
 			<-w.token
 		case handle:
 			done, err = m.Handle(m.ctx, &w.batch)
+		case overflow:
+			if err = m.Overflow(w.messages[0]); err == nil {
+				done = 1
+			}
 		}
 	}
 }
@@ -98,14 +104,14 @@ func (w *worker) wake() {
 // run makes a run of the log the worker's batch.
 func (w *worker) run(seg *segment, first int64, messages []*message.Message) {
 	w.seg, w.first, w.messages, w.seqs = seg, first, messages, w.seqs[:0]
-	w.released = 0
+	w.released, w.does = 0, handle
 	w.batch.Reset(1, messages)
 }
 
 // queued empties the worker's batch for messages that queued.
 func (w *worker) queued() {
 	w.seg, w.messages, w.seqs = nil, w.buffer[:0], w.seqs[:0]
-	w.released = 0
+	w.released, w.does = 0, handle
 }
 
 // seq is the sequence number of the batch's i-th message.
