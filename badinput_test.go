@@ -378,3 +378,63 @@ func TestBadReport(t *testing.T) {
 		require.Equal(t, []string{field}, fieldsOf(n.Report(t.Context(), report)))
 	}
 }
+
+// touchy is an event whose methods panic.
+type touchy struct{ writes, reads bool }
+
+func (e touchy) MarshalJSON() ([]byte, error) {
+	if e.writes {
+		panic("s3cret")
+	}
+	return []byte(`{}`), nil
+}
+
+func (e *touchy) UnmarshalJSON([]byte) error { panic("s3cret") }
+
+// An event that panics when it is written or read becomes a dead letter, where
+// nothing recovers for the handlers too.
+func TestAnEventThatPanics(t *testing.T) {
+	t.Parallel()
+	t.Run("when it is written", func(t *testing.T) {
+		t.Parallel()
+		onBus(t, func(b *busTest) {
+			notify.RegisterEvent[touchy](b.Notifier, "shop.touchy.v1")
+			notify.On(b.Notifier, "o", refuse[touchy], func(o *notify.Observer) { o.Retry.Attempts = 1 })
+			b.run()
+			id, err := notify.Emit(b.ctx, b.Notifier, touchy{writes: true})
+			if err != nil { // on a wire, and in builds with the race detector
+				require.ErrorContains(t, err, "touchy cannot be written as JSON")
+				require.NotContains(t, err.Error(), "s3cret")
+				return
+			}
+			synctest.Wait()
+			require.Len(t, b.letters("o"), 1)
+			require.Equal(t, id, b.letters("o")[0].Event.ID)
+			require.NotContains(t, b.log.String(), "s3cret")
+		})
+	})
+	t.Run("when it is read", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			mem := memory.New(func(c *memory.Config) { c.MaxParkedPerKey = 1 })
+			runBus(t, notify.Config{Backend: notifytest.WireOnly(mem)}, func(b *busTest) {
+				notify.RegisterEvent[touchy](b.Notifier, "shop.touchy.v1")
+				notify.On(b.Notifier, "o", refuse[paid], func(o *notify.Observer) {
+					o.Retry = notify.Retry{Attempts: -1, Backoff: every(time.Hour)}
+				})
+				b.run()
+				b.pay("1", "n1")
+				time.Sleep(time.Second)
+				_, err := notify.Emit(b.ctx, b.Notifier, touchy{}, func(e *notify.Envelope) { e.NotificationID = "n1" })
+				require.NoError(t, err)
+				synctest.Wait()
+				require.Len(t, b.letters("o"), 1)
+				require.Equal(t, notify.ObserverUndecodable, b.letters("o")[0].Class)
+				require.Zero(t, b.letters("o")[0].Attempts, "it had no room")
+				require.NotContains(t, b.log.String(), "s3cret")
+			})
+		})
+	})
+}
+
+func refuse[T any](context.Context, notify.Event[T]) error { return errHandler }

@@ -122,8 +122,11 @@ func (c *codec) payload(f *fact, found *problems) []byte {
 	case data == nil:
 		found.add("data", "is missing")
 	default:
-		var err error
-		if payload, err = json.Marshal(data); err != nil {
+		err := safely(func() (err error) { // its MarshalJSON is the host's
+			payload, err = json.Marshal(data)
+			return err
+		})
+		if err != nil {
 			found.add("data", "%T cannot be written as JSON%s", data, jsonProblem(err))
 		}
 	}
@@ -149,7 +152,7 @@ func (c *codec) data(wireName string, payload []byte, found *problems) any {
 		return Raw(payload)
 	default:
 		value := reflect.New(kind.event)
-		if err := json.Unmarshal(payload, value.Interface()); err != nil {
+		if err := safely(func() error { return json.Unmarshal(payload, value.Interface()) }); err != nil {
 			found.add("data", "does not fit %s%s", wireName, jsonProblem(err))
 		}
 		return value.Elem().Interface()

@@ -268,13 +268,14 @@ func (r *runner) redrive(ctx context.Context, m *message.Message) error {
 	defer context.AfterFunc(ctx, cancel)()
 	t := round{
 		runner: r, batch: backend.NewBatch(1, m), delivery: &delivery{runner: r, parent: parent},
-		began: r.bus.now(), timed: true,
+		began: r.bus.now(), timed: true, failing: r.failing.any.Load(),
 	}
 	t.clock(t.began)
 	r.stats.inFlight.Add(1)
 	defer func() {
 		r.stats.inFlight.Add(-1)
 		t.count(r.bus.now(), t.handling)
+		t.succeeded()
 		t.delivery.end()
 	}()
 	return t.run()

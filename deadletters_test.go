@@ -91,3 +91,37 @@ func TestDeadLettersUnderANameThatIsUsedAgain(t *testing.T) {
 		require.Len(t, b.letters("old"), 1)
 	})
 }
+
+// What Redrive handles shows that the observer, and the notification, can be
+// handled again.
+func TestRedriveEndsAPause(t *testing.T) {
+	t.Parallel()
+	onBus(t, func(b *busTest) {
+		broken := true
+		notify.On(b.Notifier, "o", func(context.Context, notify.Event[paid]) error {
+			if broken {
+				return errHandler
+			}
+			return nil
+		}, func(o *notify.Observer) { o.Retry = notify.Retry{Attempts: 2, Backoff: every(time.Second)} })
+		b.run()
+		for n := range 20 {
+			b.pay("1", "n"+strconv.Itoa(n))
+		}
+		time.Sleep(2 * time.Second)
+		require.True(t, b.stats("o").Paused)
+
+		broken = false
+		first := b.letters("o")[0]
+		n, err := b.Redrive(b.ctx, "o", first.ID)
+		require.NoError(t, err)
+		require.Equal(t, 1, n)
+		require.False(t, b.stats("o").Paused)
+
+		broken = true
+		b.pay("2", first.Event.NotificationID)
+		time.Sleep(2 * time.Second)
+		letters := b.letters("o")
+		require.Equal(t, 2, letters[len(letters)-1].Attempts, "it has all its attempts again")
+	})
+}

@@ -32,7 +32,8 @@ type bus struct {
 
 	mu      sync.Mutex
 	runners []*runner // in the order of registration
-	// run is what the observers' consumption runs under; nil before startAll.
+	// run is what the observers' consumption runs under; nil until startAll begins
+	// it.
 	run context.Context
 }
 
@@ -102,9 +103,6 @@ func (r *runner) wrapped(all []message.HandlerMiddleware) message.HandlerFunc {
 func (b *bus) startAll(ctx context.Context) error {
 	b.registering.Lock()
 	defer b.registering.Unlock()
-	b.mu.Lock()
-	b.run = ctx
-	b.mu.Unlock()
 	runners := b.all()
 	errs := make([]error, len(runners))
 	var wg sync.WaitGroup
@@ -116,6 +114,9 @@ func (b *bus) startAll(ctx context.Context) error {
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
+	b.mu.Lock()
+	b.run = ctx
+	b.mu.Unlock()
 	for _, r := range runners {
 		if err := b.begin(ctx, r, nil); err != nil {
 			return err

@@ -168,7 +168,7 @@ func (s *sweeper) take(ctx context.Context, id string) error {
 	c := ledger.decider.sweep(r.record, time.Now())
 	if c == nil {
 		// Nothing to do yet: storing it again moves its due time.
-		_, err = ledger.store(ctx, r.record, r.revision)
+		_, err = ledger.store(ctx, r.clone(), r.revision)
 		return err
 	}
 	_, err = ledger.save(ctx, c.finish(), r.revision)
