@@ -149,10 +149,8 @@ func (p *pipeline) answered(ctx context.Context, w *work, ans answer) error {
 			return err
 		}
 		p.log.WarnContext(ctx, "notify: an answer could not be stored", "notification", w.ID, "error", err)
-		select {
-		case <-ctx.Done():
+		if !sleep(ctx, stepBackoff(n)) {
 			return err
-		case <-time.After(stepBackoff(n)):
 		}
 	}
 }

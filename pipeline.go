@@ -84,15 +84,15 @@ func (p *pipeline) consumption(topic string, concurrency int, step func(context.
 	}
 }
 
-// safely makes a panic of what a step calls an error: the host's code runs in
-// places beside providers, renderers and guards, such as an UnmarshalJSON.
-func safely(step func() error) (err error) {
+// safely makes a panic of the host's code an error. Whole steps run in it too,
+// since the host's code is in unlikely places, such as an UnmarshalJSON.
+func safely(call func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = panicError(p)
 		}
 	}()
-	return step()
+	return call()
 }
 
 // bury puts what is not work among the dead letters.
@@ -129,10 +129,8 @@ func retryConflicts(ctx context.Context, step func() error) error {
 		if n < conflictsAtOnce {
 			continue
 		}
-		select {
-		case <-ctx.Done():
+		if !sleep(ctx, backoff(time.Millisecond, time.Second)(n-conflictsAtOnce+1)) {
 			return err
-		case <-time.After(backoff(time.Millisecond, time.Second)(n - conflictsAtOnce + 1)):
 		}
 	}
 }

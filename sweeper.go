@@ -77,7 +77,7 @@ func (s *sweeper) run(ctx context.Context) {
 		if err != nil && ctx.Err() == nil {
 			failures++
 			s.n.log.Warn("notify: the sweep failed, and will be tried again", "error", err)
-			next = now.Add(stepBackoff(min(failures, 10)))
+			next = now.Add(stepBackoff(failures))
 		} else {
 			failures = 0
 		}

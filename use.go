@@ -144,6 +144,18 @@ func (p *providerPolicy) pause(n int, failure *SendError) (pause time.Duration) 
 	return pause
 }
 
+// sleep waits, and returns false if ctx ends before.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
 // backoff returns pauses from first, doubling up to most, each with up to half
 // of it taken off at random so that retries do not come all at once.
 func backoff(first, most time.Duration) func(n int) time.Duration {
