@@ -82,6 +82,12 @@ func (l *ledger) save(ctx context.Context, next *record, revision int64) (stored
 	return stored{record: next, revision: row.Revision}, nil
 }
 
+// commit saves what was decided on the record.
+func (l *ledger) commit(ctx context.Context, s stored, c *change) error {
+	_, err := l.save(ctx, c.finish(), s.revision)
+	return err
+}
+
 func (l *ledger) store(ctx context.Context, next *record, revision int64) (stored, error) {
 	row := l.row(next, revision)
 	revision, err := l.records.Store(ctx, row)

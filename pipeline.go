@@ -104,7 +104,7 @@ func (p *pipeline) bury(ctx context.Context, topic string, m *message.Message, c
 	}
 	_, _, err = p.letters.Bury(ctx, backend.DeadLetter{
 		Group: pipelineGroup, Topic: topic, Message: wire, Class: string(ObserverUndecodable),
-		Error: clip(cause.Error(), 512), Attempts: 1, At: time.Now(),
+		Error: clip(cause.Error(), maxLetterError), Attempts: 1, At: time.Now(),
 	})
 	if err != nil {
 		return fmt.Errorf("notify: store a dead letter: %w", err)
@@ -168,8 +168,7 @@ func (p *pipeline) routeOnce(ctx context.Context, w *work) error {
 	if c == nil {
 		return nil
 	}
-	_, err = p.ledger.save(ctx, c.finish(), s.revision)
-	return err
+	return p.ledger.commit(ctx, s, c)
 }
 
 // taken loads the record of route work. Where Send stored none, or a cancel

@@ -237,8 +237,7 @@ func (n *Notifier) acceptAgain(ctx context.Context, r *record) error {
 		}
 		c := n.decider.change(s.record, time.Now())
 		c.push(work{Topic: routeTopic}, later(c.HoldUntil, c.now))
-		_, err = n.ledger.save(ctx, c.finish(), s.revision)
-		return err
+		return n.ledger.commit(ctx, s, c)
 	}))
 }
 

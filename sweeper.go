@@ -171,6 +171,5 @@ func (s *sweeper) take(ctx context.Context, id string) error {
 		_, err = ledger.store(ctx, r.record, r.revision)
 		return err
 	}
-	_, err = ledger.save(ctx, c.finish(), r.revision)
-	return err
+	return ledger.commit(ctx, r, c)
 }
