@@ -11,9 +11,8 @@ import (
 	"github.com/seed-6c01d079/notify/backend"
 )
 
-// ledger keeps the records, and publishes what they decided: the protocol's
-// moves 1 and 2. Where the backend keeps the records too, both are one
-// transaction.
+// ledger keeps the records, and publishes what they decided: moves (1) and (2).
+// Where the backend keeps the records too, both are one transaction.
 type ledger struct {
 	decider *decider
 	codec   *codec

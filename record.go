@@ -11,7 +11,7 @@ import (
 
 // record is the single truth about one notification. It changes by
 // compare-and-set only; a stored value is never written to again, so every
-// change begins with clone. PROTOCOL's moves on it are in the decide files.
+// change begins with clone. What is decided on it is in the decide files.
 type record struct {
 	Version int    `json:"v"`
 	ID      string `json:"id"`

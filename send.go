@@ -193,7 +193,9 @@ func (n *Notifier) admit(ctx context.Context, count int) error {
 	return translate(err)
 }
 
-// accept stores a new notification, by the protocol's step of that name.
+// accept stores a new notification: an unkeyed one as route work that brings its
+// record, where backend and records are apart, otherwise as a record with that
+// work in its outbox.
 func (n *Notifier) accept(ctx context.Context, r *record) error {
 	route := work{Version: workVersion, ID: r.ID, Topic: routeTopic}
 	if r.Fingerprint == "" && n.ledger.atomic == nil {
