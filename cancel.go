@@ -55,8 +55,7 @@ func (n *Notifier) Cancel(ctx context.Context, id string) (Cancellation, error) 
 			_, err = n.ledger.flush(ctx, s)
 			return err
 		}
-		_, err = n.ledger.save(ctx, c.finish(), s.revision)
-		return err
+		return n.ledger.commit(ctx, s, c)
 	})
 	if err != nil {
 		return "", translate(err)

@@ -6,43 +6,44 @@ import (
 	"time"
 )
 
-// choice is the provider that gets the next call of a leg. Without a sender,
-// until says when to choose again, open that only circuit breakers are in the
-// way, and reason that the leg is over. A service that asked for a pause is not
-// down: the channel's next provider takes over, but never the plan's next leg.
+// choice is the provider that gets the next call of a leg. Without one, reason
+// says that the leg is over, or until when to choose again.
 type choice struct {
 	sender *sender
 	done   func(error) // how the call's outcome reaches the circuit breaker
 	until  time.Time
-	open   bool
 	reason EndReason
 }
 
-// choose takes the first provider of the channel whose turn is not over, whose
-// circuit breaker is closed and which asked for no pause.
-func (p *pipeline) choose(leg *legRecord, key string, now time.Time) choice {
-	var none choice
-	none.reason = EndExhausted
+// choose takes the first provider of the leg's channel whose turn is not over,
+// whose circuit breaker is closed and which asked for no pause. If only circuit
+// breakers are in the way, and the plan goes on elsewhere, the leg is over: a
+// service that asked for a pause is not down.
+func (p *pipeline) choose(r *record, number, ordinal int, now time.Time) choice {
+	leg, key := r.leg(number), r.attemptKey(number, ordinal)
+	var until time.Time // zero: every turn is over
+	down := true
 	for _, s := range p.senders[leg.Channel] {
-		if reason := leg.Out[s.policy.Name]; reason != "" {
+		if leg.Out[s.policy.Name] != "" {
 			continue
 		}
-		done, until, why := s.turn(key, now)
+		done, at, why := s.turn(key, now)
 		switch {
 		case done != nil:
 			return choice{sender: s, done: done}
 		case why == rateLimited:
-			return choice{until: until}
-		case none.reason != "":
-			none = choice{until: until, open: why == breakerOpen}
-			continue
+			return choice{until: at}
 		}
-		none.open = none.open && why == breakerOpen
-		if until.Before(none.until) {
-			none.until = until
-		}
+		down = down && why == breakerOpen
+		until = earlier(until, at)
 	}
-	return none
+	switch {
+	case until.IsZero():
+		return choice{reason: EndExhausted}
+	case down && r.otherLegs(number):
+		return choice{reason: EndUnavailable}
+	}
+	return choice{until: until}
 }
 
 func (p *pipeline) sender(c Channel, provider string) *sender {

@@ -88,21 +88,12 @@ type Budgets struct {
 
 func (c *Config) complete() problems {
 	var found problems
-	for _, one := range []struct {
-		name           string
-		value          *time.Duration
-		standard, most time.Duration
-	}{
+	found.durations("Config.", []durationOption{
 		{"Budgets.Message", &c.Budgets.Message, 24 * time.Hour, 366 * 24 * time.Hour},
 		{"Budgets.Channel", &c.Budgets.Channel, 6 * time.Hour, 366 * 24 * time.Hour},
 		{"Budgets.Retention", &c.Budgets.Retention, 7 * 24 * time.Hour, 3660 * 24 * time.Hour},
 		{"DrainTimeout", &c.DrainTimeout, 30 * time.Second, time.Hour},
-	} {
-		if *one.value < 0 || *one.value > one.most {
-			found.add("Config."+one.name, "must be from 0 (the default, %s) to %s", one.standard, one.most)
-		}
-		*one.value = orDefault(*one.value, one.standard)
-	}
+	})
 	c.Source = orDefault(c.Source, "notify")
 	if problem := sourceProblem(c.Source); problem != "" {
 		found.add("Config.Source", "%s", problem)
@@ -128,6 +119,23 @@ func (c *Config) complete() problems {
 		}
 	}
 	return found
+}
+
+// durationOption is a duration that a host may set; zero is the default.
+type durationOption struct {
+	name           string
+	value          *time.Duration
+	standard, most time.Duration
+}
+
+// durations checks options, and gives those that are zero their default.
+func (p *problems) durations(prefix string, options []durationOption) {
+	for _, o := range options {
+		if *o.value < 0 || *o.value > o.most {
+			p.add(prefix+o.name, "must be from 0 (the default, %s) to %s", o.standard, o.most)
+		}
+		*o.value = orDefault(*o.value, o.standard)
+	}
 }
 
 func (p *problems) channels(field string, channels []Channel) {

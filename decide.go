@@ -9,8 +9,8 @@ import (
 
 // The decide files hold every decision of the pipeline, as pure functions of a
 // record and an input: they read no clock, call nobody and store nothing. They
-// follow the moves of the step protocol; the numbers in their comments are its
-// moves, and ruleV1 to ruleV12 the rules without which it was found to break.
+// follow the step protocol (docs/protocol.md): the numbers in comments, (1) to
+// (20), are its moves, and ruleV1 to ruleV12 the rules without which it breaks.
 
 // decider has what the decisions depend on besides the record.
 type decider struct {

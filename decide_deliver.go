@@ -329,7 +329,7 @@ func (c *change) retrying(number, ordinal int, ans answer, next time.Time, same 
 // the leg ends.
 func (c *change) turn(number int, provider string, reason EndReason) {
 	leg := c.leg(number)
-	leg.setOut(provider, reason)
+	leg.Out = withEntry(leg.Out, provider, reason)
 	for _, p := range c.d.policies[leg.Channel] {
 		if leg.Out[p.Name] == "" {
 			c.pushLeg(number, c.now)

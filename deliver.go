@@ -36,37 +36,33 @@ func (p *pipeline) deliverOnce(ctx context.Context, w *work) error {
 	case moveAsk:
 		return p.askAbout(ctx, s, w)
 	}
-	if c != nil {
-		_, err = p.ledger.save(ctx, c.finish(), s.revision)
+	if c == nil {
+		return nil
 	}
-	return err
+	return p.ledger.commit(ctx, s, c)
 }
 
 // begin chooses a provider, renders, stores the intent and calls (6).
 func (p *pipeline) begin(ctx context.Context, s stored, w *work, now time.Time) error {
 	c := p.decider.change(s.record, now)
-	if delayed, err := p.askAgain(ctx, c, w.Leg); delayed || err != nil {
-		if err == nil {
-			_, err = p.ledger.save(ctx, c.finish(), s.revision)
-		}
-		return err
-	}
-	chosen := p.choose(s.leg(w.Leg), s.attemptKey(w.Leg, w.Ordinal), now)
+	held, err := p.askAgain(ctx, c, w.Leg)
 	switch {
-	case chosen.sender == nil && chosen.reason == "" && !(chosen.open && s.otherLegs(w.Leg)):
-		return p.postpone(ctx, s, w, chosen.until)
-	case chosen.sender == nil:
-		if chosen.reason == "" {
-			chosen.reason = EndUnavailable
-		}
-		c.endLeg(w.Leg, chosen.reason)
-		_, err := p.ledger.save(ctx, c.finish(), s.revision)
+	case err != nil:
 		return err
+	case held:
+		return p.ledger.commit(ctx, s, c)
+	}
+	chosen := p.choose(s.record, w.Leg, w.Ordinal, now)
+	switch {
+	case chosen.reason != "":
+		c.endLeg(w.Leg, chosen.reason)
+		return p.ledger.commit(ctx, s, c)
+	case chosen.sender == nil:
+		return p.postpone(ctx, s, w, chosen.until)
 	}
 	defer p.announceBreaker(ctx, chosen.sender)
 	message := s.leg(w.Leg).Message
 	if message == nil {
-		var err error
 		if message, err = p.render.message(ctx, c.record, w.Leg); err != nil {
 			chosen.done(errNotCalled)
 			if ctx.Err() != nil {
@@ -74,8 +70,7 @@ func (p *pipeline) begin(ctx context.Context, s stored, w *work, now time.Time) 
 			}
 			p.log.ErrorContext(ctx, "notify: a message could not be rendered", "notification", s.ID, "channel", s.leg(w.Leg).Channel, "error", err)
 			c.endLeg(w.Leg, EndUnrenderable)
-			_, err = p.ledger.save(ctx, c.finish(), s.revision)
-			return err
+			return p.ledger.commit(ctx, s, c)
 		}
 	}
 	c.begin(w.Leg, chosen.sender.policy, message)
@@ -149,10 +144,8 @@ func (p *pipeline) answered(ctx context.Context, w *work, ans answer) error {
 			return err
 		}
 		p.log.WarnContext(ctx, "notify: an answer could not be stored", "notification", w.ID, "error", err)
-		select {
-		case <-ctx.Done():
+		if !sleep(ctx, stepBackoff(n)) {
 			return err
-		case <-time.After(stepBackoff(n)):
 		}
 	}
 }
@@ -213,8 +206,7 @@ func (p *pipeline) postpone(ctx context.Context, s stored, w *work, until time.T
 	}
 	c := p.decider.change(s.record, time.Now())
 	c.pushLeg(w.Leg, until)
-	_, err := p.ledger.save(ctx, c.finish(), s.revision)
-	return err
+	return p.ledger.commit(ctx, s, c)
 }
 
 func (p *pipeline) announceBreaker(ctx context.Context, s *sender) {

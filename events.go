@@ -125,12 +125,11 @@ type Retrying struct {
 // FailedOver fires when the next provider of a leg, or the next leg of the
 // plan, takes over.
 type FailedOver struct {
-	// From is the attempt that was the last of its kind; its number is 0 if
-	// there was none.
+	// From is the last attempt before; its number is 0 if none was made.
 	From Attempt `json:"from"`
-	// To is where it goes on: another leg, or another provider of the same
-	// one. Its attempt number is 0 and, for a leg that has not chosen yet, its
-	// provider empty.
+	// To is where it goes on: the attempt of another provider of the same leg,
+	// or another leg, whose attempt number is 0 and whose provider is empty
+	// since it has not chosen yet.
 	To     Attempt   `json:"to"`
 	Reason EndReason `json:"reason"`
 	// Failure is that of the last call, if a call failed.
@@ -163,8 +162,10 @@ type Bounced struct {
 	Soft bool `json:"soft,omitempty"`
 }
 
-// Failed fires when a leg has ended without success: once a leg, by the step
-// that ends it. What follows is FailedOver, or Undeliverable if no way is left.
+// Failed fires when a leg has failed: once a leg, by the step that ends it. What
+// follows is FailedOver, or Undeliverable if no way is left. A leg that ends for
+// another reason raises Expired or Suppressed; one that ends in doubt has raised
+// Unknown, and one that was canceled Canceled.
 type Failed struct {
 	// Attempt is the leg's last; its number is 0 if there was none.
 	Attempt

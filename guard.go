@@ -96,7 +96,11 @@ func (n *Notifier) Guard(name string, g Guard) {
 func (p *pipeline) ask(ctx context.Context, req GuardRequest) (Decision, error) {
 	var all Decision
 	for _, g := range p.guards {
-		d, err := g.ask(ctx, req)
+		var d Decision
+		err := safely(func() (err error) {
+			d, err = g.guard(ctx, req)
+			return err
+		})
 		if err != nil {
 			return d, fmt.Errorf("notify: guard %s: %w", g.name, err)
 		}
@@ -107,15 +111,6 @@ func (p *pipeline) ask(ctx context.Context, req GuardRequest) (Decision, error) 
 		all.without = append(all.without, d.without...)
 	}
 	return all, nil
-}
-
-func (g namedGuard) ask(ctx context.Context, req GuardRequest) (d Decision, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = panicError(p)
-		}
-	}()
-	return g.guard(ctx, req)
 }
 
 func guardRequest(r *record, recipient Recipient, now time.Time) GuardRequest {

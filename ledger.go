@@ -11,9 +11,8 @@ import (
 	"github.com/seed-6c01d079/notify/backend"
 )
 
-// ledger keeps the records, and publishes what they decided: the protocol's
-// moves 1 and 2. Where the backend keeps the records too, both are one
-// transaction.
+// ledger keeps the records, and publishes what they decided: moves (1) and (2).
+// Where the backend keeps the records too, both are one transaction.
 type ledger struct {
 	decider *decider
 	codec   *codec
@@ -80,6 +79,12 @@ func (l *ledger) save(ctx context.Context, next *record, revision int64) (stored
 	}
 	l.changed(next.ID, row.Due)
 	return stored{record: next, revision: row.Revision}, nil
+}
+
+// commit saves what was decided on the record.
+func (l *ledger) commit(ctx context.Context, s stored, c *change) error {
+	_, err := l.save(ctx, c.finish(), s.revision)
+	return err
 }
 
 func (l *ledger) store(ctx context.Context, next *record, revision int64) (stored, error) {

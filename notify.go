@@ -30,7 +30,6 @@ type Notifier struct {
 	sweeper  *sweeper
 	waiters  *waiters
 	admitter backend.Admitter // nil: the backend has none
-	consumer backend.Consumer
 	log      *slog.Logger
 
 	// hard ends what does not end by itself when the drain is over.
@@ -82,7 +81,7 @@ func New(config Config) (*Notifier, error) {
 		closing: make(chan struct{}), ready: make(chan struct{}), ended: make(chan struct{}),
 	}
 	n.hard, n.hardStop = context.WithCancel(context.Background())
-	parsed, err := n.parseTemplates()
+	parsed, err := newTemplates(config.Templates)
 	if err != nil {
 		found = append(found, err)
 	}
@@ -132,13 +131,6 @@ func New(config Config) (*Notifier, error) {
 	return n, nil
 }
 
-func (n *Notifier) parseTemplates() (*templates, error) {
-	if n.config.Templates == nil {
-		return nil, nil
-	}
-	return newTemplates(n.config.Templates)
-}
-
 // connect finds out what the backend can do, and opens its handles.
 func (n *Notifier) connect() problems {
 	var found problems
@@ -160,17 +152,13 @@ func (n *Notifier) connect() problems {
 	if n.ledger.publisher, err = b.Publisher(); err != nil {
 		found.addErr(err, "Config.Backend", "has no publisher: %v", err)
 	}
-	n.consumer = consumerOf(b, n.log)
-	n.bus.consumer = n.consumer
-	switch letters := b.(type) {
-	case backend.DeadLetters:
+	n.bus.consumer = consumerOf(b, n.log)
+	if letters, ok := b.(backend.DeadLetters); ok {
 		n.bus.letters = letters
-	default:
-		if kept, ok := n.config.Records.(backend.DeadLetters); ok {
-			n.bus.letters = kept
-		} else {
-			found.add("Config.Records", "must keep dead letters too, since the backend does not; memory.NewRecords() does")
-		}
+	} else if letters, ok := n.config.Records.(backend.DeadLetters); ok {
+		n.bus.letters = letters
+	} else {
+		found.add("Config.Records", "must keep dead letters too, since the backend does not; memory.NewRecords() does")
 	}
 	n.pipeline.letters = n.bus.letters
 	if len(n.config.AddressKey) == 0 {

@@ -84,15 +84,15 @@ func (p *pipeline) consumption(topic string, concurrency int, step func(context.
 	}
 }
 
-// safely makes a panic of what a step calls an error: the host's code runs in
-// places beside providers, renderers and guards, such as an UnmarshalJSON.
-func safely(step func() error) (err error) {
+// safely makes a panic of the host's code an error. Whole steps run in it too,
+// since the host's code is in unlikely places, such as an UnmarshalJSON.
+func safely(call func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = panicError(p)
 		}
 	}()
-	return step()
+	return call()
 }
 
 // bury puts what is not work among the dead letters.
@@ -104,7 +104,7 @@ func (p *pipeline) bury(ctx context.Context, topic string, m *message.Message, c
 	}
 	_, _, err = p.letters.Bury(ctx, backend.DeadLetter{
 		Group: pipelineGroup, Topic: topic, Message: wire, Class: string(ObserverUndecodable),
-		Error: clip(cause.Error(), 512), Attempts: 1, At: time.Now(),
+		Error: clip(cause.Error(), maxLetterError), Attempts: 1, At: time.Now(),
 	})
 	if err != nil {
 		return fmt.Errorf("notify: store a dead letter: %w", err)
@@ -129,10 +129,8 @@ func retryConflicts(ctx context.Context, step func() error) error {
 		if n < conflictsAtOnce {
 			continue
 		}
-		select {
-		case <-ctx.Done():
+		if !sleep(ctx, backoff(time.Millisecond, time.Second)(n-conflictsAtOnce+1)) {
 			return err
-		case <-time.After(backoff(time.Millisecond, time.Second)(n - conflictsAtOnce + 1)):
 		}
 	}
 }
@@ -170,8 +168,7 @@ func (p *pipeline) routeOnce(ctx context.Context, w *work) error {
 	if c == nil {
 		return nil
 	}
-	_, err = p.ledger.save(ctx, c.finish(), s.revision)
-	return err
+	return p.ledger.commit(ctx, s, c)
 }
 
 // taken loads the record of route work. Where Send stored none, or a cancel

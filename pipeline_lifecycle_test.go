@@ -98,7 +98,7 @@ func TestWrongRegistrationsAreReportedTogether(t *testing.T) {
 			"Use(mail): there is a provider of that name",
 			"Use[notify.SMS]: the provider is nil",
 			"Use[notify.Push]: Name() must return",
-			"AttemptTimeout must be from", "Attempts, Rate and Burst must not be negative",
+			"AttemptTimeout: must be from 0 (the default, 30s) to 1h0m0s", "Attempts, Rate and Burst must not be negative",
 			`Observer("nil").Handlers[0]`, `Observer("").Name`, `Observer("host's").Handlers[0]`, "RegisterEvent",
 			`Guard("g"): the guard is nil`, "Attach[0]: is nil", "Attach(notify_test.broken): is broken",
 			"Render[notify.SMS]: the function is nil",

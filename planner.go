@@ -24,7 +24,11 @@ func (p *planner) recipient(ctx context.Context, to Recipient) (Recipient, error
 	if len(to.Addresses) > 0 || p.directory == nil {
 		return to, nil
 	}
-	found, err := p.lookUp(ctx, to.ID)
+	var found Recipient
+	err := safely(func() (err error) {
+		found, err = p.directory.Lookup(ctx, to.ID)
+		return err
+	})
 	if err != nil {
 		return to, fmt.Errorf("notify: look up a recipient: %w", err)
 	}
@@ -36,15 +40,6 @@ func (p *planner) recipient(ctx context.Context, to Recipient) (Recipient, error
 		found.Locale = to.Locale
 	}
 	return found, nil
-}
-
-func (p *planner) lookUp(ctx context.Context, id string) (found Recipient, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = panicError(p)
-		}
-	}()
-	return p.directory.Lookup(ctx, id)
 }
 
 // plan makes the plan of a request, leaving out what cannot be used.

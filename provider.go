@@ -27,7 +27,7 @@ type Delivery[M Message] struct {
 	Key string
 	// Message is what to send. It is shared: do not change it.
 	Message M
-	// Notification, Tenant and Category are the notification's.
+	// NotificationID, Tenant and Category are the notification's.
 	NotificationID string
 	Tenant         string
 	Category       string

@@ -24,7 +24,7 @@ const (
 // EndReason is why a leg, or a provider's turn in it, ended without success.
 type EndReason string
 
-// The reasons of [FailedOver] and of [LegStatus].
+// The reasons of [Failed], [FailedOver] and [LegStatus].
 const (
 	EndRejected     EndReason = "rejected"     // the provider refused it for good
 	EndExhausted    EndReason = "exhausted"    // no attempts are left

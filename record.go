@@ -3,7 +3,6 @@ package notify
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -12,7 +11,7 @@ import (
 
 // record is the single truth about one notification. It changes by
 // compare-and-set only; a stored value is never written to again, so every
-// change begins with clone. PROTOCOL's moves on it are in the decide files.
+// change begins with clone. What is decided on it is in the decide files.
 type record struct {
 	Version int    `json:"v"`
 	ID      string `json:"id"`
@@ -188,15 +187,6 @@ func (l *legRecord) attempt(ordinal int) *attemptRecord {
 // budgetEnd is when the leg begins no more attempts.
 func (l *legRecord) budgetEnd(channel time.Duration) time.Time {
 	return l.StartedAt.Add(l.Held + channel)
-}
-
-func (l *legRecord) setOut(provider string, reason EndReason) {
-	out := maps.Clone(l.Out)
-	if out == nil {
-		out = map[string]EndReason{}
-	}
-	out[provider] = reason
-	l.Out = out
 }
 
 // calls counts the leg's calls to the provider, and from when its budget

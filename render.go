@@ -20,8 +20,8 @@ type RenderRequest struct {
 	Content   Content
 	Template  string
 	// Data is as encoding/json reads it back, with each number a json.Number.
-	// Templates see every number in it
-	// as one that compares with any other and prints in full.
+	// Templates see every number in it as one that compares with any other and
+	// prints in full.
 	Data             map[string]any
 	Tenant, Category string
 	Labels           map[string]string

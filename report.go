@@ -127,8 +127,7 @@ func (n *Notifier) apply(ctx context.Context, s stored, leg, ordinal int, rep Re
 		_, err := n.ledger.flush(ctx, s)
 		return err
 	}
-	_, err := n.ledger.save(ctx, c.finish(), s.revision)
-	return err
+	return n.ledger.commit(ctx, s, c)
 }
 
 // kind is the end of the event's ID: engagement may happen many times.

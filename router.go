@@ -180,10 +180,7 @@ func (b *bus) again(ctx context.Context, do func() error) error {
 			return err
 		}
 		b.log.Error("notify: an observer could not be started, and will be tried again", "error", err)
-		select {
-		case <-ctx.Done():
-		case <-time.After(stepBackoff(min(failures, 10))):
-		}
+		sleep(ctx, stepBackoff(failures))
 	}
 }
 
@@ -214,10 +211,7 @@ func consume(ctx context.Context, consumer backend.Consumer, c backend.Consumpti
 			failures = 1
 		}
 		log.Error("notify: consuming stopped, and will be tried again", "topic", c.Topic, "group", c.Group, "error", err)
-		select {
-		case <-ctx.Done():
-		case <-time.After(stepBackoff(min(failures, 10))):
-		}
+		sleep(ctx, stepBackoff(failures))
 	}
 }
 

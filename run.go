@@ -111,7 +111,7 @@ func (n *Notifier) start(ctx, work context.Context) ([]task, error) {
 		}()
 	}
 	for _, s := range steps {
-		begin(s.name, func() { consume(work, n.consumer, s.Consumption, n.log) })
+		begin(s.name, func() { consume(work, n.bus.consumer, s.Consumption, n.log) })
 	}
 	if roles.Route {
 		begin("the sweep", func() { n.sweeper.run(work) })

@@ -1,13 +1,11 @@
 package notify_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -20,18 +18,6 @@ import (
 
 // What no sink may ever hold.
 var canaries = []string{"canary-address", "canary-title", "canary-body", "canary-data", "canary-file", "canary-token", "canary-panic"}
-
-// sink collects everything that leaves the library.
-type sink struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (s *sink) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.text.Write(p)
-}
 
 func secretNotification(route notify.Route) notify.Notification {
 	return notify.Notification{
@@ -57,9 +43,9 @@ func TestNothingSecretLeaks(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			out := &sink{}
+			out := &safeBuffer{}
 			notifytest.Run(t, func(t *testing.T, _ *notifytest.Bench) { leak(t, out, form(memory.New())) })
-			text := out.text.String()
+			text := out.String()
 			require.Contains(t, text, "notify.unknown.v1", "the scenarios ran")
 			for _, canary := range canaries {
 				if i := strings.Index(text, canary); i >= 0 {
@@ -70,7 +56,7 @@ func TestNothingSecretLeaks(t *testing.T) {
 	}
 }
 
-func leak(t *testing.T, out *sink, b notify.Backend) {
+func leak(t *testing.T, out *safeBuffer, b notify.Backend) {
 	n, err := notify.New(notify.Config{Backend: b, Logger: slog.New(slog.NewTextHandler(out, nil))})
 	require.NoError(t, err)
 	// A panic's value and a plain error of a provider may hold anything. The

@@ -193,7 +193,9 @@ func (n *Notifier) admit(ctx context.Context, count int) error {
 	return translate(err)
 }
 
-// accept stores a new notification, by the protocol's step of that name.
+// accept stores a new notification: an unkeyed one as route work that brings its
+// record, where backend and records are apart, otherwise as a record with that
+// work in its outbox.
 func (n *Notifier) accept(ctx context.Context, r *record) error {
 	route := work{Version: workVersion, ID: r.ID, Topic: routeTopic}
 	if r.Fingerprint == "" && n.ledger.atomic == nil {
@@ -237,8 +239,7 @@ func (n *Notifier) acceptAgain(ctx context.Context, r *record) error {
 		}
 		c := n.decider.change(s.record, time.Now())
 		c.push(work{Topic: routeTopic}, later(c.HoldUntil, c.now))
-		_, err = n.ledger.save(ctx, c.finish(), s.revision)
-		return err
+		return n.ledger.commit(ctx, s, c)
 	}))
 }
 

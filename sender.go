@@ -194,16 +194,15 @@ func (s *sender) call(ctx context.Context, c call) (receipt Receipt, err error) 
 	return receipt, err
 }
 
-// ask asks the provider what became of an attempt.
-func (s *sender) ask(ctx context.Context, key string) (receipt *Receipt, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = panicError(p)
-		}
-	}()
+// ask asks the provider what became of an attempt: nil if it knows of none.
+func (s *sender) ask(ctx context.Context, key string) (*Receipt, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.policy.AttemptTimeout)
 	defer cancel()
-	found, err := s.provider.(Asker).Ask(ctx, key)
+	var found Receipt
+	err := safely(func() (err error) {
+		found, err = s.provider.(Asker).Ask(ctx, key)
+		return err
+	})
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return nil, nil

@@ -77,7 +77,7 @@ func (s *sweeper) run(ctx context.Context) {
 		if err != nil && ctx.Err() == nil {
 			failures++
 			s.n.log.Warn("notify: the sweep failed, and will be tried again", "error", err)
-			next = now.Add(stepBackoff(min(failures, 10)))
+			next = now.Add(stepBackoff(failures))
 		} else {
 			failures = 0
 		}
@@ -171,6 +171,5 @@ func (s *sweeper) take(ctx context.Context, id string) error {
 		_, err = ledger.store(ctx, r.clone(), r.revision)
 		return err
 	}
-	_, err = ledger.save(ctx, c.finish(), r.revision)
-	return err
+	return ledger.commit(ctx, r, c)
 }

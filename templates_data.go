@@ -190,8 +190,8 @@ func plainValue(value any, depth int) (any, error) {
 		if err != nil {
 			return nil, errors.New("the data cannot be encoded as JSON")
 		}
-		decoded, err := decode(encoded)
-		if err != nil {
+		var decoded any
+		if err := unmarshalExact(encoded, &decoded); err != nil {
 			return nil, errors.New("the data cannot be read back from JSON")
 		}
 		return plainValue(decoded, depth)

@@ -171,40 +171,17 @@ func newPart(file, source, name string, partials []partial) (*part, error) {
 		return newHTMLPart(file, source, partials)
 	}
 	t := newTextTemplate(file)
-	for _, shared := range partials {
-		if _, err := t.New(shared.name).Parse(shared.source); err != nil {
-			return nil, err
-		}
-	}
-	if _, err := t.Parse(source); err != nil {
+	err := parseInto(t, file, source, partials, func(t *texttemplate.Template) *parse.Tree { return t.Tree })
+	if err != nil {
 		return nil, err
 	}
-	link := linker{seen: map[string]bool{}, lookup: func(name string) *parse.Tree {
-		if found := t.Lookup(name); found != nil {
-			return found.Tree
-		}
-		return nil
-	}}
-	return &part{file: file, oneLine: oneLine(name), template: t}, link.tree(file)
+	return &part{file: file, oneLine: oneLine(name), template: t}, nil
 }
 
 func newHTMLPart(file, source string, partials []partial) (*part, error) {
 	t := htmltemplate.New(file).Option("missingkey=error").Funcs(templateFuncs())
-	for _, shared := range partials {
-		if _, err := t.New(shared.name).Parse(shared.source); err != nil {
-			return nil, err
-		}
-	}
-	if _, err := t.Parse(source); err != nil {
-		return nil, err
-	}
-	link := linker{seen: map[string]bool{}, lookup: func(name string) *parse.Tree {
-		if found := t.Lookup(name); found != nil {
-			return found.Tree
-		}
-		return nil
-	}}
-	if err := link.tree(file); err != nil {
+	err := parseInto(t, file, source, partials, func(t *htmltemplate.Template) *parse.Tree { return t.Tree })
+	if err != nil {
 		return nil, err
 	}
 	// html/template looks at contexts when it first executes: a mistake there
@@ -214,6 +191,33 @@ func newHTMLPart(file, source string, partials []partial) (*part, error) {
 		return nil, escaping
 	}
 	return &part{file: file, template: t}, nil
+}
+
+// template is a template of text/template or of html/template.
+type template[T any] interface {
+	*texttemplate.Template | *htmltemplate.Template
+	New(name string) T
+	Parse(source string) (T, error)
+	Lookup(name string) T
+}
+
+// parseInto parses a file and its partials into t, and links them.
+func parseInto[T template[T]](t T, file, source string, partials []partial, treeOf func(T) *parse.Tree) error {
+	for _, shared := range partials {
+		if _, err := t.New(shared.name).Parse(shared.source); err != nil {
+			return err
+		}
+	}
+	if _, err := t.Parse(source); err != nil {
+		return err
+	}
+	link := linker{seen: map[string]bool{}, lookup: func(name string) *parse.Tree {
+		if found := t.Lookup(name); found != nil {
+			return treeOf(found)
+		}
+		return nil
+	}}
+	return link.tree(file)
 }
 
 // refuse is a writer that ends an execution with its first output.

@@ -34,9 +34,7 @@ func Use[M Message](n *Notifier, p Provider[M], options ...func(*ProviderConfig)
 	for _, option := range options {
 		option(&policy.ProviderConfig)
 	}
-	for _, problem := range policy.complete() {
-		n.problem(field, problem)
-	}
+	n.refuse(policy.complete(field))
 	if capable, ok := p.(Capable); ok {
 		policy.Capabilities = capable.Capabilities()
 	}
@@ -90,43 +88,26 @@ func providerDefaults() ProviderConfig {
 
 // complete gives what an option set to zero its default again, and returns the
 // problems.
-func (p *providerPolicy) complete() []string {
+func (p *providerPolicy) complete(field string) problems {
 	defaults := providerDefaults()
-	var bad []string
-	for _, one := range []struct {
-		name           string
-		value          *time.Duration
-		standard, most time.Duration
-	}{
+	var found problems
+	found.durations(field+".", []durationOption{
 		{"AttemptTimeout", &p.AttemptTimeout, defaults.AttemptTimeout, time.Hour},
 		{"Budget", &p.Budget, defaults.Budget, 30 * 24 * time.Hour},
 		{"MaxRetryAfter", &p.MaxRetryAfter, defaults.MaxRetryAfter, 24 * time.Hour},
 		{"BreakerCooldown", &p.BreakerCooldown, defaults.BreakerCooldown, 24 * time.Hour},
-		{"ReceiptWindow", &p.ReceiptWindow, defaults.ReceiptWindow, 30 * 24 * time.Hour},
-	} {
-		switch {
-		case *one.value == 0:
-			*one.value = one.standard
-		case *one.value < 0 || *one.value > one.most:
-			bad = append(bad, fmt.Sprintf("%s must be from 0 (the default) to %s", one.name, one.most))
-		}
-	}
-	if p.Attempts == 0 {
-		p.Attempts = defaults.Attempts
-	}
-	if p.Burst == 0 {
-		p.Burst = defaults.Burst
-	}
-	if p.BreakerFailures == 0 {
-		p.BreakerFailures = defaults.BreakerFailures
-	}
+		{"ReceiptWindow", &p.ReceiptWindow, defaults.ReceiptWindow, maxReceiptWindow},
+	})
+	p.Attempts = orDefault(p.Attempts, defaults.Attempts)
+	p.Burst = orDefault(p.Burst, defaults.Burst)
+	p.BreakerFailures = orDefault(p.BreakerFailures, defaults.BreakerFailures)
 	if p.Backoff == nil {
 		p.Backoff = defaults.Backoff
 	}
 	if p.Attempts < 0 || p.Burst < 0 || p.Rate < 0 {
-		bad = append(bad, "Attempts, Rate and Burst must not be negative")
+		found.add(field, "Attempts, Rate and Burst must not be negative")
 	}
-	return bad
+	return found
 }
 
 // pause is how long to wait after the nth call failed. A Backoff of the host's
@@ -142,6 +123,18 @@ func (p *providerPolicy) pause(n int, failure *SendError) (pause time.Duration) 
 		pause = max(pause, min(failure.RetryAfter, p.MaxRetryAfter))
 	}
 	return pause
+}
+
+// sleep waits, and returns false if ctx ends before.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // backoff returns pauses from first, doubling up to most, each with up to half

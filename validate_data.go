@@ -1,7 +1,6 @@
 package notify
 
 import (
-	"bytes"
 	"encoding"
 	"encoding/json"
 	"errors"
@@ -108,8 +107,8 @@ func (c *dataCheck) typed(value any, depth int) error {
 	if !utf8.Valid(encoded) {
 		return errDataUTF8
 	}
-	decoded, err := decode(encoded)
-	if err != nil {
+	var decoded any
+	if err := unmarshalExact(encoded, &decoded); err != nil {
 		return fmt.Errorf("has a value of type %T, which cannot be read back from JSON", value)
 	}
 	bytes, nodes := c.bytes+len(encoded), c.nodes
@@ -173,12 +172,4 @@ func marshal(value any) (encoded []byte, err error) {
 		}
 	}()
 	return json.Marshal(value)
-}
-
-// decode reads JSON with its numbers as written.
-func decode(encoded []byte) (value any, err error) {
-	decoder := json.NewDecoder(bytes.NewReader(encoded))
-	decoder.UseNumber()
-	err = decoder.Decode(&value)
-	return value, err
 }

@@ -107,13 +107,8 @@ func (r *routerConsumer) take(of subscribed) *feed {
 // Consume implements [backend.Consumer] as far as the subscriber goes. Messages
 // come one a batch. It fails if the subscription closes by itself.
 func (r *routerConsumer) Consume(ctx context.Context, c backend.Consumption) error {
-	switch {
-	case c.Topic == "":
-		return errors.New("notify: consume: Topic is empty")
-	case c.Group == "":
-		return errors.New("notify: consume: Group is empty")
-	case c.Handle == nil:
-		return errors.New("notify: consume: Handle is missing")
+	if err := c.Complete(); err != nil {
+		return fmt.Errorf("notify: consume: %w", err)
 	}
 	f := r.take(subscribed{c.Topic, c.Group})
 	switch {

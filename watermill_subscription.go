@@ -34,7 +34,7 @@ type subscription struct {
 	last map[string]*keyTurn // the last message of each key in hand
 }
 
-// turn is a message's place behind those of its key.
+// keyTurn is a message's place behind those of its key.
 type keyTurn struct {
 	key    string
 	before <-chan struct{} // nil: nothing is before it
@@ -44,14 +44,9 @@ type keyTurn struct {
 type turnKey struct{}
 
 func newSubscription(ctx context.Context, c backend.Consumption, f *feed) *subscription {
-	if c.Backoff == nil {
-		c.Backoff = func(attempt int, _ error) time.Duration {
-			return min(100*time.Millisecond<<min(attempt-1, 10), time.Minute)
-		}
-	}
 	s := &subscription{
 		Consumption: c, feed: f, ctx: context.WithoutCancel(ctx),
-		out: make(chan *message.Message), slots: make(chan struct{}, max(c.Concurrency, 1)),
+		out: make(chan *message.Message), slots: make(chan struct{}, c.Concurrency),
 		drained: make(chan struct{}), last: map[string]*keyTurn{},
 	}
 	s.stopping, s.stop = context.WithCancel(ctx)

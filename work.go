@@ -73,8 +73,8 @@ func (w *work) wire() (*message.Message, error) {
 	}
 	m := message.NewMessage(w.ID+"/work."+strconv.Itoa(w.Leg)+"."+strconv.Itoa(w.Ordinal), payload)
 	m.Metadata[backend.KeyMetadata] = w.ID
-	m.Metadata["ce_type"] = workType
-	m.Metadata["content-type"] = "application/json"
+	m.Metadata[attrType] = workType
+	m.Metadata[contentType] = contentJSON
 	return m, nil
 }
 

@@ -51,11 +51,11 @@ type Admitter interface {
 type LocalPublisher interface {
 	// PublishLocal appends messages whose context is a [Local] to topic. The
 	// caller says what [time.Now] it is, since reading the clock would be a
-	// notable part of what an event costs. It
-	// never blocks and serialises nothing; a message that has to leave the
-	// process, or reach code that did not expect a shared message, is encoded
-	// by [Local.Wire] first. The backend owns neither the messages nor what
-	// they carry: nobody may change them after the call.
+	// notable part of what an event costs. It never blocks and serialises
+	// nothing; a message that has to leave the process, or reach code that did
+	// not expect a shared message, is encoded by [Local.Wire] first. The backend
+	// owns neither the messages nor what they carry: nobody may change them
+	// after the call.
 	PublishLocal(now time.Time, topic string, messages ...*message.Message) error
 }
 

@@ -2,6 +2,7 @@ package backend
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -43,10 +44,10 @@ type Consumption struct {
 	// attempt counts from 1. Default: 100 ms doubling to 1 minute.
 	Backoff func(attempt int, err error) time.Duration
 	// Handle handles a batch: it goes through it by [Batch.Next], and returns
-	// how many messages it finished. A non-nil error is about
-	// b.Message(done), which failed; what comes after it is delivered again
-	// as if it had not been claimed. With a nil error, done less than the
-	// batch's length gives the rest back.
+	// how many messages it finished. A non-nil error is about the message at
+	// the index done, which failed; what comes after it is delivered again as
+	// if it had not been claimed. With a nil error, done less than the batch's
+	// length gives the rest back.
 	//
 	// Its context is not canceled when Consume's is: what is under way may
 	// finish. It must not panic. If it ends its goroutine instead of returning,
@@ -62,6 +63,29 @@ type Consumption struct {
 	// keeps and was moved forward over the messages with the sequence numbers
 	// from <= n < to. It must not block.
 	Skipped func(from, to int64)
+}
+
+// Complete checks a consumption, and gives what is not set its default: every
+// [Consumer] begins with it.
+func (c *Consumption) Complete() error {
+	switch {
+	case c.Topic == "":
+		return errors.New("Consumption.Topic is empty")
+	case c.Group == "":
+		return errors.New("Consumption.Group is empty")
+	case c.Handle == nil:
+		return errors.New("Consumption.Handle is nil")
+	}
+	c.Concurrency = max(c.Concurrency, 1)
+	if c.MaxBatch <= 0 {
+		c.MaxBatch = 256
+	}
+	if c.Backoff == nil {
+		c.Backoff = func(attempt int, _ error) time.Duration {
+			return min(100*time.Millisecond<<min(max(attempt, 1)-1, 10), time.Minute)
+		}
+	}
+	return nil
 }
 
 // Positioner is a [Backend] whose groups have positions that can be set and

@@ -13,7 +13,8 @@
 //   - [Atomic] stores a record and publishes what it causes in one transaction;
 //   - [DeadLetters] keeps what an observer could not handle;
 //   - [Admitter] makes a sender wait while too much work is queued;
-//   - [LocalPublisher] takes values of this process without serialising them.
+//   - [LocalPublisher] takes values of this process without serialising them;
+//   - [SecretKeeper] makes and keeps random secrets.
 //
 // The package imports Watermill's message package and the standard library
 // only, so a backend can be written against it without importing notify.

@@ -15,22 +15,9 @@ import (
 // it has them. Cost.Events counts notifications: it is what their events cost
 // without a pipeline.
 func BareEvents(outstanding int, length Length) (Cost, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	gate := NewGate(SendObservers, outstanding)
-	var seen [SendObservers]tally
-	n, stop, err := Open(notify.Config{}, func(n *notify.Notifier) { observeAll(n, gate, &seen) })
-	if err != nil {
-		return Cost{}, err
-	}
-	cost, err := fanOut(ctx, gate, func(seq uint64) error { return raise(ctx, n, "n_"+strconv.FormatUint(seq, 10)) }, length)
-	err = errors.Join(err, stop())
-	if err == nil {
-		err = gate.Check()
-	}
-	if err == nil {
-		err = checkCounts(observed(n), SendObservers, RaisedEvents*gate.Published())
-	}
+	cost, err := untilSettled(outstanding, length, func(*notify.Notifier) {}, func(ctx context.Context, n *notify.Notifier, seq uint64) error {
+		return raise(ctx, n, "n_"+strconv.FormatUint(seq, 10))
+	})
 	if err != nil {
 		return Cost{}, fmt.Errorf("bare events: %w", err)
 	}

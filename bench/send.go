@@ -20,18 +20,30 @@ const SendObservers = 3
 // number are outstanding; with one, Wall is the time from Send until the
 // observers have seen it settle.
 func SendToSettled(outstanding int, length Length) (Cost, error) {
+	cost, err := untilSettled(outstanding, length, func(n *notify.Notifier) { notify.Use(n, nothing{}) }, send)
+	if err != nil {
+		return Cost{}, fmt.Errorf("send to settled: %w", err)
+	}
+	return cost, nil
+}
+
+// untilSettled publishes, and waits until [SendObservers] observers of all events
+// have seen what was published settle.
+func untilSettled(
+	outstanding int, length Length, use func(*notify.Notifier), publish func(ctx context.Context, n *notify.Notifier, seq uint64) error,
+) (Cost, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	gate := NewGate(SendObservers, outstanding)
 	var seen [SendObservers]tally
 	n, stop, err := Open(notify.Config{}, func(n *notify.Notifier) {
-		notify.Use(n, nothing{})
+		use(n)
 		observeAll(n, gate, &seen)
 	})
 	if err != nil {
 		return Cost{}, err
 	}
-	cost, err := fanOut(ctx, gate, func(seq uint64) error { return send(ctx, n, seq) }, length)
+	cost, err := fanOut(ctx, gate, func(seq uint64) error { return publish(ctx, n, seq) }, length)
 	err = errors.Join(err, stop())
 	if err == nil {
 		err = gate.Check()
@@ -39,10 +51,7 @@ func SendToSettled(outstanding int, length Length) (Cost, error) {
 	if err == nil {
 		err = checkCounts(observed(n), SendObservers, RaisedEvents*gate.Published())
 	}
-	if err != nil {
-		return Cost{}, fmt.Errorf("send to settled: %w", err)
-	}
-	return cost, nil
+	return cost, err
 }
 
 // observed is what the statistics say that each observer handled.

@@ -24,7 +24,8 @@
 //	}
 //
 // [WireOnly] and [Apart] take powers from a backend, to see that a program
-// does not depend on them. [TestProvider] is the conformance suite of providers.
+// does not depend on them. [TestBackend], [TestRecords] and [TestProvider] are the
+// conformance suites of what can be plugged in.
 //
 // The package is for tests only.
 package notifytest

@@ -108,7 +108,7 @@ func (b *Backend) topic(name string) *topic {
 	if t := old[name]; t != nil {
 		return t
 	}
-	t := newTopic(name, &b.config)
+	t := newTopic(&b.config)
 	next := maps.Clone(old)
 	next[name] = t
 	b.topics.Store(&next)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"sync"
-	"time"
 
 	"github.com/seed-6c01d079/notify/backend"
 )
@@ -12,13 +11,8 @@ import (
 // Consume implements [backend.Consumer]. A group without a position starts at
 // the oldest message that the topic has.
 func (b *Backend) Consume(ctx context.Context, c backend.Consumption) error {
-	switch {
-	case c.Topic == "":
-		return fmt.Errorf("memory: consume: Topic is empty")
-	case c.Group == "":
-		return fmt.Errorf("memory: consume: Group is empty")
-	case c.Handle == nil:
-		return fmt.Errorf("memory: consume: Handle is missing")
+	if err := c.Complete(); err != nil {
+		return fmt.Errorf("memory: consume: %w", err)
 	}
 	if err := b.enter(); err != nil {
 		return fmt.Errorf("memory: consume %s: %w", c.Topic, err)
@@ -28,15 +22,9 @@ func (b *Backend) Consume(ctx context.Context, c backend.Consumption) error {
 	return nil
 }
 
-// consume is Consume for what is in order, between enter and active.Done.
+// consume is Consume for what is complete, between enter and active.Done.
 func (b *Backend) consume(ctx context.Context, m *member) {
-	m.Concurrency = max(m.Concurrency, 1)
-	m.MaxBatch = positive(m.MaxBatch, segmentSize)
-	if m.Backoff == nil {
-		m.Backoff = backoff
-	}
 	m.ctx = context.WithoutCancel(ctx)
-
 	if ctx.Err() != nil {
 		return
 	}
@@ -50,15 +38,6 @@ func (b *Backend) consume(ctx context.Context, m *member) {
 	}
 	m.leave()
 	m.ended.Wait()
-}
-
-// backoff is the default of Consumption.Backoff.
-func backoff(attempt int, _ error) time.Duration {
-	const first, most = 100 * time.Millisecond, time.Minute
-	if attempt > 10 {
-		return most
-	}
-	return min(first<<(max(attempt, 1)-1), most)
 }
 
 // member is one call of Consume.

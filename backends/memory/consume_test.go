@@ -21,20 +21,6 @@ import (
 
 var errFailed = errors.New("failed")
 
-func TestConsumeWantsTopicGroupAndHandle(t *testing.T) {
-	t.Parallel()
-	b := memory.New()
-	defer b.Close()
-	handle := each(func(*event, int) error { return nil })
-	for field, c := range map[string]backend.Consumption{
-		"Topic":  {Group: "g", Handle: handle},
-		"Group":  {Topic: "t", Handle: handle},
-		"Handle": {Topic: "t", Group: "g"},
-	} {
-		require.ErrorContains(t, b.Consume(t.Context(), c), field)
-	}
-}
-
 func TestReclaimLetsOtherKeysPassASlowHandler(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T, b *memory.Backend) {

@@ -43,11 +43,7 @@ var errNacked = errors.New("nacked")
 
 // renack is the pause before a nacked message comes again.
 func renack(attempt int, _ error) time.Duration {
-	const first, most = time.Millisecond, 20 * time.Millisecond
-	if attempt > 5 {
-		return most
-	}
-	return min(first<<(attempt-1), most)
+	return min(time.Millisecond<<min(attempt-1, 5), 20*time.Millisecond)
 }
 
 func (s *subscriber) SubscribeInitialize(topic string) error {
@@ -73,7 +69,7 @@ func (s *subscriber) Subscribe(ctx context.Context, topic string) (<-chan *messa
 		stop:    s.done,
 		left:    cancel,
 		Consumption: backend.Consumption{
-			Topic: topic, Group: s.group, MaxBatch: 1, Backoff: renack,
+			Topic: topic, Group: s.group, Concurrency: 1, MaxBatch: 1, Backoff: renack,
 			Handle: func(_ context.Context, b *backend.Batch) (int, error) { return deliver(ctx, out, b) },
 		},
 	}

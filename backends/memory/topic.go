@@ -26,7 +26,6 @@ func (s *segment) end() int64 { return s.first + int64(len(s.messages)) }
 
 // topic is a log that is appended once and read by every group.
 type topic struct {
-	name   string
 	config *Config
 	size   int // of a segment
 	born   time.Time
@@ -47,8 +46,8 @@ type topic struct {
 	gate  gate
 }
 
-func newTopic(name string, config *Config) *topic {
-	t := &topic{name: name, config: config, born: time.Now()}
+func newTopic(config *Config) *topic {
+	t := &topic{config: config, born: time.Now()}
 	// Small retentions need small segments, or they would not be kept to.
 	t.size = min(segmentSize, max(1, config.Retention/4))
 	t.head = t.segment(0)
