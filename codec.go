@@ -190,3 +190,19 @@ func mediaType(value string) string {
 	}
 	return media
 }
+
+// Encode returns an event as CloudEvents 1.0 in binary mode, as it travels:
+// with attributes as metadata (ce_id, ce_type, ...) and JSON as payload.
+func (n *Notifier) Encode(e Event[any]) (*message.Message, error) {
+	return n.codec.encode(newFact(n.codec, e.Envelope, e.Data))
+}
+
+// Decode reads what Encode wrote, here or elsewhere. An event of a type that is
+// not registered has [Raw] data.
+func (n *Notifier) Decode(m *message.Message) (Event[any], error) {
+	f, err := n.codec.decode(m)
+	if err != nil {
+		return Event[any]{}, err
+	}
+	return Event[any]{Envelope: *f.Envelope, Data: f.data()}, nil
+}

@@ -2,7 +2,6 @@ package notify
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -27,34 +26,6 @@ type DeadLetter struct {
 	Error    string
 	Attempts int
 	At       time.Time
-}
-
-// observerFailed and skipped raise events about the machinery, which breed no
-// more of their kind.
-func (b *bus) observerFailed(name string, m *message.Message, class ObserverError) {
-	if id, kind, ok := aboutEvent(m); ok {
-		b.emit(context.Background(), ObserverFailed{Observer: name, EventID: id, EventType: kind, Class: class})
-	}
-}
-
-func (b *bus) skipped(name string, from, to int64) {
-	b.log.Warn("notify: an observer fell too far behind, and was moved forward", "observer", name, "from", from, "to", to)
-	b.emit(context.Background(), ObserverSkipped{Observer: name, From: from, To: to})
-}
-
-// aboutEvent names the event of a message; ok is false if it is one about
-// observers itself.
-func aboutEvent(m *message.Message) (id, kind string, ok bool) {
-	if f, isLocal := m.Context().(*fact); isLocal {
-		id, kind = f.ID, f.Type
-	} else {
-		id, kind = m.Metadata[attrID], m.Metadata[attrType]
-	}
-	switch kind {
-	case "notify.observer_failed.v1", "notify.observer_skipped.v1", "notify.dead_lettered.v1":
-		return id, kind, false
-	}
-	return id, kind, true
 }
 
 // bury puts an event away, and raises DeadLettered.
@@ -189,94 +160,4 @@ func (b *bus) lettersOf(ctx context.Context, observer, after string, limit int) 
 			}
 		}
 	}
-}
-
-// Redrive gives dead letters back to the observer whose they are, and to no
-// other: each is handled once more, at once and here, whatever the observer is
-// at, so it must be registered in this process. With no IDs it takes all of the
-// observer's, those of its FormerName too. It returns how many were handled; an
-// error names the first that failed, which stays among the dead letters. The
-// handlers' context ends with ctx.
-func (n *Notifier) Redrive(ctx context.Context, observer string, ids ...string) (int, error) {
-	r := n.bus.find(observer)
-	if r == nil {
-		return 0, fmt.Errorf("notify: redrive: observer %q: %w", observer, ErrNotFound)
-	}
-	d := redrive{runner: r, letters: n.bus.letters, all: len(ids) == 0, wanted: map[string]bool{}}
-	for _, id := range ids {
-		d.wanted[id] = true
-	}
-	for _, group := range n.bus.letterGroups(observer) {
-		if err := d.group(ctx, group); err != nil {
-			return d.handled, fmt.Errorf("notify: redrive: %w", err)
-		}
-	}
-	if len(d.wanted) > 0 {
-		return d.handled, fmt.Errorf("notify: redrive: %d of the dead letters: %w", len(d.wanted), ErrNotFound)
-	}
-	return d.handled, nil
-}
-
-// redrive is one call of Redrive.
-type redrive struct {
-	runner  *runner
-	letters backend.DeadLetters
-	all     bool
-	wanted  map[string]bool // what was asked for and not found yet
-	handled int
-}
-
-// group goes through a group's letters.
-func (d *redrive) group(ctx context.Context, group string) error {
-	for after := ""; d.all || len(d.wanted) > 0; {
-		letters, err := d.letters.Letters(ctx, group, after, lettersPage)
-		if err != nil || len(letters) == 0 {
-			return translate(err)
-		}
-		for _, letter := range letters {
-			after = letter.ID
-			if !d.all && !d.wanted[letter.ID] {
-				continue
-			}
-			if err := d.one(ctx, letter); err != nil {
-				return fmt.Errorf("dead letter %s: %w", letter.ID, err)
-			}
-			delete(d.wanted, letter.ID)
-			d.handled++
-		}
-	}
-	return nil
-}
-
-func (d *redrive) one(ctx context.Context, letter backend.DeadLetter) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	if err := d.runner.redrive(ctx, letter.Message); err != nil {
-		return err
-	}
-	if err := d.letters.Unbury(ctx, letter.ID); err != nil && !errors.Is(err, backend.ErrNotFound) {
-		return translate(err)
-	}
-	return nil
-}
-
-// redrive handles one event here.
-func (r *runner) redrive(ctx context.Context, m *message.Message) error {
-	parent, cancel := context.WithCancel(r.base)
-	defer cancel()
-	defer context.AfterFunc(ctx, cancel)()
-	t := round{
-		runner: r, batch: backend.NewBatch(1, m), delivery: &delivery{runner: r, parent: parent},
-		began: r.bus.now(), timed: true, failing: r.failing.any.Load(),
-	}
-	t.clock(t.began)
-	r.stats.inFlight.Add(1)
-	defer func() {
-		r.stats.inFlight.Add(-1)
-		t.count(r.bus.now(), t.handling)
-		t.succeeded()
-		t.delivery.end()
-	}()
-	return t.run()
 }

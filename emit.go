@@ -129,14 +129,3 @@ func (d *delivery) mayEmit(kind *eventKind, cause *fact) error {
 	}
 	return nil
 }
-
-// emitMachinery raises an event about the machinery. A failure is logged:
-// nobody waits for it.
-func (n *Notifier) emitMachinery(ctx context.Context, data any) {
-	now := time.Now()
-	f := newFact(n.codec, Envelope{ID: newID(now), Source: n.codec.source, Time: now, Seen: now}, data)
-	f.Type = f.kind.name
-	if err := n.ledger.emit(ctx, f); err != nil {
-		n.log.Error("notify: an event about the machinery was lost", "type", f.Type, "error", err)
-	}
-}

@@ -3,6 +3,8 @@ package notify
 import (
 	"errors"
 	"fmt"
+
+	"github.com/seed-6c01d079/notify/backend"
 )
 
 // Errors that callers test for with [errors.Is].
@@ -91,3 +93,19 @@ func (p *problems) addErr(err error, field, format string, args ...any) {
 }
 
 func (p problems) err() error { return errors.Join(p...) }
+
+// translate turns a backend's errors into those of this package.
+func translate(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, backend.ErrOverloaded):
+		return fmt.Errorf("%w: %w", ErrOverloaded, err)
+	case errors.Is(err, backend.ErrNotFound):
+		return fmt.Errorf("%w: %w", ErrNotFound, err)
+	case errors.Is(err, backend.ErrClosed):
+		return fmt.Errorf("%w: %w", ErrClosed, err)
+	default:
+		return err
+	}
+}

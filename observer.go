@@ -198,11 +198,3 @@ func (o *Observer) complete(c *codec) problems {
 	}
 	return found
 }
-
-func orDefault[T comparable](value, standard T) T {
-	var zero T
-	if value == zero {
-		return standard
-	}
-	return value
-}

@@ -63,23 +63,3 @@ const (
 	ObserverTooDeep       ObserverError = "too_deep"    // observers answered each other for too long
 	ObserverOverflow      ObserverError = "overflow"    // too much waited behind a failing event
 )
-
-// State is the headline of a notification's status. See [Fold] for how
-// it follows from the facts.
-type State string
-
-// The states.
-const (
-	StateAccepted    State = "accepted"
-	StateRouted      State = "routed"
-	StateSending     State = "sending"
-	StateSent        State = "sent"
-	StateDelivered   State = "delivered"
-	StateUnknown     State = "unknown"
-	StateBounced     State = "bounced"
-	StateUndelivered State = "undelivered"
-	StateFailed      State = "failed"
-	StateCanceled    State = "canceled"
-	StateExpired     State = "expired"
-	StateSuppressed  State = "suppressed"
-)

@@ -79,25 +79,6 @@ func (b *bus) observe(o Observer) problems {
 	return found
 }
 
-func (b *bus) newRunner(o Observer) *runner {
-	r := &runner{Observer: o, bus: b, ended: make(chan struct{})}
-	r.base, r.stop = context.WithCancel(b.base)
-	r.chain = r.wrapped(b.middleware)
-	return r
-}
-
-// wrapped is the handler inside the middleware, or nil if there is none.
-func (r *runner) wrapped(all []message.HandlerMiddleware) message.HandlerFunc {
-	if len(all)+len(r.Middleware) == 0 {
-		return nil
-	}
-	chain := message.HandlerFunc(r.afterMiddleware)
-	for _, wrap := range slices.Backward(slices.Concat(all, r.Middleware)) {
-		chain = wrap(chain)
-	}
-	return chain
-}
-
 // startAll fixes every observer's position, then starts them. It is called
 // once.
 func (b *bus) startAll(ctx context.Context) error {
@@ -196,25 +177,6 @@ func (b *bus) fix(ctx context.Context, topic, group string, from backend.Start) 
 	return nil
 }
 
-// healthy is how long consuming has to last to count as no failure.
-const healthy = time.Minute
-
-// consume consumes until ctx ends, also when the backend fails meanwhile.
-func consume(ctx context.Context, consumer backend.Consumer, c backend.Consumption, log *slog.Logger) {
-	for failures := 1; ctx.Err() == nil; failures++ {
-		began := time.Now()
-		err := consumer.Consume(ctx, c)
-		if ctx.Err() != nil || errors.Is(err, backend.ErrClosed) {
-			return
-		}
-		if time.Since(began) > healthy {
-			failures = 1
-		}
-		log.Error("notify: consuming stopped, and will be tried again", "topic", c.Topic, "group", c.Group, "error", err)
-		sleep(ctx, stepBackoff(failures))
-	}
-}
-
 // find returns the observer, or nil.
 func (b *bus) find(name string) *runner {
 	b.mu.Lock()
@@ -255,51 +217,6 @@ func (b *bus) tasks() []task {
 		}
 	}
 	return tasks
-}
-
-// detach removes an observer. It stays known until its position is forgotten,
-// so that detach can be called again after an error.
-func (b *bus) detach(ctx context.Context, name string) error {
-	b.registering.Lock()
-	r := b.find(name)
-	if r == nil {
-		b.registering.Unlock()
-		return fmt.Errorf("notify: detach observer %q: %w", name, ErrNotFound)
-	}
-	r.leaving.Store(true)
-	b.mu.Lock()
-	halt := r.halt
-	b.mu.Unlock()
-	b.registering.Unlock()
-	if halt == nil {
-		return b.forget(ctx, r)
-	}
-	halt()
-	if d, _ := causeOf(ctx); d != nil && d.runner == r {
-		return nil // its own handler calls, and has to return first
-	}
-	select {
-	case <-r.ended:
-	case <-ctx.Done():
-		r.stop()
-		return fmt.Errorf("notify: detach observer %s: it still runs: %w", name, ctx.Err())
-	}
-	if b.find(name) != r {
-		return nil
-	}
-	return b.forget(ctx, r)
-}
-
-// forget drops an observer that does not run, and its position.
-func (b *bus) forget(ctx context.Context, r *runner) error {
-	if b.positions != nil {
-		if err := b.positions.Forget(ctx, eventsTopic, r.group()); err != nil {
-			return fmt.Errorf("notify: forget the position of observer %s: %w", r.Name, translate(err))
-		}
-	}
-	b.remove(r)
-	r.stop()
-	return nil
 }
 
 // catchUp waits until the observers have handled what was raised. Those that

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"sync"
 	"time"
 
@@ -84,33 +83,6 @@ func newSender(policy providerPolicy, channel Channel) *sender {
 	return s
 }
 
-// noteBreaker runs inside the breaker's lock, so the event waits in changed.
-func (s *sender) noteBreaker(to gobreaker.State) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.changed = append(s.changed, to)
-	if to == gobreaker.StateOpen {
-		s.openUntil = time.Now().Add(s.policy.BreakerCooldown)
-	}
-}
-
-// takeChanges returns what ProviderDown and ProviderUp are raised for.
-func (s *sender) takeChanges() []any {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var events []any
-	for _, state := range s.changed {
-		switch state {
-		case gobreaker.StateOpen:
-			events = append(events, ProviderDown{Channel: s.channel, Provider: s.policy.Name, Until: s.openUntil})
-		case gobreaker.StateClosed:
-			events = append(events, ProviderUp{Channel: s.channel, Provider: s.policy.Name})
-		}
-	}
-	s.changed = nil
-	return events
-}
-
 // turn asks for a call of the attempt now. It returns how to report the call's
 // outcome; or when to ask again, and why.
 func (s *sender) turn(key string, now time.Time) (done func(error), until time.Time, why obstacle) {
@@ -130,54 +102,6 @@ func (s *sender) turn(key string, now time.Time) (done func(error), until time.T
 		return nil, until, rateLimited
 	}
 	return done, time.Time{}, 0
-}
-
-// closedAgain is when the breaker may let a call through.
-func (s *sender) closedAgain(now time.Time) time.Time {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.openUntil.After(now) {
-		return s.openUntil
-	}
-	return now.Add(time.Second) // half open: another call is probing
-}
-
-// maxReserved bounds the turns that wait; beyond it work asks again later. A
-// turn that nobody took for abandonedAfter, because its work was canceled or
-// another process has it, is dropped then.
-const (
-	maxReserved    = 100_000
-	abandonedAfter = time.Minute
-)
-
-// limited takes a turn of the rate limit, or says when the attempt's turn is:
-// the work waits for it in its topic, and holds up nobody meanwhile.
-func (s *sender) limited(key string, now time.Time) time.Time {
-	if s.limiter == nil {
-		return time.Time{}
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if at, ok := s.reserved[key]; ok {
-		if !at.After(now) {
-			delete(s.reserved, key)
-		}
-		return at
-	}
-	turn := s.limiter.ReserveN(now, 1)
-	at := now.Add(turn.DelayFrom(now))
-	if !at.After(now) {
-		return time.Time{}
-	}
-	if len(s.reserved) >= maxReserved {
-		maps.DeleteFunc(s.reserved, func(_ string, at time.Time) bool { return now.Sub(at) > abandonedAfter })
-	}
-	if len(s.reserved) >= maxReserved {
-		turn.CancelAt(now)
-		return now.Add(time.Minute)
-	}
-	s.reserved[key] = at
-	return at
 }
 
 // call makes one call. A panic of the provider counts as uncertain.
@@ -220,18 +144,4 @@ func (s *sender) close() error {
 		}
 	}
 	return nil
-}
-
-// panicError says that something panicked, and of what type the value was: the
-// value itself may hold anything.
-func panicError(value any) error {
-	if err, ok := value.(error); ok {
-		return fmt.Errorf("panic of type %T", err)
-	}
-	return fmt.Errorf("panic with a %T", value)
-}
-
-// isOpen tells whether the circuit breaker keeps calls away now.
-func (s *sender) isOpen() bool {
-	return s.breaker != nil && s.breaker.State() == gobreaker.StateOpen
 }

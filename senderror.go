@@ -112,3 +112,10 @@ func classifySendError(err error) *SendError {
 		return &SendError{Verdict: VerdictUncertain, Class: ClassOther, Err: err}
 	}
 }
+
+func failureOf(err *SendError) Failure {
+	if err == nil {
+		return Failure{}
+	}
+	return Failure{Verdict: err.Verdict, Class: err.Class, Code: clipCode(err.Code)}
+}

@@ -109,3 +109,23 @@ func (k evidenceKind) state() State {
 		return StateSending
 	}
 }
+
+// State is the headline of a notification's status. See [Fold] for how
+// it follows from the facts.
+type State string
+
+// The states.
+const (
+	StateAccepted    State = "accepted"
+	StateRouted      State = "routed"
+	StateSending     State = "sending"
+	StateSent        State = "sent"
+	StateDelivered   State = "delivered"
+	StateUnknown     State = "unknown"
+	StateBounced     State = "bounced"
+	StateUndelivered State = "undelivered"
+	StateFailed      State = "failed"
+	StateCanceled    State = "canceled"
+	StateExpired     State = "expired"
+	StateSuppressed  State = "suppressed"
+)

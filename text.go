@@ -1,13 +1,6 @@
 package notify
 
 import (
-	"bytes"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/json"
-	"maps"
-	"reflect"
-	"slices"
 	"unicode"
 	"unicode/utf8"
 )
@@ -38,56 +31,4 @@ func clipCode(code string) string {
 		}
 	}
 	return code
-}
-
-func failureOf(err *SendError) Failure {
-	if err == nil {
-		return Failure{}
-	}
-	return Failure{Verdict: err.Verdict, Class: err.Class, Code: clipCode(err.Code)}
-}
-
-// with returns the list with value in it. It never changes the list's array.
-func with[T comparable](list []T, value T) []T {
-	if slices.Contains(list, value) {
-		return list
-	}
-	return append(slices.Clip(list), value)
-}
-
-// messageAlias is the alias of a record by a provider's name for a message.
-func messageAlias(provider, messageID string) string {
-	sum := sha256.Sum256([]byte(messageID))
-	return "message/" + provider + "/" + base64.RawURLEncoding.EncodeToString(sum[:16])
-}
-
-// withEntry returns the map with an entry more. It never changes the map.
-func withEntry[K comparable, V any](m map[K]V, key K, value V) map[K]V {
-	next := maps.Clone(m)
-	if next == nil {
-		next = map[K]V{}
-	}
-	next[key] = value
-	return next
-}
-
-// unmarshalExact decodes JSON with numbers of unknown type kept as they are
-// written.
-func unmarshalExact(data []byte, to any) error {
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	decoder.UseNumber()
-	return decoder.Decode(to)
-}
-
-// isNil tells whether an interface holds nothing, or a nil pointer.
-func isNil(v any) bool {
-	if v == nil {
-		return true
-	}
-	switch r := reflect.ValueOf(v); r.Kind() {
-	case reflect.Pointer, reflect.Func, reflect.Map, reflect.Slice, reflect.Interface, reflect.Chan:
-		return r.IsNil()
-	default:
-		return false
-	}
 }

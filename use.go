@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"math/rand/v2"
 	"time"
 )
 
@@ -125,26 +124,5 @@ func (p *providerPolicy) pause(n int, failure *SendError) (pause time.Duration) 
 	return pause
 }
 
-// sleep waits, and returns false if ctx ends before.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
-// backoff returns pauses from first, doubling up to most, each with up to half
-// of it taken off at random so that retries do not come all at once.
-func backoff(first, most time.Duration) func(n int) time.Duration {
-	return func(n int) time.Duration {
-		pause := most
-		if n < 32 && first<<(n-1) < most && first<<(n-1) > 0 {
-			pause = first << (n - 1)
-		}
-		return pause - rand.N(pause/2+1)
-	}
-}
+// maxReceiptWindow is the longest that a provider may be waited for.
+const maxReceiptWindow = 30 * 24 * time.Hour

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"hash/maphash"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -28,8 +27,6 @@ type Records struct {
 	aliases aliases
 }
 
-const stripes = 16
-
 // NewRecords returns an empty store; of the Config, MaxRecords and
 // MaxDeadLetters matter. It needs no closing.
 func NewRecords(opts ...func(*Config)) *Records { return newRecords(newConfig(opts)) }
@@ -41,29 +38,6 @@ func newRecords(c Config) *Records {
 		r.stripes[i].init()
 	}
 	return r
-}
-
-// stripe is the part of the records that share a lock.
-type stripe struct {
-	mu      sync.Mutex
-	byID    map[string]*entry
-	due     schedule
-	expires schedule
-	idle    schedule // by Expires too, but only what has no Due time
-}
-
-// entry is a record with what its stripe knows of it.
-type entry struct {
-	backend.Record
-	due, expires, idle slot
-	deleted            bool
-}
-
-func (s *stripe) init() {
-	s.byID = make(map[string]*entry)
-	s.due.when = func(e *entry) *slot { return &e.due }
-	s.expires.when = func(e *entry) *slot { return &e.expires }
-	s.idle.when = func(e *entry) *slot { return &e.idle }
 }
 
 func (r *Records) stripe(id string) *stripe {
@@ -174,91 +148,6 @@ func (r *Records) write(s *stripe, record backend.Record, then func() error) (in
 	}
 	s.compact()
 	return record.Revision, nil
-}
-
-// compact keeps the schedules as small as the records.
-func (s *stripe) compact() {
-	s.due.compact(len(s.byID))
-	s.expires.compact(len(s.byID))
-	s.idle.compact(len(s.byID))
-}
-
-// Due implements [backend.Records].
-func (r *Records) Due(ctx context.Context, now time.Time, limit int) (ids []string, next time.Time, err error) {
-	if err := r.check(ctx); err != nil {
-		return nil, next, fmt.Errorf("memory: find due records: %w", err)
-	}
-	type found struct {
-		id  string
-		due time.Time
-	}
-	var all []found
-	earlier := func(at time.Time) {
-		if !at.IsZero() && (next.IsZero() || at.Before(next)) {
-			next = at
-		}
-	}
-	for i := range r.stripes {
-		s := &r.stripes[i]
-		s.mu.Lock()
-		entries, at := s.due.due(now, limit)
-		for _, e := range entries {
-			all = append(all, found{e.ID, e.Due})
-		}
-		s.mu.Unlock()
-		earlier(at)
-	}
-	slices.SortStableFunc(all, func(a, b found) int { return a.due.Compare(b.due) })
-	for i, f := range all {
-		if i >= limit {
-			earlier(f.due)
-			break
-		}
-		ids = append(ids, f.id)
-	}
-	return ids, next, nil
-}
-
-// Expire implements [backend.Records].
-func (r *Records) Expire(ctx context.Context, now time.Time, limit int) (int, error) {
-	if err := r.check(ctx); err != nil {
-		return 0, fmt.Errorf("memory: expire records: %w", err)
-	}
-	return r.expire(now, limit), nil
-}
-
-func (r *Records) expire(now time.Time, limit int) (n int) {
-	for i := range r.stripes {
-		s := &r.stripes[i]
-		s.mu.Lock()
-		for n < limit {
-			e := s.expires.first(now)
-			if e == nil || !e.Expires.Before(now) {
-				break
-			}
-			r.remove(s, e)
-			n++
-		}
-		s.mu.Unlock()
-	}
-	return n
-}
-
-// makeRoom drops what has expired; if that is nothing, then of each stripe the
-// record that expires first of those that wait for nothing.
-func (r *Records) makeRoom() {
-	if r.expire(time.Now(), stripes) > 0 {
-		return
-	}
-	ever := time.Unix(1<<40, 0)
-	for i := range r.stripes {
-		s := &r.stripes[i]
-		s.mu.Lock()
-		if e := s.idle.first(ever); e != nil {
-			r.remove(s, e)
-		}
-		s.mu.Unlock()
-	}
 }
 
 // Delete implements [backend.Records].

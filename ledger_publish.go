@@ -1,0 +1,126 @@
+package notify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/seed-6c01d079/notify/backend"
+)
+
+// publications are the messages of what is unpublished. Work for later is left
+// out where the backend cannot hold it: the sweep brings it back in time.
+func (l *ledger) publications(r *record) ([]backend.Publication, error) {
+	count := 0
+	for i := range r.Outbox {
+		if !r.Outbox[i].published {
+			count++
+		}
+	}
+	out := make([]backend.Publication, 0, count)
+	for i := range r.Outbox {
+		e := &r.Outbox[i]
+		switch {
+		case e.published, e.work != nil && !e.work.At.IsZero() && l.delayed == nil:
+			continue
+		case e.event != nil:
+			m, err := l.factMessage(r.fact(l.codec, e.event))
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, backend.Publication{Topic: eventsTopic, Message: m})
+		default:
+			m, err := l.workMessage(e.work)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, backend.Publication{Topic: e.work.Topic, Message: m, At: e.work.At})
+		}
+	}
+	return out, nil
+}
+
+func (l *ledger) factMessage(f *fact) (*message.Message, error) {
+	if l.local != nil {
+		return f.message(), nil
+	}
+	return l.codec.encode(f)
+}
+
+func (l *ledger) workMessage(w *work) (*message.Message, error) {
+	if l.local != nil {
+		return w.local(), nil
+	}
+	return w.wire()
+}
+
+func (l *ledger) publish(ctx context.Context, p backend.Publication) error {
+	var err error
+	switch {
+	case !p.At.IsZero():
+		err = l.delayed.PublishAt(ctx, p.At, p.Topic, p.Message)
+	case l.local != nil:
+		err = l.local.PublishLocal(time.Now(), p.Topic, p.Message)
+	default:
+		p.Message.SetContext(ctx)
+		err = l.publisher.Publish(p.Topic, p.Message)
+	}
+	if err != nil {
+		return fmt.Errorf("notify: publish to %s: %w", p.Topic, err)
+	}
+	return nil
+}
+
+// putBack publishes work again for a later time (3). Where the backend cannot
+// hold it, the record's due time brings it back.
+func (l *ledger) putBack(ctx context.Context, w work, at time.Time) error {
+	if !l.decider.keeps(ruleV7) || l.delayed == nil {
+		return nil
+	}
+	err := l.publishAt(ctx, w, at)
+	if errors.Is(err, backend.ErrOverloaded) {
+		return retryConflicts(ctx, func() error { return l.leaveToSweep(ctx, w.ID, at) })
+	}
+	return err
+}
+
+// publishAt has the backend hold work until a time.
+func (l *ledger) publishAt(ctx context.Context, w work, at time.Time) error {
+	w.At = at
+	m, err := l.workMessage(&w)
+	if err != nil {
+		return err
+	}
+	return l.publish(ctx, backend.Publication{Topic: w.Topic, Message: m, At: at})
+}
+
+// leaveToSweep has the sweep bring work that the backend has no room to hold
+// until its time.
+func (l *ledger) leaveToSweep(ctx context.Context, id string, at time.Time) error {
+	s, err := l.load(ctx, id)
+	if err != nil {
+		return err
+	}
+	next := s.clone()
+	next.SweepAt = earlier(next.SweepAt, at)
+	_, err = l.store(ctx, next, s.revision)
+	return err
+}
+
+// emit publishes an event that no record holds, and that is seen now.
+func (l *ledger) emit(ctx context.Context, f *fact) error {
+	if l.local != nil {
+		if err := l.local.PublishLocal(f.Seen, eventsTopic, f.alone[:]...); err != nil {
+			return fmt.Errorf("notify: publish to %s: %w", eventsTopic, err)
+		}
+		return nil
+	}
+	m, err := l.factMessage(f)
+	if err != nil {
+		return err
+	}
+	return l.publish(ctx, backend.Publication{Topic: eventsTopic, Message: m})
+}
