@@ -380,7 +380,7 @@ func TestBadReport(t *testing.T) {
 }
 
 // touchy is an event whose methods panic.
-type touchy struct{ writes, reads bool }
+type touchy struct{ writes bool }
 
 func (e touchy) MarshalJSON() ([]byte, error) {
 	if e.writes {
