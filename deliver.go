@@ -177,6 +177,9 @@ func (p *pipeline) answerOnce(ctx context.Context, w *work, ans answer) error {
 func (p *pipeline) askAbout(ctx context.Context, s stored, w *work) error {
 	a := s.leg(w.Leg).attempt(w.Ordinal)
 	sender := p.sender(s.leg(w.Leg).Channel, a.Provider)
+	if until := sender.pausedUntil(time.Now()); !until.IsZero() {
+		return p.await(ctx, s, w, until)
+	}
 	found, err := sender.ask(ctx, a.Key)
 	if err != nil {
 		p.log.WarnContext(ctx, "notify: a provider could not be asked", "provider", sender.policy.Name, "notification", s.ID, "error", err)
@@ -191,14 +194,19 @@ func (p *pipeline) askAbout(ctx context.Context, s stored, w *work) error {
 	return err
 }
 
-// postpone puts work back because its provider is not ready. A longer wait is
-// stored, or the sweep would take the work for overdue.
+// postpone puts work back because its provider is not ready for a call.
 func (p *pipeline) postpone(ctx context.Context, s stored, w *work, until time.Time) error {
 	leg := s.leg(w.Leg)
 	until = earlier(until, s.Deadline)
 	if leg.attempt(w.Ordinal) == nil {
 		until = earlier(until, leg.budgetEnd(p.decider.budgets.Channel))
 	}
+	return p.await(ctx, s, w, until)
+}
+
+// await puts work back until a time. A longer wait is stored, or the sweep
+// would take the work for overdue.
+func (p *pipeline) await(ctx context.Context, s stored, w *work, until time.Time) error {
 	if p.ledger.delayed != nil && time.Until(until) < sweepGrace {
 		if err := p.ledger.publishAt(ctx, *w, until); !errors.Is(err, backend.ErrOverloaded) {
 			return err

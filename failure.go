@@ -73,7 +73,7 @@ func (r *runner) failed(m *message.Message, attempt, done int, err error, late b
 		return done, buryErr
 	}
 	if counts {
-		r.pause.failed()
+		r.pause.failed(key)
 	}
 	if shared {
 		r.failing.add(key)

@@ -63,7 +63,8 @@ type Observer struct {
 // memory beyond 1,000, they become dead letters ([ObserverOverflow]). After an
 // event of a notification became a dead letter, the notification's other events
 // are tried once each, until one succeeds. An observer that has 20 dead letters
-// in a row is paused: it tries one event every 30 s, until one succeeds.
+// in a row is paused: it tries one event every 30 s, until one succeeds. Those of
+// one notification that follow each other count as one of the 20.
 type Retry struct {
 	// Attempts is how often an event is tried before it becomes a dead letter;
 	// default 10. Negative is without end.

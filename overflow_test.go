@@ -68,6 +68,31 @@ func TestAPoisonedKeyStopsNoOther(t *testing.T) {
 	})
 }
 
+// Nor does it if it has all the dead letters there are.
+func TestAPoisonedKeyDoesNotPauseTheObserver(t *testing.T) {
+	t.Parallel()
+	onBus(t, func(b *busTest) {
+		var good seen[string]
+		notify.On(b.Notifier, "o", func(_ context.Context, e notify.Event[paid]) error {
+			if e.NotificationID == "bad" {
+				return errHandler
+			}
+			good.add(e.Data.Order)
+			return nil
+		}, func(o *notify.Observer) { o.Retry.Attempts = 1 })
+		b.run()
+		const all = 1500
+		for n := range all {
+			b.pay(strconv.Itoa(n), "bad")
+		}
+		b.pay("1", "good")
+		time.Sleep(time.Hour)
+		require.Equal(t, []string{"1"}, good.list())
+		require.EqualValues(t, all, b.stats("o").DeadLetters)
+		require.False(t, b.stats("o").Paused)
+	})
+}
+
 func inOrder(numbers []string) bool {
 	for i, n := range numbers {
 		if n != strconv.Itoa(i) {

@@ -8,11 +8,13 @@ import (
 
 // pause holds back an observer that fails on everything: after pauseAfter dead
 // letters in a row it gets one event every pauseEvery, until one succeeds. What
-// it has not got waits in the log, as its lag.
+// it has not got waits in the log, as its lag. Several of one key after each
+// other count once: if that key alone cannot be handled, the others must be read.
 type pause struct {
 	row atomic.Int64 // dead letters since the observer last handled something
 
 	mu    sync.Mutex
+	key   string        // of the last in the row
 	next  time.Time     // when the next event may be tried
 	ended time.Time     // when the latest pause was over
 	waked chan struct{} // closed when the pause is over; nil: nobody waits
@@ -37,13 +39,18 @@ func (p *pause) recovering() bool {
 	return !p.ended.IsZero() && time.Since(p.ended) < 2*pauseEvery
 }
 
-// failed notes a dead letter.
-func (p *pause) failed() {
-	if p.row.Add(1) == pauseAfter {
-		p.mu.Lock()
-		p.next = time.Now().Add(pauseEvery)
-		p.mu.Unlock()
+// failed notes a dead letter of the key.
+func (p *pause) failed(key string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.row.Load() > 0 && p.key == key {
+		return
 	}
+	p.key = key
+	if p.row.Load() == pauseAfter-1 {
+		p.next = time.Now().Add(pauseEvery)
+	}
+	p.row.Add(1)
 }
 
 // succeeded notes that an event was handled, which ends a pause.

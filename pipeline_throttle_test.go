@@ -139,3 +139,24 @@ func TestAPauseAndABreaker(t *testing.T) {
 		require.Equal(t, 6, mail.Effects())
 	})
 }
+
+// Nor is it asked what became of an attempt in doubt, also when it is too late
+// for another call: to ask in vain would soon end the asking.
+func TestAServiceThatAskedForAPauseIsNotAsked(t *testing.T) {
+	inEveryForm(t, func(t *testing.T, b *notifytest.Bench) {
+		mail := notifytest.NewAskableProvider[notify.Email]("mail")
+		mail.Next(notifytest.LoseAnswer(), notifytest.Throttle(10*time.Minute))
+		notify.Use(b.Notifier, mail)
+		nt := toAnna(notify.EmailChannel)
+		nt.ExpiresAt = time.Now().Add(time.Minute)
+		lost := b.Send(nt)
+		b.Until(lost, notify.Sending{})
+		b.Rest()
+		throttled(b)
+		b.Pass(9 * time.Minute)
+		require.Empty(t, mail.Asked())
+		b.Settle(lost)
+		require.Len(t, mail.Asked(), 1)
+		b.Require(lost, notifytest.At(10*time.Minute, notify.Sent{}), notifytest.Never(notify.Stuck{}))
+	})
+}
