@@ -91,3 +91,23 @@ func (p *problems) addErr(err error, field, format string, args ...any) {
 }
 
 func (p problems) err() error { return errors.Join(p...) }
+
+// within returns the errors that err joins as problems of a field: a field
+// error names what lies below it.
+func within(field string, err error) problems {
+	switch e := err.(type) {
+	case *FieldError:
+		return problems{&FieldError{Field: field + "." + e.Field, Problem: e.Problem, Err: e.Err}}
+	case interface{ Unwrap() []error }:
+		all := e.Unwrap()
+		if err.Error() != fmt.Sprint(errors.Join(all...)) {
+			break // it has a text of its own
+		}
+		var found problems
+		for _, one := range all {
+			found = append(found, within(field, one)...)
+		}
+		return found
+	}
+	return problems{&FieldError{Field: field, Problem: err.Error(), Err: err}}
+}
