@@ -73,9 +73,23 @@ const (
 func (n *Notifier) Status(ctx context.Context, id string) (Status, error) {
 	s, err := n.known(ctx, id)
 	if err != nil {
-		return Status{}, translate(err)
+		return Status{}, unknown(id, err)
 	}
 	return s.status(), nil
+}
+
+// errUnsent says that a record is only the mark of a cancel.
+var errUnsent = fmt.Errorf("canceled before it was sent: %w", backend.ErrNotFound)
+
+// unknown is what the host is told when a record could not be loaded.
+func unknown(id string, err error) error {
+	switch {
+	case errors.Is(err, errUnsent):
+		return fmt.Errorf("notify: notification %q was canceled before it was sent: %w", id, ErrNotFound)
+	case errors.Is(err, backend.ErrNotFound):
+		return fmt.Errorf("notify: no notification has the ID %q: %w", id, ErrNotFound)
+	}
+	return translate(err)
 }
 
 // known loads the record of a notification: the mark that a cancel left for
@@ -83,7 +97,7 @@ func (n *Notifier) Status(ctx context.Context, id string) (Status, error) {
 func (n *Notifier) known(ctx context.Context, id string) (stored, error) {
 	s, err := n.ledger.load(ctx, id)
 	if err == nil && s.Request == nil && !s.settled() {
-		return stored{}, fmt.Errorf("notify: %s was canceled before it was sent: %w", id, backend.ErrNotFound)
+		return stored{}, errUnsent
 	}
 	return s, err
 }
@@ -177,7 +191,7 @@ func (n *Notifier) follow(ctx context.Context, id string, show func(*record) boo
 		case errors.Is(err, backend.ErrNotFound) && n.ledger.atomic == nil && time.Since(began) < unseenPatience:
 			pause = cmp.Or(pause, unseenPatience-time.Since(began))
 		case err != nil:
-			return translate(err)
+			return unknown(id, err)
 		}
 		var look <-chan time.Time
 		if pause > 0 {
