@@ -2,9 +2,9 @@ package notify
 
 import "strings"
 
-// Route is a plan of channels: one channel, or a [First] or [All] of routes.
-// The zero Route is the default one. Routes are values and may be shared. A
-// route has at most 8 levels and 32 legs.
+// Route is a plan of channels, made by [First] and [All]; First of one channel
+// is that channel. The zero Route is the default one. Routes are values and may
+// be shared. A route has at most 8 levels and 32 legs.
 type Route struct {
 	kind     routeKind
 	channel  Channel
@@ -21,7 +21,8 @@ const (
 	routeAll
 )
 
-// Step is what [First] and [All] are made of: a [Channel] or a [Route].
+// Step is what [First] and [All] are made of: a [Channel] (a constant such as
+// [EmailChannel], not a plain string) or a [Route].
 type Step interface {
 	asRoute() Route
 }

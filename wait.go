@@ -122,7 +122,9 @@ func (r *record) status() Status {
 
 // Wait waits until the notification has settled, and returns its status then.
 // Settled means that nothing more will be tried; what a provider reports later
-// may still change the state. The error wraps [ErrNotFound] as Status's does,
+// may still change the state. What a provider with [Capabilities.Receipts] took
+// settles by its report, or when [ProviderConfig.ReceiptWindow] is over, which
+// may be days: to wait for less, [Notifier.Watch] for [Sent]. The error wraps [ErrNotFound] as Status's does,
 // is ctx's, or [ErrClosed] once the Notifier has ended. It looks at the record
 // whenever this Notifier changes it, and once a second unless nobody else can:
 // that is so on a backend of this process which keeps the records and is not
@@ -138,11 +140,13 @@ func (n *Notifier) Wait(ctx context.Context, id string) (Status, error) {
 	return status, err
 }
 
-// Watch yields the notification's lifecycle events from the first to Settled,
-// in their order, as they are decided: also those from before the call, as far
-// as the record keeps them (at most 256). It ends with an error if ctx ends or
-// the notification is not found. Events of the host's and about observers are
-// not among them.
+// Watch yields the notification's events, engagement too, in their order, as
+// they are decided: also those from before the call, as far as the record keeps
+// them (at most 256). It ends once the notification has settled, after what is
+// known by then, so [Settled] need not be the last; or with an error: if ctx
+// ends, the notification is not found, or the Notifier has ended ([ErrClosed]).
+// Events of the host's, and those that name no notification, are not among
+// them.
 func (n *Notifier) Watch(ctx context.Context, id string) iter.Seq2[Event[any], error] {
 	return func(yield func(Event[any], error) bool) {
 		var last int64
