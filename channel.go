@@ -2,8 +2,8 @@ package notify
 
 // Channel names a way to reach a recipient. The constants are the channels
 // that notify knows how to render by itself; a host adds its own by using a
-// [Message] type of its own with [Use] and [Render]. A name is 1 to 32
-// characters of a-z, 0-9, '-' and '_'.
+// [Message] type of its own with [Use] and [Render], and a constant of this
+// type for its routes. A name is 1 to 32 characters of a-z, 0-9, '-' and '_'.
 type Channel string
 
 // The channels with a message type in this package.

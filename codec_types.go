@@ -72,19 +72,33 @@ func builtinTypes() *eventTypes {
 	return all
 }
 
+// notAnEvent says why a type is no event, and what to do about it.
+func notAnEvent(t reflect.Type) string {
+	switch {
+	case t == nil:
+		return "nil is not an event"
+	case t.Kind() == reflect.Pointer:
+		return fmt.Sprintf("%v is not an event: use the struct, not a pointer to it", t)
+	case t.Kind() != reflect.Struct || t.Name() == "":
+		return fmt.Sprintf("%v is not an event: an event is a struct type with a name", t)
+	default:
+		return fmt.Sprintf("%v is not an event; register it with RegisterEvent first", t)
+	}
+}
+
 // with returns the types and one more of a host's.
 func (e *eventTypes) with(t reflect.Type, wireName string) (*eventTypes, error) {
 	var found problems
-	field := fmt.Sprintf("event %v", t)
+	field := fmt.Sprintf("RegisterEvent[%v]", t)
 	if t == nil || t.Kind() != reflect.Struct || t.Name() == "" {
 		found.add(field, "must be a struct type with a name, not a pointer to one")
 	} else if kind, taken := e.byType[t]; taken {
 		found.add(field, "is registered already, as %s", kind.name)
 	}
 	if problem := wireNameProblem(wireName); problem != "" {
-		found.add(field, "its name %s", problem)
+		found.add(field, "the wire name %s", problem)
 	} else if other, taken := e.byName[wireName]; taken {
-		found.add(field, "its name %s is taken by %v", wireName, other.event)
+		found.add(field, "the wire name %s is taken by %v", wireName, other.event)
 	}
 	if err := found.err(); err != nil {
 		return nil, err

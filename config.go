@@ -32,7 +32,8 @@ type Config struct {
 	// its addresses.
 	Directory Directory
 	// Templates holds the files <name>/<channel>.<part>.tmpl and
-	// <name>/<locale>/<channel>.<part>.tmpl. The parts are subject, text and
+	// <name>/<locale>/<channel>.<part>.tmpl at its root: of files that were
+	// embedded with the directory they are in, pass what [fs.Sub] makes. The parts are subject, text and
 	// html for email; text for sms; title, body and url for push; title, text
 	// and url for chat; what a form leaves out comes from Content. A locale
 	// falls back: de-AT, de, none. The html part is an html/template, the

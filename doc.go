@@ -6,48 +6,117 @@
 //
 // # A tour
 //
-// Make a Notifier. The zero [Config] keeps everything in memory:
+// Define what is the program's own. A [Provider] sends the messages of one
+// channel through one service: any type with these two methods is one. The
+// message is typed: [Email], [SMS], [Push], [Chat], or a struct of the host's
+// own. Ready-made providers are in the module
+// github.com/seed-6c01d079/notify/providers: smtp for e-mail, console to print.
+//
+//	type pushService struct{}
+//
+//	func (pushService) Name() string { return "push-service" }
+//
+//	func (pushService) Send(ctx context.Context, d notify.Delivery[notify.Push]) (notify.Receipt, error) {
+//	    ... // d.Message.Token, d.Message.Title
+//	    return notify.Receipt{}, &notify.SendError{
+//	        Verdict: notify.VerdictPermanent, Class: notify.ClassAddress, Code: "unregistered",
+//	    }
+//	}
+//
+// An event of the host's own is any struct:
+//
+//	type OrderPaid struct {
+//	    Order string `json:"order"`
+//	}
+//
+// A recipient has addresses, or an ID that the [Directory] knows ([User]):
+//
+//	ann := notify.Recipient{ID: "u_42", Name: "Ann", Addresses: map[notify.Channel]string{
+//	    notify.PushChannel:  "token-of-her-phone",
+//	    notify.EmailChannel: "ann@example.com",
+//	}}
+//
+// Register it all with a [Notifier]. The zero [Config] keeps everything in
+// memory. Nothing that is registered returns an error: what is wrong, all of
+// it, comes from Ready, Run and Send.
 //
 //	n, err := notify.New(notify.Config{})
-//
-// Tell it how to reach people: a [Provider] sends the messages of one channel
-// through one service. Package providers/smtp has one for e-mail; any type with
-// Name and Send is one. The message is typed: [Email], [SMS], [Push], [Chat],
-// or a struct of the host's own with a Channel method.
-//
+//	notify.RegisterEvent[OrderPaid](n, "shop.order_paid.v1")
+//	notify.Use(n, pushService{})
 //	notify.Use(n, smtp.New(smtp.Config{Addr: "localhost:25", From: "shop@example.com"}))
 //
-// Observe what happens. A handler gets the events of its type: [Sent],
-// [Bounced], any other of the vocabulary; with any as the type it gets all.
+// An observer gets the events of its type: [FailedOver], [Sent], any other of
+// the vocabulary, or the host's; with any as the type it gets all. It may send
+// in turn. It may also get an event twice: the event's ID as the Key keeps the
+// repetition from being sent.
 //
-//	notify.On(n, "receipts", func(ctx context.Context, e notify.Event[notify.Sent]) error {
-//	    return receipts.Mark(ctx, e.NotificationID, e.Data.Provider)
+//	notify.On(n, "failovers", func(ctx context.Context, e notify.Event[notify.FailedOver]) error {
+//	    log.Printf("%s failed, trying %s", e.Data.From.Channel, e.Data.To.Channel)
+//	    return nil
+//	})
+//	notify.On(n, "thanks", func(ctx context.Context, e notify.Event[OrderPaid]) error {
+//	    _, err := n.Send(ctx, notify.Notification{
+//	        Key:     e.ID,
+//	        To:      ann,
+//	        Content: notify.Content{Title: "Thank you", Body: "We received order " + e.Data.Order},
+//	        Route:   notify.First(notify.EmailChannel),
+//	    })
+//	    return err
 //	})
 //
-// Run it until the context ends, and wait until every observer is in place:
+// Observers that are ready-made are attached: handlers/timeline keeps a read
+// view of every notification, handlers/logs writes a log.
+//
+//	store := timeline.NewMemory()
+//	n.Attach(timeline.New(store))
+//
+// Start it: Run runs until its context ends or Close is called, and Ready waits
+// until every observer is in place.
 //
 //	go n.Run(ctx)
 //	err = n.Ready(ctx)
 //
 // Send. A nil error means that the notification is stored as durably as the
-// backend stores anything; from then on it settles, whatever crashes.
+// backend stores anything; from then on it settles, whatever crashes. First
+// tries one channel after the other, and every channel needs a provider.
 //
 //	id, err := n.Send(ctx, notify.Notification{
-//	    To: notify.Recipient{ID: "u_42", Addresses: map[notify.Channel]string{
-//	        notify.EmailChannel: "ann@example.com",
-//	    }},
+//	    To:      ann,
 //	    Content: notify.Content{Title: "Shipped", Body: "Your order is on its way."},
-//	    Route:   notify.First(notify.EmailChannel), // every channel needs a provider
+//	    Route:   notify.First(notify.PushChannel, notify.EmailChannel),
 //	})
 //
-// Follow it to its end, or watch its events as they happen:
+// Observe what becomes of it: Wait for its end, Watch its events as they
+// happen, or read the view, which follows in a moment. An event of the host's
+// is raised by Emit, for whoever observes its type.
 //
-//	status, err := n.Wait(ctx, id)
+//	status, err := n.Wait(ctx, id) // status.State is notify.StateSent
 //	for e, err := range n.Watch(ctx, id) { ... }
+//	entry, err := store.Get(ctx, id)
+//	_, err = entry.WriteTo(os.Stdout)
 //
-// And stop: Close lets what is under way finish.
+//	_, err = notify.Emit(ctx, n, OrderPaid{Order: "7"})
+//
+// And stop: Close lets what is under way finish, and the observers catch up.
 //
 //	err = n.Close(ctx)
+//
+// # Channels and messages of one's own
+//
+// A channel of the host's is a message type with a Channel method. [Use] takes
+// its providers, and [Render] a function that makes the message, since no
+// template does:
+//
+//	const FaxChannel notify.Channel = "fax"
+//
+//	type Fax struct{ Number, Text string }
+//
+//	func (Fax) Channel() notify.Channel { return FaxChannel }
+//
+//	notify.Use(n, faxService{}) // a Provider[Fax]
+//	notify.Render(n, func(ctx context.Context, req notify.RenderRequest) (Fax, error) {
+//	    return Fax{Number: req.Address, Text: req.Content.Body}, nil
+//	})
 //
 // # Who gets what
 //
@@ -72,7 +141,9 @@
 // [ProviderConfig.ResendInDoubt]).
 //
 // What a provider says later, by a webhook for example, goes to
-// [Notifier.Report], and may end a leg, or raise [Corrected] long after.
+// [Notifier.Report], and may end a leg, or raise [Corrected] long after. Where a
+// provider says that it has such receipts ([Capabilities]), a message that it
+// took has not settled before the receipt has come, or its window is over.
 //
 // # Events and observers
 //
@@ -88,8 +159,7 @@
 //
 // What an observer cannot handle waits among its dead letters for
 // [Notifier.Redrive]; [Notifier.Stats] counts what each one does and costs in
-// time. Ready-made observers, in packages below handlers, are attached by
-// [Notifier.Attach].
+// time.
 //
 // # Backends
 //
@@ -98,4 +168,10 @@
 // and its records really give, [Notifier.Guarantees] says in words.
 //
 // A process may run everything, or a part ([Roles]).
+//
+// # Tests
+//
+// Package notifytest runs the real pipeline in virtual time, with providers
+// that fail as a test tells them. [Notifier.Explain] and providers/console show
+// what would be sent.
 package notify

@@ -18,12 +18,12 @@ import (
 // Send.
 func RegisterEvent[T any](n *Notifier, wireName string) {
 	if err := n.codec.register(reflect.TypeFor[T](), wireName); err != nil {
-		n.problemErr("RegisterEvent", err)
+		n.refuse(problems{err})
 		return
 	}
 	var zero T
 	if _, err := json.Marshal(zero); err != nil {
-		n.problem("RegisterEvent", fmt.Sprintf("%T cannot be written as JSON%s", zero, jsonProblem(err)))
+		n.problem(fmt.Sprintf("RegisterEvent[%T]", zero), "cannot be written as JSON"+jsonProblem(err))
 	}
 }
 
@@ -44,7 +44,7 @@ func Emit[T any](ctx context.Context, n *Notifier, data T, options ...func(*Enve
 	// T is an interface, or no event.
 	kind := n.codec.kindOf(reflect.TypeOf(data))
 	if kind == nil {
-		return "", &FieldError{Field: "Emit", Problem: fmt.Sprintf("%T is not an event; register it with RegisterEvent", data), Err: ErrUnsupported}
+		return "", &FieldError{Field: "Emit", Problem: notAnEvent(reflect.TypeOf(data)), Err: ErrUnsupported}
 	}
 	return n.emit(ctx, anyFactOf(n.codec, kind, data), options)
 }

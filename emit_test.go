@@ -109,7 +109,7 @@ func TestWhatRegisterEventRefuses(t *testing.T) {
 	notify.RegisterEvent[paid](n, "notify.paid.v1")
 	notify.RegisterEvent[*paid](n, "shop.pointer.v1")
 	err = n.Run(context.Background())
-	require.ErrorContains(t, err, "unwritable cannot be written as JSON")
+	require.ErrorContains(t, err, "RegisterEvent[notify_test.unwritable]: cannot be written as JSON")
 	require.ErrorContains(t, err, `must not begin with "notify."`)
 	require.ErrorContains(t, err, "not a pointer")
 	require.NoError(t, n.Close(context.Background()))

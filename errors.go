@@ -109,3 +109,23 @@ func translate(err error) error {
 		return err
 	}
 }
+
+// within returns the errors that err joins as problems of a field: a field
+// error names what lies below it.
+func within(field string, err error) problems {
+	switch e := err.(type) {
+	case *FieldError:
+		return problems{&FieldError{Field: field + "." + e.Field, Problem: e.Problem, Err: e.Err}}
+	case interface{ Unwrap() []error }:
+		all := e.Unwrap()
+		if err.Error() != fmt.Sprint(errors.Join(all...)) {
+			break // it has a text of its own
+		}
+		var found problems
+		for _, one := range all {
+			found = append(found, within(field, one)...)
+		}
+		return found
+	}
+	return problems{&FieldError{Field: field, Problem: err.Error(), Err: err}}
+}

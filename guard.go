@@ -72,19 +72,25 @@ type namedGuard struct {
 	guard Guard
 }
 
-// Guard registers a guard under a unique name. Guards are asked in the order
-// of their registration, and the first that suppresses or delays decides. Call
-// it before Run.
+// Guard registers a guard under a unique name: 1 to 128 bytes of printable
+// characters without spaces. Guards are asked in the order of their
+// registration, and the first that suppresses or delays decides. Call it
+// before Run; its problems come from Ready, Run and Send.
 func (n *Notifier) Guard(name string, g Guard) {
 	field := fmt.Sprintf("Guard(%q)", name)
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if n.refuseLocked(field) {
+		return
+	}
+	named := validName(name)
+	if !named {
+		n.problemLocked(field, "the name must have 1 to 128 bytes of printable characters without spaces")
+	}
 	switch {
-	case n.refuseLocked(field):
 	case g == nil:
 		n.problemLocked(field, "the guard is nil")
-	case !validName(name):
-		n.problemLocked(field, "the name must have 1 to 128 printable characters")
+	case !named:
 	case slices.ContainsFunc(n.pipeline.guards, func(known namedGuard) bool { return known.name == name }):
 		n.problemLocked(field, "there is a guard of that name")
 	default:

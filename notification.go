@@ -30,7 +30,8 @@ type Notification struct {
 	// zero is now.
 	NotBefore time.Time `json:"not_before,omitzero"`
 	// ExpiresAt is when it is not worth sending any more, at most 366 days
-	// after it may first be sent; zero is [Budgets.Message] after that.
+	// after it may first be sent; zero is [Budgets.Message] after that. A time
+	// that is past is accepted, and ends as [Expired].
 	ExpiresAt time.Time `json:"expires_at,omitzero"`
 	// Urgent uses the urgent lane, which newsletters do not queue in: for
 	// one-time codes and the like.

@@ -16,7 +16,8 @@ import (
 )
 
 // Notifier accepts notifications, runs the pipeline that sends them, and tells
-// observers of every step. All its methods are safe for concurrent use.
+// observers of every step. [New] makes one: its zero value is of no use. All
+// its methods, and the functions that take one, are safe for concurrent use.
 type Notifier struct {
 	config   Config
 	codec    *codec
@@ -80,6 +81,9 @@ func New(config Config) (*Notifier, error) {
 	}
 	n.hard, n.hardStop = context.WithCancel(context.Background())
 	parsed, err := newTemplates(config.Templates)
+	for _, f := range FieldErrors(err) {
+		f.Field = "Config.Templates[" + f.Field + "]"
+	}
 	if err != nil {
 		found = append(found, err)
 	}
@@ -197,10 +201,11 @@ func (n *Notifier) accepting(ctx context.Context) (validation, error) {
 	return n.validation, n.problems.err()
 }
 
-// Ready waits for Run to be called, and until everything runs: every observer
-// that is registered sees every event that is raised after it. It returns what
-// is wrong with the registrations (of those while running, the first 100), what
-// kept Run from starting, or [ErrClosed].
+// Ready waits for Run to be called, in another goroutine, and until everything
+// runs: every observer that is registered sees every event that is raised after
+// it. It returns what is wrong with the registrations (of those while running,
+// the first 100), what kept Run from starting, or [ErrClosed]; also what is
+// wrong so far when ctx ends, which is all that ends it if nobody calls Run.
 func (n *Notifier) Ready(ctx context.Context) error {
 	var err error
 	select {

@@ -179,13 +179,13 @@ func (o *Observer) complete(c *codec) problems {
 		case h.isA != nil:
 		default:
 			if h.kind = c.kindOf(h.event); h.kind == nil {
-				found.add(at, "%s is not an event; register it with RegisterEvent", h.event)
+				found.add(at, "%s", notAnEvent(h.event))
 			}
 		}
 	}
 	for i, emitted := range o.Emits {
 		if c.kindOf(reflect.TypeOf(emitted)) == nil {
-			found.add(fmt.Sprintf("%s.Emits[%d]", field, i), "%T is not an event; register it with RegisterEvent", emitted)
+			found.add(fmt.Sprintf("%s.Emits[%d]", field, i), "%s", notAnEvent(reflect.TypeOf(emitted)))
 		}
 	}
 	if o.Concurrency < 0 || o.Concurrency > 10_000 {

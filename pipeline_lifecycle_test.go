@@ -90,7 +90,11 @@ func TestWrongRegistrationsAreReportedTogether(t *testing.T) {
 		notify.On(n, "", func(context.Context, notify.Event[notify.Sent]) error { return nil })
 		notify.On(n, "host's", func(context.Context, notify.Event[pinged]) error { return nil })
 		notify.RegisterEvent[pinged](n, "notify.pinged.v1")
+		notify.On(n, "pointer", func(context.Context, notify.Event[*notify.Sent]) error { return nil })
+		notify.On(n, "number", func(context.Context, notify.Event[int]) error { return nil })
+		notify.Use(n, misconfigured{notifytest.NewProvider[notify.Chat]("bad")})
 		n.Guard("g", nil)
+		n.Guard("", nil)
 		n.Attach(nil, broken{})
 		notify.Render[notify.SMS](n, nil)
 
@@ -99,7 +103,11 @@ func TestWrongRegistrationsAreReportedTogether(t *testing.T) {
 			"Use[notify.SMS]: the provider is nil",
 			"Use[notify.Push]: Name() must return",
 			"AttemptTimeout: must be from 0 (the default, 30s) to 1h0m0s", "Attempts, Rate and Burst must not be negative",
-			`Observer("nil").Handlers[0]`, `Observer("").Name`, `Observer("host's").Handlers[0]`, "RegisterEvent",
+			`Observer("nil").Handlers[0]`, `Observer("").Name`, `Observer("host's").Handlers[0]`,
+			`RegisterEvent[notify_test.pinged]: the wire name must not begin`,
+			`*notify.Sent is not an event: use the struct`, "int is not an event: an event is a struct type",
+			"notify: Use(bad).Addr: is required", "notify: Use(bad).From: is required", "notify: Use(bad): has no service",
+			`Guard(""): the name must have`, `Guard(""): the guard is nil`,
 			`Guard("g"): the guard is nil`, "Attach[0]: is nil", "Attach(notify_test.broken): is broken",
 			"Render[notify.SMS]: the function is nil",
 		}
@@ -113,6 +121,18 @@ func TestWrongRegistrationsAreReportedTogether(t *testing.T) {
 			require.ErrorIs(t, err, errOutOfOrder, name)
 		}
 	})
+}
+
+// misconfigured is a provider that has problems to report.
+type misconfigured struct {
+	*notifytest.Provider[notify.Chat]
+}
+
+func (misconfigured) Check() error {
+	return errors.Join(
+		&notify.FieldError{Field: "Addr", Problem: "is required"}, &notify.FieldError{Field: "From", Problem: "is required"},
+		errors.New("has no service"),
+	)
 }
 
 type broken struct{}

@@ -61,7 +61,9 @@ type Capabilities struct {
 	// idempotency key, counted from the first call; zero is not at all. Within
 	// it, a call without an answer is repeated; beyond it, it is in doubt.
 	KeyWindow time.Duration
-	// Receipts says that the service reports later what became of a message.
+	// Receipts says that the service reports later what became of a message,
+	// which the host passes on to [Notifier.Report]: until then, or until
+	// [ProviderConfig.ReceiptWindow] is over, the notification has not settled.
 	// Without it, a message that was taken is over.
 	Receipts bool
 	// ReplaysFailures says that the service answers a repeated key with the

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
@@ -14,12 +16,14 @@ import (
 // other: each is handled once more, at once and here, whatever the observer is
 // at, so it must be registered in this process. With no IDs it takes all of the
 // observer's, those of its FormerName too. It returns how many were handled; an
-// error names the first that failed, which stays among the dead letters. The
-// handlers' context ends with ctx.
+// error names the first that failed, which stays among the dead letters, and
+// those after it. The error wraps [ErrNotFound] if the observer is not
+// registered here, or, once the others are handled, if an ID is no dead letter
+// of its. The handlers' context ends with ctx.
 func (n *Notifier) Redrive(ctx context.Context, observer string, ids ...string) (int, error) {
 	r := n.bus.find(observer)
 	if r == nil {
-		return 0, fmt.Errorf("notify: redrive: observer %q: %w", observer, ErrNotFound)
+		return 0, fmt.Errorf("notify: redrive: observer %q is not registered in this process: %w", observer, ErrNotFound)
 	}
 	d := redrive{runner: r, letters: n.bus.letters, all: len(ids) == 0, wanted: map[string]bool{}}
 	for _, id := range ids {
@@ -31,7 +35,9 @@ func (n *Notifier) Redrive(ctx context.Context, observer string, ids ...string) 
 		}
 	}
 	if len(d.wanted) > 0 {
-		return d.handled, fmt.Errorf("notify: redrive: %d of the dead letters: %w", len(d.wanted), ErrNotFound)
+		missing := slices.Sorted(maps.Keys(d.wanted))
+		return d.handled, fmt.Errorf("notify: redrive: %d of the IDs are no dead letters of observer %q, the first is %q: %w",
+			len(missing), observer, missing[0], ErrNotFound)
 	}
 	return d.handled, nil
 }

@@ -69,7 +69,11 @@ func (n *Notifier) Attach(all ...Attacher) {
 			n.problem(fmt.Sprintf("Attach[%d]", i), "is nil")
 			continue
 		}
-		if err := a.Attach(n); err != nil {
+		switch err := a.Attach(n); {
+		case err == nil:
+		case len(FieldErrors(err)) > 0:
+			n.refuse(problems{err}) // its fields say whose they are
+		default:
 			n.problemErr(fmt.Sprintf("Attach(%T)", a), err)
 		}
 	}
@@ -86,7 +90,7 @@ func (n *Notifier) problem(field, text string) {
 }
 
 func (n *Notifier) problemErr(field string, err error) {
-	n.refuse(problems{fmt.Errorf("notify: %s: %w", field, err)})
+	n.refuse(within(field, err))
 }
 
 func (n *Notifier) refuse(found problems) {

@@ -68,7 +68,7 @@ func (n *Notifier) Report(ctx context.Context, rep Report) error {
 func (r *Report) check() error {
 	var found problems
 	if _, _, _, ok := parseAttemptKey(r.Key); !ok && r.Key != "" {
-		found.add("Report.Key", "is not an attempt's key")
+		found.add("Report.Key", "is not an attempt's key; give the Delivery.Key of the call, unchanged")
 	}
 	if r.Key == "" && (r.Provider == "" || r.MessageID == "") {
 		found.add("Report", "needs Key, or Provider and MessageID")

@@ -1,8 +1,10 @@
 package notify
 
-// Route is a plan of channels: one channel, or a [First] or [All] of routes.
-// The zero Route is the default one. Routes are values and may be shared. A
-// route has at most 8 levels and 32 legs.
+import "strings"
+
+// Route is a plan of channels, made by [First] and [All]; First of one channel
+// is that channel. The zero Route is the default one. Routes are values and may
+// be shared. A route has at most 8 levels and 32 legs.
 type Route struct {
 	kind     routeKind
 	channel  Channel
@@ -19,7 +21,8 @@ const (
 	routeAll
 )
 
-// Step is what [First] and [All] are made of: a [Channel] or a [Route].
+// Step is what [First] and [All] are made of: a [Channel] (a constant such as
+// [EmailChannel], not a plain string) or a [Route].
 type Step interface {
 	asRoute() Route
 }
@@ -47,6 +50,46 @@ func (r Route) OnDoubt() Route {
 
 // IsZero tells whether r is the zero Route.
 func (r Route) IsZero() bool { return r.kind == routeDefault }
+
+// String returns the route as it reads in a program, such as
+// "First(push, All(email, sms))"; of the zero Route, "default". What is beyond
+// the bounds of a route is cut off.
+func (r Route) String() string {
+	var text strings.Builder
+	steps := 0
+	r.write(&text, &steps)
+	return text.String()
+}
+
+func (r Route) write(text *strings.Builder, steps *int) {
+	*steps++
+	switch r.kind {
+	case routeDefault:
+		text.WriteString("default")
+		return
+	case routeChannel:
+		text.WriteString(string(r.channel))
+		return
+	case routeFirst:
+		text.WriteString("First(")
+	case routeAll:
+		text.WriteString("All(")
+	}
+	for i, child := range r.children {
+		if i > 0 {
+			text.WriteString(", ")
+		}
+		if *steps == maxRouteSteps {
+			text.WriteString("…")
+			break
+		}
+		child.write(text, steps)
+	}
+	text.WriteByte(')')
+	if r.onDoubt {
+		text.WriteString(".OnDoubt()")
+	}
+}
 
 // Channels returns the channels of the route in order, each once.
 func (r Route) Channels() []Channel {

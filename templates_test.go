@@ -258,3 +258,13 @@ func FuzzTemplates(f *testing.F) {
 		}
 	})
 }
+
+func TestNewNamesATemplateFile(t *testing.T) {
+	t.Parallel()
+	_, err := New(Config{Templates: files("a/email.subjekt.tmpl", "x", "a/sms.text.tmpl", "{{")})
+	var fields []string
+	for _, f := range FieldErrors(err) {
+		fields = append(fields, f.Field)
+	}
+	require.ElementsMatch(t, []string{"Config.Templates[a/email.subjekt.tmpl]", "Config.Templates[a/sms.text.tmpl]"}, fields)
+}

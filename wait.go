@@ -26,9 +26,23 @@ const (
 func (n *Notifier) Status(ctx context.Context, id string) (Status, error) {
 	s, err := n.known(ctx, id)
 	if err != nil {
-		return Status{}, translate(err)
+		return Status{}, unknown(id, err)
 	}
 	return s.status(), nil
+}
+
+// errUnsent says that a record is only the mark of a cancel.
+var errUnsent = fmt.Errorf("canceled before it was sent: %w", backend.ErrNotFound)
+
+// unknown is what the host is told when a record could not be loaded.
+func unknown(id string, err error) error {
+	switch {
+	case errors.Is(err, errUnsent):
+		return fmt.Errorf("notify: notification %q was canceled before it was sent: %w", id, ErrNotFound)
+	case errors.Is(err, backend.ErrNotFound):
+		return fmt.Errorf("notify: no notification has the ID %q: %w", id, ErrNotFound)
+	}
+	return translate(err)
 }
 
 // known loads the record of a notification: the mark that a cancel left for
@@ -36,7 +50,7 @@ func (n *Notifier) Status(ctx context.Context, id string) (Status, error) {
 func (n *Notifier) known(ctx context.Context, id string) (stored, error) {
 	s, err := n.ledger.load(ctx, id)
 	if err == nil && s.Request == nil && !s.settled() {
-		return stored{}, fmt.Errorf("notify: %s was canceled before it was sent: %w", id, backend.ErrNotFound)
+		return stored{}, errUnsent
 	}
 	return s, err
 }
@@ -61,7 +75,9 @@ func (r *record) status() Status {
 
 // Wait waits until the notification has settled, and returns its status then.
 // Settled means that nothing more will be tried; what a provider reports later
-// may still change the state. The error wraps [ErrNotFound] as Status's does,
+// may still change the state. What a provider with [Capabilities.Receipts] took
+// settles by its report, or when [ProviderConfig.ReceiptWindow] is over, which
+// may be days: to wait for less, [Notifier.Watch] for [Sent]. The error wraps [ErrNotFound] as Status's does,
 // is ctx's, or [ErrClosed] once the Notifier has ended. It looks at the record
 // whenever this Notifier changes it, and once a second unless nobody else can:
 // that is so on a backend of this process which keeps the records and is not
@@ -77,11 +93,13 @@ func (n *Notifier) Wait(ctx context.Context, id string) (Status, error) {
 	return status, err
 }
 
-// Watch yields the notification's lifecycle events from the first to Settled,
-// in their order, as they are decided: also those from before the call, as far
-// as the record keeps them (at most 256). It ends with an error if ctx ends or
-// the notification is not found. Events of the host's and about observers are
-// not among them.
+// Watch yields the notification's events, engagement too, in their order, as
+// they are decided: also those from before the call, as far as the record keeps
+// them (at most 256). It ends once the notification has settled, after what is
+// known by then, so [Settled] need not be the last; or with an error: if ctx
+// ends, the notification is not found, or the Notifier has ended ([ErrClosed]).
+// Events of the host's, and those that name no notification, are not among
+// them.
 func (n *Notifier) Watch(ctx context.Context, id string) iter.Seq2[Event[any], error] {
 	return func(yield func(Event[any], error) bool) {
 		var last int64
@@ -130,7 +148,7 @@ func (n *Notifier) follow(ctx context.Context, id string, show func(*record) boo
 		case errors.Is(err, backend.ErrNotFound) && n.ledger.atomic == nil && time.Since(began) < unseenPatience:
 			pause = cmp.Or(pause, unseenPatience-time.Since(began))
 		case err != nil:
-			return translate(err)
+			return unknown(id, err)
 		}
 		var look <-chan time.Time
 		if pause > 0 {

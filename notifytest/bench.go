@@ -151,6 +151,9 @@ func (b *Bench) Settle(ids ...string) {
 func (b *Bench) Until(id string, pattern any) {
 	b.t.Helper()
 	wanted := patternOf(pattern)
+	if wanted.wrong != "" {
+		b.t.Fatalf("Until: %s", wanted.wrong)
+	}
 	ctx, cancel := b.patience()
 	defer cancel()
 	for {

@@ -15,16 +15,28 @@ import (
 // Their patterns are events: an event matches if it has the same type and,
 // where fields of the pattern are set, the same in them. So notify.Sent{} is
 // any Sent, and notify.Failed{Reason: notify.EndBudget} one with that reason.
-// See [That] for anything else.
+// See [That] for anything else. What is no event, such as a pointer to one or
+// nil, fails the test.
 type Expectation struct {
 	// problem says what is wrong, or nothing.
 	problem func(events []notify.Event[any]) string
 }
 
+// expect makes an expectation of patterns, which is never met if one of them
+// can match nothing.
+func expect(problem func(events []notify.Event[any]) string, wanted ...pattern) Expectation {
+	for _, p := range wanted {
+		if p.wrong != "" {
+			return Expectation{func([]notify.Event[any]) string { return p.wrong }}
+		}
+	}
+	return Expectation{problem}
+}
+
 // Exactly: the events are these, in this order, and there are no others.
 func Exactly(patterns ...any) Expectation {
 	wanted := patternsOf(patterns)
-	return Expectation{func(events []notify.Event[any]) string {
+	return expect(func(events []notify.Event[any]) string {
 		for i, want := range wanted {
 			switch {
 			case i >= len(events):
@@ -37,14 +49,14 @@ func Exactly(patterns ...any) Expectation {
 			return fmt.Sprintf("want %d events, there are %d", len(wanted), len(events))
 		}
 		return ""
-	}}
+	}, wanted...)
 }
 
 // Sequence: these events come in this order; others may come before, between
 // and after them.
 func Sequence(patterns ...any) Expectation {
 	wanted := patternsOf(patterns)
-	return Expectation{func(events []notify.Event[any]) string {
+	return expect(func(events []notify.Event[any]) string {
 		next := 0
 		for _, e := range events {
 			if next < len(wanted) && wanted[next].matches(e.Data) {
@@ -55,18 +67,18 @@ func Sequence(patterns ...any) Expectation {
 			return ""
 		}
 		return fmt.Sprintf("%d of %d events of a sequence came; the next to come is %s", next, len(wanted), wanted[next].name)
-	}}
+	}, wanted...)
 }
 
 // Count: n of the events match the pattern.
 func Count(n int, pattern any) Expectation {
 	wanted := patternOf(pattern)
-	return Expectation{func(events []notify.Event[any]) string {
+	return expect(func(events []notify.Event[any]) string {
 		if got := wanted.count(events); got != n {
 			return fmt.Sprintf("%d events match %s, want %d", got, wanted.name, n)
 		}
 		return ""
-	}}
+	}, wanted)
 }
 
 // Once: one of the events matches the pattern.
@@ -89,7 +101,7 @@ func State(want notify.State) Expectation {
 // notification was accepted.
 func At(after time.Duration, pattern any) Expectation {
 	wanted := patternOf(pattern)
-	return Expectation{func(events []notify.Event[any]) string {
+	return expect(func(events []notify.Event[any]) string {
 		for _, e := range events {
 			if !wanted.matches(e.Data) {
 				continue
@@ -100,7 +112,7 @@ func At(after time.Duration, pattern any) Expectation {
 			return ""
 		}
 		return "no event matches " + wanted.name
-	}}
+	}, wanted)
 }
 
 func folded(events []notify.Event[any]) *notify.Fold {

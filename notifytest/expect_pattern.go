@@ -21,6 +21,8 @@ func That[T any](f func(T) bool) any {
 type pattern struct {
 	name    string
 	matches func(data any) bool
+	// wrong says why nothing can ever match it; it is empty for a good one.
+	wrong string
 }
 
 // patternOf returns a pattern as it is; of anything else it makes the pattern
@@ -30,8 +32,11 @@ func patternOf(value any) pattern {
 		return p
 	}
 	want := reflect.ValueOf(value)
-	if !want.IsValid() {
-		return pattern{name: "nil", matches: func(any) bool { return false }}
+	if _, raw := value.(notify.Raw); !raw && want.Kind() != reflect.Struct {
+		return pattern{
+			name: fmt.Sprintf("%T", value), matches: func(any) bool { return false },
+			wrong: fmt.Sprintf("a pattern of type %T matches nothing: give an event as it is, such as notify.Sent{}, or That", value),
+		}
 	}
 	name := want.Type().String()
 	if !want.IsZero() {

@@ -107,7 +107,13 @@ func TestExpectations(t *testing.T) {
 		"that":                  {notifytest.Once(notifytest.That(func(s notify.Sent) bool { return s.Final })), ""},
 		"that, other":           {notifytest.Once(notifytest.That(func(s notify.Sent) bool { return !s.Final })), "0 events match notify.Sent that …"},
 		"that of an interface":  {notifytest.Count(4, notifytest.That(func(interface{ AttemptRef() notify.Attempt }) bool { return true })), ""},
-		"nil":                   {notifytest.Once(nil), "0 events match nil, want 1"},
+		"nil":                   {notifytest.Never(nil), "a pattern of type <nil> matches nothing"},
+		"pointer":               {notifytest.Never(&notify.Failed{}), "a pattern of type *notify.Failed matches nothing: give an event as it is"},
+		"pointer, later":        {notifytest.Sequence(notify.Sent{}, &notify.Settled{}), "a pattern of type *notify.Settled matches nothing"},
+		"pointer, exactly":      {notifytest.Exactly(&notify.Failed{}), "a pattern of type *notify.Failed matches nothing"},
+		"pointer, at":           {notifytest.At(0, &notify.Sent{}), "a pattern of type *notify.Sent matches nothing"},
+		"text":                  {notifytest.Never("failed"), "a pattern of type string matches nothing"},
+		"raw":                   {notifytest.Never(notify.Raw("{}")), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
