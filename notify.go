@@ -154,7 +154,7 @@ func (n *Notifier) connect() problems {
 	if n.ledger.publisher, err = b.Publisher(); err != nil {
 		found.addErr(err, "Config.Backend", "has no publisher: %v", err)
 	}
-	n.bus.consumer = consumerOf(b, n.log)
+	n.bus.consuming = &consuming{consumer: consumerOf(b, n.log), log: n.log}
 	if letters, ok := b.(backend.DeadLetters); ok {
 		n.bus.letters = letters
 	} else if letters, ok := n.config.Records.(backend.DeadLetters); ok {

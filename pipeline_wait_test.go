@@ -162,7 +162,7 @@ func TestWaitersPollOnlyWhatOthersMayChange(t *testing.T) {
 		config func(*notify.Config, counted)
 		loads  int64
 	}{
-		"its own":  {func(c *notify.Config, b counted) { c.Backend = b }, 0},
+		"its own":  {func(c *notify.Config, b counted) { c.Backend = b }, waiters * (seconds / 30)},
 		"shared":   {func(c *notify.Config, b counted) { c.Backend, c.KeepBackend = b, true }, waiters * seconds},
 		"on wires": {func(c *notify.Config, b counted) { c.Backend = notifytest.WireOnly(b) }, waiters * seconds},
 		"apart": {func(c *notify.Config, b counted) {

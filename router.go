@@ -18,7 +18,7 @@ import (
 // events topic, with a goroutine of its own that consumes.
 type bus struct {
 	codec      *codec
-	consumer   backend.Consumer
+	consuming  *consuming
 	positions  backend.Positioner  // nil: the backend has none
 	letters    backend.DeadLetters // where dead letters are kept
 	middleware []message.HandlerMiddleware
@@ -145,7 +145,7 @@ func (b *bus) begin(ctx context.Context, r, former *runner) error {
 			}
 			_ = b.again(taking, func() error { return b.prepare(taking, r) })
 		}
-		consume(consuming, b.consumer, r.consumption(), b.log)
+		b.consuming.run(consuming, r.consumption())
 		if r.leaving.Load() {
 			_ = b.forget(r.base, r) // detach, which waits for this, tries again
 		}
@@ -171,7 +171,7 @@ func (b *bus) fix(ctx context.Context, topic, group string, from backend.Start) 
 	if b.positions != nil {
 		return b.positions.Fix(ctx, topic, group, from)
 	}
-	if s, ok := b.consumer.(subscriptions); ok {
+	if s, ok := b.consuming.consumer.(subscriptions); ok {
 		return s.subscribe(ctx, topic, group)
 	}
 	return nil

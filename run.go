@@ -110,7 +110,7 @@ func (n *Notifier) start(ctx, work context.Context) ([]task, error) {
 		}()
 	}
 	for _, s := range steps {
-		begin(s.name, func() { consume(work, n.bus.consumer, s.Consumption, n.log) })
+		begin(s.name, func() { n.bus.consuming.run(work, s.Consumption) })
 	}
 	if roles.Route {
 		begin("the sweep", func() { n.sweeper.run(work) })

@@ -1,7 +1,6 @@
 package notify
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +16,8 @@ import (
 const (
 	pollEvery      = time.Second
 	unseenPatience = 30 * time.Second
+	// pollAlone is for a host that forgot to say that others share the records.
+	pollAlone = 30 * time.Second
 )
 
 // Status tells how far a notification is, by its record. The error wraps
@@ -79,9 +80,9 @@ func (r *record) status() Status {
 // settles by its report, or when [ProviderConfig.ReceiptWindow] is over, which
 // may be days: to wait for less, [Notifier.Watch] for [Sent]. The error wraps [ErrNotFound] as Status's does,
 // is ctx's, or [ErrClosed] once the Notifier has ended. It looks at the record
-// whenever this Notifier changes it, and once a second unless nobody else can:
-// that is so on a backend of this process which keeps the records and is not
-// shared ([Config.KeepBackend]).
+// whenever this Notifier changes it, and once a second, or every 30 s where
+// nobody else should: on a backend of this process which keeps the records and
+// is not shared ([Config.KeepBackend]).
 func (n *Notifier) Wait(ctx context.Context, id string) (Status, error) {
 	var status Status
 	err := n.follow(ctx, id, func(r *record) bool {
@@ -134,30 +135,27 @@ func (n *Notifier) follow(ctx context.Context, id string, show func(*record) boo
 	changed, remove := n.waiters.add(id)
 	defer remove()
 	began := time.Now()
-	again := time.NewTimer(unseenPatience)
+	poll := pollEvery
+	if n.alone() {
+		poll = pollAlone
+	}
+	again := time.NewTimer(poll)
 	defer again.Stop()
 	for {
-		pause := pollEvery
-		if n.alone() {
-			pause = 0 // until it is woken
-		}
+		pause := poll
 		s, err := n.known(ctx, id)
 		switch {
 		case err == nil && !show(s.record):
 			return nil
 		case errors.Is(err, backend.ErrNotFound) && n.ledger.atomic == nil && time.Since(began) < unseenPatience:
-			pause = cmp.Or(pause, unseenPatience-time.Since(began))
+			pause = min(pause, unseenPatience-time.Since(began))
 		case err != nil:
 			return unknown(id, err)
 		}
-		var look <-chan time.Time
-		if pause > 0 {
-			again.Reset(pause)
-			look = again.C
-		}
+		again.Reset(pause)
 		select {
 		case <-changed:
-		case <-look:
+		case <-again.C:
 		case <-ctx.Done():
 			return fmt.Errorf("notify: waiting for %s: %w", id, ctx.Err())
 		case <-n.ended:

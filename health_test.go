@@ -1,0 +1,100 @@
+package notify_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-6c01d079/notify"
+	"github.com/seed-6c01d079/notify/backend"
+	"github.com/seed-6c01d079/notify/backends/memory"
+)
+
+var errBackend = errors.New("broken pipe")
+
+// shaky is a backend that can be made to fail.
+type shaky struct {
+	*memory.Backend
+	reading, records atomic.Bool
+}
+
+func (s *shaky) Consume(ctx context.Context, c backend.Consumption) error {
+	if s.reading.Load() && c.Topic == "notify.route" {
+		return errBackend
+	}
+	return s.Backend.Consume(ctx, c)
+}
+
+func (s *shaky) Load(ctx context.Context, id string) (backend.Record, error) {
+	if s.records.Load() {
+		return backend.Record{}, errBackend
+	}
+	return s.Backend.Load(ctx, id)
+}
+
+type refusing struct{}
+
+func (refusing) Name() string { return "refusing" }
+
+func (refusing) Send(context.Context, notify.Delivery[notify.SMS]) (notify.Receipt, error) {
+	return notify.Receipt{}, &notify.SendError{Verdict: notify.VerdictTemporary, Class: notify.ClassService}
+}
+
+func TestHealth(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := &shaky{Backend: memory.New()}
+		b.reading.Store(true)
+		n, err := notify.New(notify.Config{Backend: b, Logger: slog.New(slog.DiscardHandler)})
+		require.NoError(t, err)
+		notify.RegisterEvent[paid](n, "shop.paid.v1")
+		notify.Use(n, refusing{}, func(c *notify.ProviderConfig) { c.BreakerFailures, c.Attempts = 1, 1 })
+		notify.On(n, "broken", func(context.Context, notify.Event[paid]) error { return notify.Permanent(errHandler) })
+		require.ErrorContains(t, n.Health(t.Context()).Err(), "not running")
+
+		ended := make(chan error, 1)
+		go func() { ended <- n.Run(context.WithoutCancel(t.Context())) }()
+		require.NoError(t, n.Ready(t.Context()))
+		synctest.Wait()
+		failing := n.Health(t.Context())
+		require.True(t, failing.Running)
+		require.ErrorIs(t, failing.Err(), errBackend)
+		require.ErrorContains(t, failing.Err(), "consuming notify.route")
+		require.Len(t, failing.Failing, 1)
+		time.Sleep(time.Hour)
+		require.Error(t, n.Health(t.Context()).Err(), "it is tried again and again")
+
+		b.reading.Store(false)
+		time.Sleep(2 * time.Minute)
+		require.Equal(t, notify.Health{Running: true}, n.Health(t.Context()))
+
+		b.records.Store(true)
+		require.ErrorContains(t, n.Health(t.Context()).Err(), "the records do not answer")
+		b.records.Store(false)
+
+		_, err = n.Send(t.Context(), notify.Notification{
+			To:      notify.Recipient{ID: "u_1", Addresses: map[notify.Channel]string{notify.SMSChannel: "+4915112345678"}},
+			Content: notify.Content{Body: "Hello"}, Route: notify.First(notify.SMSChannel),
+		})
+		require.NoError(t, err)
+		for range 20 {
+			_, err := notify.Emit(t.Context(), n, paid{})
+			require.NoError(t, err)
+		}
+		synctest.Wait()
+		ill := n.Health(t.Context())
+		require.NoError(t, ill.Err(), "a restart would not help")
+		require.Equal(t, []string{"refusing"}, ill.ProvidersDown)
+		require.Equal(t, []string{"broken"}, ill.ObserversPaused)
+
+		require.NoError(t, n.Close(context.WithoutCancel(t.Context())))
+		require.NoError(t, <-ended)
+		require.ErrorContains(t, n.Health(t.Context()).Err(), "not running")
+	})
+}
