@@ -159,7 +159,7 @@
 //
 // What an observer cannot handle waits among its dead letters for
 // [Notifier.Redrive]; [Notifier.Stats] counts what each one does and costs in
-// time.
+// time. [Notifier.Health] is for a readiness probe.
 //
 // # Backends
 //
