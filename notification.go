@@ -52,7 +52,8 @@ type Recipient struct {
 	ID string `json:"id,omitempty"`
 	// Name is how the recipient is addressed: one line of at most 255 bytes.
 	Name string `json:"name,omitempty"`
-	// Locale is a BCP 47 language tag such as "de-AT"; it selects templates.
+	// Locale is a language tag such as "de-AT" (BCP 47); it selects templates,
+	// and one that selects none is no error.
 	Locale string `json:"locale,omitempty"`
 	// Addresses holds an address for each channel that the recipient can be
 	// reached on. When it is empty, the [Directory] is asked.
