@@ -16,7 +16,8 @@ type Health struct {
 	// Running says that Run has started everything, and has not begun to end.
 	Running bool
 	// Failing says what this process cannot do: reach the records, or read a
-	// topic, which it tries again meanwhile. Each error names which.
+	// topic, which it tries again meanwhile, and which counts as failing until
+	// reading has lasted a minute. Each error names which.
 	Failing []error
 	// ProvidersDown are the providers whose circuit breaker is open, and
 	// ObserversPaused the observers that fail on everything, by name.

@@ -78,11 +78,11 @@ func (r *record) status() Status {
 // Settled means that nothing more will be tried; what a provider reports later
 // may still change the state. What a provider with [Capabilities.Receipts] took
 // settles by its report, or when [ProviderConfig.ReceiptWindow] is over, which
-// may be days: to wait for less, [Notifier.Watch] for [Sent]. The error wraps [ErrNotFound] as Status's does,
-// is ctx's, or [ErrClosed] once the Notifier has ended. It looks at the record
-// whenever this Notifier changes it, and once a second, or every 30 s where
-// nobody else should: on a backend of this process which keeps the records and
-// is not shared ([Config.KeepBackend]).
+// may be days: to wait for less, [Notifier.Watch] for [Sent]. The error wraps
+// [ErrNotFound] as Status's does, is ctx's, or [ErrClosed] once the Notifier has
+// ended. It looks at the record whenever this Notifier changes it, and once a
+// second, or every 30 s where nobody else should change it: on a backend of this
+// process which keeps the records and is not shared ([Config.KeepBackend]).
 func (n *Notifier) Wait(ctx context.Context, id string) (Status, error) {
 	var status Status
 	err := n.follow(ctx, id, func(r *record) bool {

@@ -32,7 +32,7 @@ func standard() plan {
 	}
 }
 
-// quick is for CI: less certain.
+// quick is for a first look: less certain.
 func quick() plan {
 	p := standard()
 	p.rounds, p.length, p.roundTrip = 3, 60*time.Millisecond, 20*time.Millisecond
