@@ -22,7 +22,7 @@ func renack(attempt int, _ error) time.Duration {
 // deliver sends the batch's message and waits for its fate. It counts as not
 // finished when ctx ends before.
 func deliver(ctx context.Context, out chan<- *message.Message, b *backend.Batch) (done int, err error) {
-	if !b.Next() {
+	if ctx.Err() != nil || !b.Next() {
 		return 0, nil
 	}
 	wire, err := b.Entry().Wire()

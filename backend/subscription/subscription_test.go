@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/stretchr/testify/require"
@@ -64,7 +64,7 @@ func TestASubscriptionOutlivesFailures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &ill{Backend: memory.New()}
 		b.fails.Store(5)
-		sub := subscription.New(t.Context(), b, "g", nil)
+		sub := subscription.New(t.Context(), b, "g", slog.New(slog.DiscardHandler))
 		channel, err := sub.Subscribe(t.Context(), "t")
 		require.NoError(t, err)
 		pub, err := b.Publisher()
@@ -100,11 +100,10 @@ func TestTheContextOfAMessage(t *testing.T) {
 		require.Equal(t, "here", m.Context().Value(originKey{}))
 		shut()
 		<-m.Context().Done()
-		_, open2 := <-channel
-		require.False(t, open2)
+		_, more := <-channel
+		require.False(t, more, "nothing is handed out any more")
 		require.NoError(t, sub.Close())
 		require.NoError(t, b.Close())
-		time.Sleep(time.Second)
 	})
 }
 
