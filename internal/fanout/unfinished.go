@@ -94,17 +94,18 @@ func (s *survey) open(p place) {
 
 // batch looks at the worker's batch, the failed message of which waits.
 func (s *survey) batch(w *worker) {
-	again := w.does == handle && w.batch.Attempt > 1
+	failed := 0
+	if w.does == handle {
+		failed = w.batch.Attempt - 1
+	}
 	for i := range w.entries {
 		p := w.held(i).place
-		switch {
-		case again:
-			s.waiting = append(s.waiting, waiting{Waiting{Stamp: p.stamp, Attempt: w.batch.Attempt - 1}, &p})
-		case p.waits:
-			s.waiting = append(s.waiting, waiting{Waiting{Stamp: p.stamp}, &p})
-		default:
+		if failed == 0 && !p.waits {
 			s.open(p)
+			continue
 		}
+		told := p // what is given back waits by its lane's attempt, or was told before
+		s.waiting = append(s.waiting, waiting{Waiting{Stamp: p.stamp, Attempt: failed}, &told})
 	}
 }
 
