@@ -77,7 +77,9 @@ func (g *Group) untaken() (first int64, u Unfinished) {
 	}
 	seg := g.seg
 	if g.pos == seg.end() {
-		seg = seg.next.Load()
+		if seg = seg.next.Load(); seg == nil {
+			seg = t.head // the topic has dropped the segment that the group is through with
+		}
 	}
 	return g.pos, Unfinished{Open: seg.held(g.pos).stamp}
 }
