@@ -84,7 +84,7 @@ func (p pragma) apply(ctx context.Context, conn driver.Conn) error {
 	if err := rows.Next(value); err != nil && err != io.EOF {
 		return fmt.Errorf("read %s: %w", p.name, err)
 	}
-	if got := fmt.Sprint(value...); got != p.is {
+	if got := fmt.Sprint(value[0]); got != p.is {
 		return fmt.Errorf("the setting %s is %s and cannot be made %s: the file system may not support it", p.name, got, p.is)
 	}
 	return nil

@@ -83,3 +83,5 @@ func (s *session) close() error {
 	clear(s.prepared)
 	return errors.Join(problems...)
 }
+
+func isNoRows(err error) bool { return errors.Is(err, sql.ErrNoRows) }

@@ -28,10 +28,12 @@ type writer struct {
 	db    *sql.DB
 	queue chan *op
 	nudge chan struct{}
-	// begin makes a transaction of a session, and idle tells whether there is
-	// nothing to write but operations.
-	begin func(*session) *tx
-	idle  func() bool
+	// begin makes a transaction of a session, idle tells whether there is
+	// nothing to write but operations, and failed is told why that was not
+	// written.
+	begin  func(*session) *tx
+	idle   func() bool
+	failed func(error)
 	ended chan struct{}
 
 	mu     sync.RWMutex
@@ -43,6 +45,7 @@ type writer struct {
 	session *session
 	batch   []*op
 	most    int // operations to a transaction
+	unsaved error // of the last transaction
 }
 
 // op is something that a caller wants written.
@@ -119,7 +122,7 @@ func (w *writer) close() error {
 	}
 	w.mu.Unlock()
 	<-w.ended
-	return w.disconnect(nil)
+	return errors.Join(w.unsaved, w.disconnect(nil))
 }
 
 func (w *writer) run() {
@@ -177,6 +180,9 @@ func (w *writer) write() {
 	case t != nil:
 		t.revert(0)
 		err = w.disconnect(err)
+	}
+	if w.unsaved = err; err != nil && len(w.batch) == 0 {
+		w.failed(err)
 	}
 	for _, o := range w.batch {
 		if o.fate.Load() == left {
