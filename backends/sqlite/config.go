@@ -49,8 +49,9 @@ type Config struct {
 	// is dropped. Default 100,000.
 	MaxDeadLetters int
 	// TimelineFor and MaxTimeline are how long, and how many notifications, the
-	// timeline keeps; the oldest go first. MaxTimelineEvents is how many events
-	// it keeps of one. Default 90 days, 1,048,576, and 256.
+	// timeline keeps; the oldest go first. A notification that has
+	// MaxTimelineEvents takes no more that are not of its lifecycle, which are
+	// engagement and the host's own. Default 90 days, 1,048,576, and 256.
 	TimelineFor       time.Duration
 	MaxTimeline       int
 	MaxTimelineEvents int
@@ -67,7 +68,7 @@ func newConfig(opts []func(*Config)) (Config, error) {
 	var problems []error
 	number := func(name string, n *int, otherwise int) {
 		if *n < 0 {
-			problems = append(problems, fmt.Errorf("Config.%s is %d: it must not be negative", name, *n))
+			problems = append(problems, fmt.Errorf("the Config has %s %d: it must not be negative", name, *n))
 		}
 		if *n == 0 {
 			*n = otherwise
@@ -75,7 +76,7 @@ func newConfig(opts []func(*Config)) (Config, error) {
 	}
 	span := func(name string, d *time.Duration, otherwise time.Duration) {
 		if *d < 0 {
-			problems = append(problems, fmt.Errorf("Config.%s is %v: it must not be negative", name, *d))
+			problems = append(problems, fmt.Errorf("the Config has %s %v: it must not be negative", name, *d))
 		}
 		if *d == 0 {
 			*d = otherwise

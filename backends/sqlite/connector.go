@@ -20,7 +20,7 @@ type pragma struct {
 
 var (
 	ofWriter = []pragma{
-		{"busy_timeout", "5000", "5000"}, // somebody may be writing with the sqlite3 shell
+		{"busy_timeout", "5000", "5000"},   // somebody may be writing with the sqlite3 shell
 		{"auto_vacuum", "INCREMENTAL", ""}, // has an effect on a new file only
 		{"journal_mode", "WAL", "wal"},
 		{"synchronous", "FULL", "2"},
@@ -28,6 +28,7 @@ var (
 		{"temp_store", "MEMORY", "2"},
 		{"cache_size", "-16000", "-16000"},
 		{"journal_size_limit", "67108864", "67108864"},
+		{"wal_autocheckpoint", "16000", "16000"},
 	}
 	ofReader = []pragma{
 		{"busy_timeout", "5000", "5000"},

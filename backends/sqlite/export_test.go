@@ -1,0 +1,30 @@
+package sqlite
+
+import (
+	"context"
+	"time"
+)
+
+// CommitAlone has b write each operation in a transaction of its own: what one
+// wait for the disk per call comes to.
+func CommitAlone(b *Backend) error {
+	s, err := b.enter(context.Background())
+	if err != nil {
+		return err
+	}
+	defer b.leave()
+	return s.do(context.Background(), func(*tx) error {
+		s.writer.most = 1
+		return nil
+	})
+}
+
+// Sweep deletes what need not be kept any longer, as of now.
+func Sweep(b *Backend, now time.Time) error {
+	s, err := b.enter(context.Background())
+	if err != nil {
+		return err
+	}
+	defer b.leave()
+	return s.sweepOnce(context.Background(), now)
+}
