@@ -43,7 +43,7 @@ func BenchmarkPublish(b *testing.B) {
 	for _, alone := range []bool{true, false} {
 		for _, n := range []int{1, 64, 512} {
 			b.Run(fmt.Sprintf("alone=%v/callers=%d", alone, n), func(b *testing.B) {
-				back := open(b, path(b))
+				back := open(b, onDisk(b))
 				if alone {
 					require.NoError(b, sqlite.CommitAlone(back))
 				}
@@ -59,19 +59,19 @@ func BenchmarkPublish(b *testing.B) {
 	}
 }
 
-// A step: a record of 3 kB, two events and one piece of work.
-func BenchmarkCommit(b *testing.B) {
+// What Send does: a record of 3 kB, and a piece of work.
+func BenchmarkAccept(b *testing.B) {
 	body := backend.Bytes(strings.Repeat(`{"a":"b"}`, 333))
 	for _, alone := range []bool{true, false} {
 		b.Run(fmt.Sprintf("alone=%v/callers=64", alone), func(b *testing.B) {
-			back := open(b, path(b))
+			back := open(b, onDisk(b))
 			if alone {
 				require.NoError(b, sqlite.CommitAlone(back))
 			}
 			callers(b, 64, func(i int64) {
 				id := strconv.FormatInt(i, 10)
 				_, err := back.Commit(b.Context(), backend.Record{ID: id, Body: body}, []backend.Publication{
-					{Topic: "events", Message: event(id)}, {Topic: "events", Message: event(id)}, {Topic: "work", Message: event(id)},
+					{Topic: "work", Message: event(id)},
 				})
 				if err != nil {
 					panic(err)

@@ -3,6 +3,7 @@ package sqlite_test
 import (
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
 	"strconv"
 	"sync"
@@ -21,8 +22,19 @@ var errFailed = errors.New("failed")
 // patience is how long a test waits for what must happen.
 const patience = 30 * time.Second
 
-// path is a file that does not exist yet.
-func path(t testing.TB) string { return filepath.Join(t.TempDir(), "notify.db") }
+// path is a file that does not exist yet, in memory where that can be had:
+// neither a test nor a process that is killed can tell the difference.
+func path(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "notify")
+	if err != nil {
+		return onDisk(t)
+	}
+	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
+	return filepath.Join(dir, "notify.db")
+}
+
+func onDisk(t testing.TB) string { return filepath.Join(t.TempDir(), "notify.db") }
 
 // open opens the file until the test ends.
 func open(t testing.TB, path string, opts ...func(*sqlite.Config)) *sqlite.Backend {

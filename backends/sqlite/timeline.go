@@ -28,11 +28,12 @@ type Codec interface {
 //
 // Beside [Config.TimelineFor], [Config.MaxTimeline] and
 // [Config.MaxTimelineEvents] nothing is left out.
-func (b *Backend) Timeline(codec Codec) timeline.Store { return &timelines{b, codec} }
+func (b *Backend) Timeline(codec Codec) timeline.Store { return &timelines{backend: b, codec: codec} }
 
 type timelines struct {
 	backend *Backend
 	codec   Codec
+	recent  recent
 }
 
 // errMoved: somebody else added to the entry since it was read.
@@ -55,7 +56,9 @@ func (s *timelines) Add(ctx context.Context, e notify.Event[any]) error {
 	if err == nil {
 		defer s.backend.leave()
 		for err = errMoved; errors.Is(err, errMoved); {
-			err = s.add(ctx, opened, e, r)
+			if err = s.add(ctx, opened, e, r); err != nil {
+				s.recent.drop(e.NotificationID)
+			}
 		}
 	}
 	if err != nil {
@@ -67,9 +70,12 @@ func (s *timelines) Add(ctx context.Context, e notify.Event[any]) error {
 // add works out what the event makes of the entry beside the writer, which then
 // only sees that nothing has changed meanwhile.
 func (s *timelines) add(ctx context.Context, opened *store, e notify.Event[any], r *row) error {
-	h, err := s.read(opened.file.read, e.NotificationID)
-	if err != nil {
-		return err
+	h, known := s.recent.find(e.NotificationID)
+	if !known {
+		var err error
+		if h, err = s.read(opened.file.read, e.NotificationID); err != nil {
+			return err
+		}
 	}
 	if slices.ContainsFunc(h.events, func(has notify.Event[any]) bool { return has.ID == e.ID }) {
 		return nil
@@ -78,13 +84,19 @@ func (s *timelines) add(ctx context.Context, opened *store, e notify.Event[any],
 		if h.truncated {
 			return nil
 		}
+		s.recent.drop(e.NotificationID)
 		return opened.do(ctx, func(t *tx) error {
 			_, err := t.exec("UPDATE timeline SET truncated = 1 WHERE notification = ?", e.NotificationID)
 			return err
 		})
 	}
-	entry := timeline.NewEntry(append(h.events, e)...)
-	return opened.writer.do(ctx, r.size, func(t *tx) error { return t.addEvent(entry, h.version, e, r) })
+	next := stored{h.version + 1, h.truncated, slices.Concat(h.events, []notify.Event[any]{e})}
+	entry := timeline.NewEntry(next.events...)
+	err := opened.writer.do(ctx, r.size, func(t *tx) error { return t.addEvent(entry, h.version, e, r) })
+	if err == nil {
+		s.recent.keep(e.NotificationID, next)
+	}
+	return err
 }
 
 // ofLifecycle tells whether the event is about delivery, rather than engagement

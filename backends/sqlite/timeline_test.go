@@ -26,7 +26,10 @@ func codec(t testing.TB) *notify.Notifier {
 
 func TestTimeline(t *testing.T) {
 	t.Parallel()
-	timelinetest.TestStore(t, func(t *testing.T) timeline.Store { return open(t, path(t)).Timeline(codec(t)) })
+	timelinetest.TestStore(t, func(t *testing.T) timeline.Store {
+		ages := func(c *sqlite.Config) { c.TimelineFor = 100 * 365 * 24 * time.Hour }
+		return open(t, path(t), ages).Timeline(codec(t))
+	})
 }
 
 func TestTheTimelineOfARunningNotifier(t *testing.T) {
