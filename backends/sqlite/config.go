@@ -58,6 +58,12 @@ type Config struct {
 	// Logger is told of abandoned groups and of what fails in the background.
 	// It never gets content. Default slog.Default().
 	Logger *slog.Logger
+
+	// Tests have their own.
+
+	vfs        string             // SQLite's default if empty
+	syncDir    func(string) error // default syncDir
+	checkpoint int                // pages in the log; default 4,000, which are 16 MiB
 }
 
 func newConfig(opts []func(*Config)) (Config, error) {
@@ -95,6 +101,10 @@ func newConfig(opts []func(*Config)) (Config, error) {
 	span("TimelineFor", &c.TimelineFor, 90*day)
 	number("MaxTimeline", &c.MaxTimeline, 1<<20)
 	number("MaxTimelineEvents", &c.MaxTimelineEvents, 256)
+	number("checkpoint", &c.checkpoint, 4000)
+	if c.syncDir == nil {
+		c.syncDir = syncDir
+	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}

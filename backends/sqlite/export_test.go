@@ -19,6 +19,19 @@ func CommitAlone(b *Backend) error {
 	})
 }
 
+// On has the file be on another of SQLite's file systems, and the log moved
+// into the database when it has so many pages. synced is told when a directory
+// was.
+func On(vfs string, checkpoint int, synced func()) func(*Config) {
+	return func(c *Config) {
+		c.vfs, c.checkpoint = vfs, checkpoint
+		c.syncDir = func(path string) error {
+			defer synced()
+			return syncDir(path)
+		}
+	}
+}
+
 // Sweep deletes what need not be kept any longer, as of now.
 func Sweep(b *Backend, now time.Time) error {
 	s, err := b.enter(context.Background())

@@ -3,6 +3,7 @@ package sqlite_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -45,6 +46,9 @@ func open(t testing.TB, path string, opts ...func(*sqlite.Config)) *sqlite.Backe
 	require.NoError(t, err)
 	return b
 }
+
+// quiet keeps the log from the test's output.
+func quiet(c *sqlite.Config) { c.Logger = slog.New(slog.DiscardHandler) }
 
 // wire is the n-th message of a key.
 func wire(key string, n int) *message.Message {
