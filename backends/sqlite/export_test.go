@@ -41,3 +41,25 @@ func Sweep(b *Backend, now time.Time) error {
 	defer b.leave()
 	return s.sweepOnce(context.Background(), now)
 }
+
+// Hold keeps the writer from writing until release is called.
+func Hold(b *Backend) (release func(), err error) {
+	s, err := b.enter(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	held, gate := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer b.leave()
+		_ = s.do(context.Background(), func(*tx) error {
+			close(held)
+			<-gate
+			return nil
+		})
+	}()
+	<-held
+	return func() { close(gate) }, nil
+}
+
+// Queued is how many operations wait to be written.
+func Queued(b *Backend) int { return len(b.opened.Load().writer.queue) }
