@@ -115,7 +115,9 @@ func (t *tx) revive(g *group) (skipped []skip, err error) {
 	}
 	var next, waits int64
 	if err := t.row("SELECT next, (SELECT count(*) FROM waiting WHERE group_id = positions.id) FROM positions WHERE id = ?",
-		[]any{g.id}, &next, &waits); err != nil {
+		[]any{g.id}, &next, &waits); isNoRows(err) {
+		return nil, nil // forgotten since
+	} else if err != nil {
 		return nil, err
 	}
 	if first := g.topic.first; next < first {
