@@ -1,7 +1,9 @@
 package sqlite_test
 
 import (
+	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -10,8 +12,10 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed-6c01d079/notify"
 	"github.com/seed-6c01d079/notify/backend"
 	"github.com/seed-6c01d079/notify/backends/sqlite"
+	"github.com/seed-6c01d079/notify/notifytest"
 )
 
 // event is a message of about an event's size.
@@ -79,4 +83,50 @@ func BenchmarkAccept(b *testing.B) {
 			})
 		})
 	}
+}
+
+// From Send, by 64 callers, until all have settled, with one observer.
+func BenchmarkSettle(b *testing.B) {
+	mail := notifytest.NewProvider[notify.Email]("mail")
+	n, stop := notifier(b, onDisk(b), mail, func(notify.Event[any]) {})
+	defer stop()
+	callers(b, 64, func(int64) {
+		id, err := n.Send(b.Context(), toAnna(""))
+		if err == nil {
+			_, err = n.Wait(b.Context(), id)
+		}
+		if err != nil {
+			panic(err)
+		}
+	})
+}
+
+// A group that reads what is in a topic.
+func BenchmarkConsume(b *testing.B) {
+	back := open(b, onDisk(b))
+	pub, err := back.Publisher()
+	require.NoError(b, err)
+	var all []*message.Message
+	for i := range b.N {
+		all = append(all, event(strconv.Itoa(i)))
+	}
+	for some := range slices.Chunk(all, 1000) {
+		require.NoError(b, pub.Publish("t", some...))
+	}
+	require.NoError(b, back.Fix(b.Context(), "t", "g", backend.FromOldest()))
+	ctx, cancel := context.WithCancel(b.Context())
+	ended := make(chan error, 1)
+	b.ResetTimer()
+	go func() {
+		ended <- back.Consume(ctx, backend.Consumption{Topic: "t", Group: "g", Handle: func(_ context.Context, batch *backend.Batch) (done int, err error) {
+			for ; batch.Next(); done++ {
+			}
+			return done, nil
+		}})
+	}()
+	require.NoError(b, back.CatchUp(b.Context(), "t", "g"))
+	b.StopTimer()
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "messages/s")
+	cancel()
+	require.NoError(b, <-ended)
 }

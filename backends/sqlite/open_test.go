@@ -4,7 +4,6 @@ import (
 	"database/sql"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -153,15 +152,11 @@ func TestOpeningIsTriedAgain(t *testing.T) {
 	require.NoError(t, second.Close())
 }
 
-const holdFile = "NOTIFY_SQLITE_TEST_HOLD"
-
-// TestHolder is no test but a process that has the file until it is killed.
-func TestHolder(t *testing.T) {
-	file := os.Getenv(holdFile)
-	if file == "" {
-		t.Skip("it is run by TestALockEndsWithItsProcess")
+// holds is a process that has the file until it is killed.
+func holds(file string) error {
+	if _, err := sqlite.Open(file).Publisher(); err != nil {
+		return err
 	}
-	open(t, file)
 	fmt.Println("open")
 	select {}
 }
@@ -169,8 +164,7 @@ func TestHolder(t *testing.T) {
 func TestALockEndsWithItsProcess(t *testing.T) {
 	t.Parallel()
 	file := path(t)
-	holder := exec.Command(os.Args[0], "-test.run=^TestHolder$")
-	holder.Env = append(os.Environ(), holdFile+"="+file)
+	holder := process("holds", file)
 	out, err := holder.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, holder.Start())
