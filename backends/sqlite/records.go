@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"encoding"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,9 +11,21 @@ import (
 	"github.com/seed-6c01d079/notify/backend"
 )
 
-// Load implements [backend.Records].
+// Load implements [backend.Records]. The Body of a record that was written not
+// long ago is the value that was handed over.
 func (b *Backend) Load(ctx context.Context, id string) (backend.Record, error) {
-	r, err := b.load(ctx, "WHERE id = ?", id)
+	r, err := b.load(ctx, func(s *store) (backend.Record, error) {
+		known, ok := s.bodies.find(id)
+		if !ok {
+			return s.readRecord("body", "WHERE id = ?", id)
+		}
+		r, err := s.readRecord("x''", "WHERE id = ?", id)
+		if err == nil && r.Revision != known.revision {
+			return s.readRecord("body", "WHERE id = ?", id)
+		}
+		r.Body = known.value
+		return r, err
+	})
 	if err != nil {
 		return backend.Record{}, fmt.Errorf("sqlite: load record %q: %w", id, err)
 	}
@@ -21,24 +34,36 @@ func (b *Backend) Load(ctx context.Context, id string) (backend.Record, error) {
 
 // LoadAlias implements [backend.Records].
 func (b *Backend) LoadAlias(ctx context.Context, alias string) (backend.Record, error) {
-	r, err := b.load(ctx, "WHERE id = (SELECT record FROM aliases WHERE alias = ?)", alias)
+	r, err := b.load(ctx, func(s *store) (backend.Record, error) {
+		return s.readRecord("body", "WHERE id = (SELECT record FROM aliases WHERE alias = ?)", alias)
+	})
 	if err != nil {
 		return backend.Record{}, fmt.Errorf("sqlite: load a record by alias: %w", err)
 	}
 	return r, nil
 }
 
-func (b *Backend) load(ctx context.Context, where, name string) (r backend.Record, err error) {
+func (b *Backend) load(ctx context.Context, read func(*store) (backend.Record, error)) (backend.Record, error) {
 	s, err := b.enter(ctx)
 	if err != nil {
-		return r, err
+		return backend.Record{}, err
 	}
 	defer b.leave()
-	var body, aliases []byte
+	return read(s)
+}
+
+// body is the content of a record as it was handed over, at a revision.
+type body struct {
+	revision int64
+	value    encoding.BinaryAppender
+}
+
+func (s *store) readRecord(column, where, name string) (r backend.Record, err error) {
+	var data, aliases []byte
 	var due, expires sql.NullString
-	err = s.reads.row(`SELECT id, revision, body, due, expires,
+	err = s.reads.row("SELECT id, revision, "+column+`, due, expires,
 		(SELECT json_group_array(alias) FROM aliases WHERE record = records.id) FROM records `+where,
-		[]any{name}, &r.ID, &r.Revision, &body, &due, &expires, &aliases)
+		[]any{name}, &r.ID, &r.Revision, &data, &due, &expires, &aliases)
 	if isNoRows(err) {
 		return r, backend.ErrNotFound
 	}
@@ -48,7 +73,7 @@ func (b *Backend) load(ctx context.Context, where, name string) (r backend.Recor
 	if len(r.Aliases) == 0 {
 		r.Aliases = nil
 	}
-	r.Body, r.Due, r.Expires = backend.Bytes(body), moment(due), moment(expires)
+	r.Body, r.Due, r.Expires = backend.Bytes(data), moment(due), moment(expires)
 	return r, err
 }
 
@@ -82,35 +107,36 @@ func (s *store) storeRecord(ctx context.Context, r backend.Record, out []backend
 	case r.Body == nil:
 		return 0, errors.New("the body is missing")
 	}
-	body, err := r.Body.AppendBinary(nil)
+	data, err := r.Body.AppendBinary(nil)
 	if err != nil {
 		return 0, fmt.Errorf("encode the body: %w", err)
 	}
-	if len(body) > maxMessage {
-		return 0, fmt.Errorf("the body has %d bytes; at most %d are allowed", len(body), maxMessage)
+	if len(data) > maxMessage {
+		return 0, fmt.Errorf("the body has %d bytes; at most %d are allowed", len(data), maxMessage)
 	}
 	p, err := postOf(out)
 	if err != nil {
 		return 0, err
 	}
-	err = s.writer.do(ctx, p.size+len(body), func(t *tx) error {
-		if err := t.writeRecord(r, content(body)); err != nil {
+	err = s.writer.do(ctx, p.size+len(data), func(t *tx) error {
+		if err := t.writeRecord(r, content(data)); err != nil {
 			return err
 		}
+		t.onCommit(func() { s.bodies.keep(r.ID, body{r.Revision + 1, r.Body}) })
 		return t.post(p)
 	})
 	return r.Revision + 1, err
 }
 
 // writeRecord writes the record over its revision.
-func (t *tx) writeRecord(r backend.Record, body any) (err error) {
+func (t *tx) writeRecord(r backend.Record, content any) (err error) {
 	var n int64
 	if r.Revision == 0 {
 		n, err = t.exec("INSERT INTO records (id, revision, due, expires, body) VALUES (?, 1, ?, ?, ?) ON CONFLICT DO NOTHING",
-			r.ID, optional(r.Due), optional(r.Expires), body)
+			r.ID, optional(r.Due), optional(r.Expires), content)
 	} else {
 		n, err = t.exec("UPDATE records SET revision = revision + 1, due = ?, expires = ?, body = ? WHERE id = ? AND revision = ?",
-			optional(r.Due), optional(r.Expires), body, r.ID, r.Revision)
+			optional(r.Due), optional(r.Expires), content, r.ID, r.Revision)
 	}
 	if err == nil && n == 0 {
 		err = t.conflict(r.ID, r.Revision)
@@ -149,9 +175,8 @@ func (t *tx) makeRoom(added string) error {
 	if err := t.expire(text(t.now), expires); err != nil || t.store.records <= most {
 		return err
 	}
-	n, err := t.exec(`DELETE FROM records WHERE id = (SELECT id FROM records
+	_, err := t.dropRecords(`WHERE id = (SELECT id FROM records
 		WHERE due IS NULL AND expires IS NOT NULL AND id != ? ORDER BY expires LIMIT 1)`, added)
-	t.count(&t.store.records, -int(n))
 	if err == nil && t.store.records > most {
 		err = fmt.Errorf("%d records are kept already: %w", most, backend.ErrOverloaded)
 	}
@@ -172,17 +197,17 @@ func (b *Backend) Delete(ctx context.Context, id string, revision int64) error {
 }
 
 func (t *tx) deleteRecord(id string, revision int64) error {
-	n, err := t.exec("DELETE FROM records WHERE id = ? AND revision = ?", id, revision)
-	t.count(&t.store.records, -int(n))
+	n, err := t.dropRecords("WHERE id = ? AND revision = ?", id, revision)
 	if err != nil || n > 0 {
 		return err
 	}
-	err = t.row("SELECT revision FROM records WHERE id = ?", []any{id}, &n)
+	var has int64
+	err = t.row("SELECT revision FROM records WHERE id = ?", []any{id}, &has)
 	switch {
 	case isNoRows(err):
 		return nil
 	case err != nil:
 		return err
 	}
-	return fmt.Errorf("it has revision %d, and %d was expected: %w", n, revision, backend.ErrConflict)
+	return fmt.Errorf("it has revision %d, and %d was expected: %w", has, revision, backend.ErrConflict)
 }

@@ -65,8 +65,20 @@ func (b *Backend) Expire(ctx context.Context, now time.Time, limit int) (n int, 
 
 // expire deletes up to limit records that expired before now.
 func (t *tx) expire(now string, limit int) error {
-	n, err := t.exec(`DELETE FROM records WHERE id IN (SELECT id FROM records
+	_, err := t.dropRecords(`WHERE id IN (SELECT id FROM records
 		WHERE expires IS NOT NULL AND expires < ? ORDER BY expires LIMIT ?)`, now, limit)
-	t.count(&t.store.records, -int(n))
 	return err
+}
+
+// dropRecords deletes records with their aliases, and returns how many.
+func (t *tx) dropRecords(where string, args ...any) (n int, err error) {
+	err = t.each(context.Background(), "DELETE FROM records "+where+" RETURNING id", args, func(scan func(...any) error) (bool, error) {
+		var id string
+		err := scan(&id)
+		t.store.bodies.drop(id) // at once: who comes next may have the same revision
+		n++
+		return true, err
+	})
+	t.count(&t.store.records, -n)
+	return n, err
 }

@@ -19,6 +19,7 @@ type store struct {
 	writer *writer
 	dirty  dirty
 	delays delays
+	bodies recent[body]
 	opened time.Time
 
 	life    context.Context // of the goroutines beside the writer's

@@ -33,7 +33,7 @@ func (b *Backend) Timeline(codec Codec) timeline.Store { return &timelines{backe
 type timelines struct {
 	backend *Backend
 	codec   Codec
-	recent  recent
+	recent  recent[stored]
 }
 
 // errMoved: somebody else added to the entry since it was read.
