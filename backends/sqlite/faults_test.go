@@ -78,6 +78,7 @@ func TestADiskThatFails(t *testing.T) {
 			catchUp(t, b, "t", "g")
 			g.leave()
 			require.Len(t, g.got(), len(acked))
+			require.EqualValues(t, len(acked), lagOfNew(t, b), "positions have no gaps")
 			require.NoError(t, b.Close())
 			require.Equal(t, acked, soundRecords(t, file))
 		})

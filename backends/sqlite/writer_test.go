@@ -32,7 +32,7 @@ func TestCallersShareATransactionButNotTheirFate(t *testing.T) {
 	t.Parallel()
 	file := path(t)
 	d := newDisk(t, file)
-	b := d.open(file, 4000, func(c *sqlite.Config) { c.MaxDelayed = 5 })
+	b := d.open(file, 4000, func(c *sqlite.Config) { c.MaxDelayed, c.MaxRecords = 5, 28 })
 	t.Cleanup(func() { require.NoError(t, b.Close()) })
 	_, err := b.Commit(t.Context(), backend.Record{ID: "old", Body: backend.Bytes("1")}, nil)
 	require.NoError(t, err)
@@ -88,7 +88,13 @@ func TestCallersShareATransactionButNotTheirFate(t *testing.T) {
 	g := consume(t, b, "t", "g", nil)
 	catchUp(t, b, "t", "g")
 	require.Len(t, g.got(), 1+n/4)
-	for i := range 5 { // none of the delayed was counted
+	for i := range 2 { // what was taken back does not count
+		_, err := b.Store(t.Context(), backend.Record{ID: "more " + strconv.Itoa(i), Body: backend.Bytes("1")})
+		require.NoError(t, err)
+	}
+	_, err = b.Store(t.Context(), backend.Record{ID: "too many", Body: backend.Bytes("1")})
+	require.ErrorIs(t, err, backend.ErrOverloaded)
+	for i := range 5 {
 		require.NoError(t, b.PublishAt(t.Context(), time.Now().Add(time.Hour), "t", wire("later", i)))
 	}
 	require.ErrorIs(t, b.PublishAt(t.Context(), time.Now().Add(time.Hour), "t", wire("later", 5)), backend.ErrOverloaded)
