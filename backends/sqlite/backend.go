@@ -87,6 +87,16 @@ func (b *Backend) leave() { b.active.Done() }
 
 func (b *Backend) isClosed() bool { return b.life.Err() != nil }
 
+// whileOpen returns ctx, which ends when Close begins too.
+func (b *Backend) whileOpen(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(b.life, cancel)
+	return ctx, func() {
+		stop()
+		cancel()
+	}
+}
+
 // Close ends everything: calls of Consume return once their handlers have, the
 // channels of subscribers are closed; then it writes down how far the groups
 // are, and closes the file. It must not be called by a handler. Closing again
@@ -101,6 +111,9 @@ func (b *Backend) Close() error {
 		s.closeWindows()
 	}
 	b.active.Wait()
+	if s != nil {
+		s.closeWindows() // of groups that began meanwhile
+	}
 
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -26,6 +26,8 @@ func (b *Backend) Consume(ctx context.Context, c backend.Consumption) error {
 
 // consume is Consume for what is complete, between enter and leave.
 func (b *Backend) consume(ctx context.Context, s *store, c backend.Consumption) error {
+	ctx, cancel := b.whileOpen(ctx)
+	defer cancel()
 	for ctx.Err() == nil {
 		g, skipped, err := s.revive(ctx, c.Topic, c.Group)
 		if err != nil {
@@ -40,21 +42,16 @@ func (b *Backend) consume(ctx context.Context, s *store, c backend.Consumption) 
 		switch {
 		case err != nil:
 			return unlessOver(ctx, err)
-		case w == nil && b.isClosed():
-			return nil
 		case w == nil:
-			continue // forgotten or abandoned since
+			continue // forgotten or abandoned since; or closed, as is ctx then
 		}
 		err = w.Consume(ctx, c)
 		g.leave()
-		if err != nil && !b.isClosed() && !g.isGone() {
+		if err != nil && ctx.Err() == nil && !g.isGone() {
 			return err
 		}
 		// A group that was forgotten gets nothing more.
-		select {
-		case <-ctx.Done():
-		case <-b.life.Done():
-		}
+		<-ctx.Done()
 		return nil
 	}
 	return nil

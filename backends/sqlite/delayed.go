@@ -53,17 +53,16 @@ func (d *delays) run(ctx context.Context, s *store) {
 			}
 			continue
 		}
-		var timer <-chan time.Time
-		if ok {
-			t := time.NewTimer(wait)
-			defer t.Stop()
-			timer = t.C
+		if !ok {
+			wait = longest
 		}
+		timer := time.NewTimer(wait)
 		select {
-		case <-timer:
+		case <-timer.C:
 		case <-sooner:
 		case <-ctx.Done():
 		}
+		timer.Stop()
 	}
 }
 

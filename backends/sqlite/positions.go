@@ -76,6 +76,8 @@ func (b *Backend) CatchUp(ctx context.Context, topic, group string) error {
 		if err != nil {
 			return err
 		}
+		ctx, cancel := b.whileOpen(ctx)
+		defer cancel()
 		if err = g.catchUp(ctx); err != nil && b.isClosed() {
 			err = backend.ErrClosed
 		}

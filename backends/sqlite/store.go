@@ -59,7 +59,8 @@ func openStore(path string, c Config) (_ *store, err error) {
 }
 
 func (s *store) begin(session *session) *tx {
-	return &tx{session: session, store: s, now: time.Now()}
+	now := time.Now()
+	return &tx{session: session, store: s, now: now, stamp: text(now)}
 }
 
 // load reads what is kept in memory of what is in the file.

@@ -11,6 +11,7 @@ type tx struct {
 	*session
 	store *store
 	now   time.Time
+	stamp string // now, as text
 	// broken is why the whole transaction cannot go on.
 	broken error
 
@@ -129,7 +130,7 @@ func (t *tx) reserve(topic *topic) (position int64, published string) {
 	}
 	position = topic.next
 	topic.next++
-	topic.last = max(topic.last, text(t.now))
+	topic.last = max(topic.last, t.stamp)
 	return position, topic.last
 }
 

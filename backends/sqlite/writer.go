@@ -138,6 +138,9 @@ func (w *writer) run() {
 		clear(w.batch)
 		w.batch = w.batch[:0]
 	}
+	if w.idle() {
+		w.unsaved = nil
+	}
 }
 
 // collect waits for something to write and takes all there is. It returns
