@@ -19,7 +19,8 @@
 //
 // A group reads a topic in pages, woken when something is appended, and holds
 // about a thousand messages at a time: see package backend/window for how they
-// reach the handlers. How far a group is, and which messages of it failed and
+// reach the handlers. The last 1,024 messages of a topic (4 MiB at most) are in
+// memory too, so that groups that keep up read no file. How far a group is, and which messages of it failed and
 // wait, is written with what is written anyway, or after 20 milliseconds. A
 // message that fails holds back neither its group's position nor the retention,
 // and its attempts survive a restart.
@@ -36,5 +37,6 @@
 //
 // The tables are made to be read by people; the README of the package describes
 // them, with queries. Reading them with the sqlite3 shell while the program runs
-// is fine. Copying the file is not: use the shell's .backup.
+// is fine. Copying the file is not: use the shell's .backup. What others write
+// while the program runs it may not see, since it takes itself for the only one.
 package sqlite

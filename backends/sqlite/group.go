@@ -125,9 +125,12 @@ func (g *group) cursor() int64 {
 // readPage adds what comes next, up to tail.
 func (g *group) readPage(w *window.Window, tail int64) error {
 	from := g.cursor()
-	items, err := g.topic.store.readLog(g.topic, from, tail)
-	if err != nil {
-		return err
+	items := g.topic.end.read(from, tail)
+	if items == nil {
+		var err error
+		if items, err = g.topic.store.readLog(g.topic, from, tail); err != nil {
+			return err
+		}
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()

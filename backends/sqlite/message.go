@@ -23,6 +23,7 @@ type row struct {
 	uuid, key, metadata string
 	payload             any
 	size                int
+	message             *message.Message // in its wire form
 }
 
 // rowOf encodes a message.
@@ -34,7 +35,7 @@ func rowOf(m *message.Message) (*row, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode: %w", err)
 	}
-	r := &row{uuid: m.UUID, key: backend.Key(m), metadata: "{}", payload: content(m.Payload)}
+	r := &row{uuid: m.UUID, key: backend.Key(m), metadata: "{}", payload: content(m.Payload), message: m}
 	if len(m.Metadata) > 0 {
 		for name, value := range m.Metadata {
 			if !utf8.ValidString(name) || !utf8.ValidString(value) {

@@ -15,6 +15,7 @@ type topic struct {
 	// What is on disk: the messages from oldest to before tail are all there.
 	oldest, tail atomic.Int64
 	appended     broadcast
+	end          tail
 
 	mu     sync.Mutex
 	groups map[string]*group

@@ -111,11 +111,13 @@ func (t *tx) topic(name string) (*topic, error) {
 	return made, nil
 }
 
-// append writes a message at the end of the topic's log.
+// append writes a message, which is nobody else's, at the end of the topic's
+// log.
 func (t *tx) append(topic *topic, r *row) error {
 	position, published := t.reserve(topic)
 	_, err := t.exec("INSERT INTO messages (topic, position, published, uuid, key, metadata, payload) VALUES (?, ?, ?, ?, ?, ?, ?)",
 		topic.id, position, published, r.uuid, r.key, r.metadata, r.payload)
+	t.onCommit(func() { topic.end.add(position, r) })
 	return err
 }
 
