@@ -177,3 +177,25 @@ func TestALockEndsWithItsProcess(t *testing.T) {
 	require.Error(t, holder.Wait())
 	publish(t, open(t, file), "t", "k", 0, 1)
 }
+
+// Callers are told after five seconds, and go on once it is over.
+func TestSomebodyElseWrites(t *testing.T) {
+	t.Parallel()
+	file := path(t)
+	b := open(t, file)
+	db, err := sql.Open("sqlite", file)
+	require.NoError(t, err)
+	defer db.Close()
+	conn, err := db.Conn(t.Context())
+	require.NoError(t, err)
+	_, err = conn.ExecContext(t.Context(), "BEGIN IMMEDIATE")
+	require.NoError(t, err)
+	pub, err := b.Publisher()
+	require.NoError(t, err)
+	require.ErrorContains(t, pub.Publish("t", wire("k", 0)), "another program writes to the file")
+	_, err = conn.ExecContext(t.Context(), "ROLLBACK")
+	require.NoError(t, err)
+	require.NoError(t, conn.Close())
+	require.NoError(t, pub.Publish("t", wire("k", 0)))
+	require.EqualValues(t, 1, lagOfNew(t, b))
+}

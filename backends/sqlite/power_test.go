@@ -199,7 +199,17 @@ func TestPowerLoss(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	moments, copies := 0, 0
 	losses(log, func(i int, l *loss) {
-		if i < opened || random.IntN(len(log)-opened) >= *cuts {
+		if i < opened { // while it was made: that can be gone on with
+			for _, survivor := range l.survivors(random) {
+				after := path(t)
+				survivor.write(t, after)
+				require.NoError(t, open(t, after).Close())
+				require.Empty(t, sound(t, after))
+				removeDatabase(t, after)
+			}
+			return
+		}
+		if random.IntN(len(log)-opened) >= *cuts {
 			return
 		}
 		moments++
