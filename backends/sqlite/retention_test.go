@@ -181,10 +181,10 @@ func TestTheFileShrinks(t *testing.T) {
 		require.NoError(t, err)
 		return info.Size()
 	}
-	for range 30 {
+	for range 12 {
 		require.NoError(t, pub.Publish("t", big.Copy()))
 	}
-	require.Greater(t, number(t, file, "SELECT page_count FROM pragma_page_count"), 30<<8)
+	require.Greater(t, number(t, file, "SELECT page_count FROM pragma_page_count"), 12<<8)
 	sweep(t, b, time.Now())
 	require.Less(t, number(t, file, "SELECT page_count FROM pragma_page_count"), 6<<8)
 	require.NoError(t, b.Close())
