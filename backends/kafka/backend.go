@@ -33,12 +33,11 @@ type Backend struct {
 	delays  delays
 	members members
 
-	// done is closed when Close begins: members leave. ctx ends a little later:
+	// open ends when Close begins: members leave. ctx ends a little later:
 	// whatever still runs gives up.
-	done   chan struct{}
-	ctx    context.Context
-	cancel context.CancelFunc
-	active sync.WaitGroup // calls that Close waits for
+	open, ctx  context.Context
+	shut, stop context.CancelFunc
+	active     sync.WaitGroup // calls that Close waits for
 
 	mu     sync.Mutex // guards the following; no call to the cluster is made under it
 	closed bool       // no more is added to active
@@ -51,8 +50,9 @@ type Backend struct {
 // one that answers is enough to find the others. It does no I/O and starts
 // nothing: mistakes in the configuration are reported by the first call.
 func New(brokers []string, opts ...func(*Config)) *Backend {
-	b := &Backend{brokers: slices.Clone(brokers), config: newConfig(opts), done: make(chan struct{})}
-	b.ctx, b.cancel = context.WithCancel(context.Background())
+	b := &Backend{brokers: slices.Clone(brokers), config: newConfig(opts)}
+	b.ctx, b.stop = context.WithCancel(context.Background())
+	b.open, b.shut = context.WithCancel(b.ctx)
 	b.topics.backend, b.groups.backend, b.delays.backend = b, b, b
 	return b
 }
@@ -65,16 +65,14 @@ const grace = 5 * time.Second
 // it must not be called by a handler. Closing again does nothing but wait.
 func (b *Backend) Close() error {
 	b.mu.Lock()
-	if !b.closed {
-		b.closed = true
-		close(b.done)
-	}
+	b.closed = true
 	b.mu.Unlock()
+	b.shut()
 	b.members.wait()
-	timer := time.AfterFunc(grace, b.cancel)
+	timer := time.AfterFunc(grace, b.stop)
 	defer timer.Stop()
 	b.active.Wait()
-	b.cancel()
+	b.stop()
 	b.groups.close()
 
 	b.mu.Lock()

@@ -111,6 +111,8 @@ const (
 
 // read reads the log as far as it was written when read was called. mu is held.
 func (g *groups) read(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, g.backend.config.PublishTimeout, kgo.ErrRecordTimeout)
+	defer cancel()
 	if err := g.make(ctx); err != nil {
 		return err
 	}
@@ -128,7 +130,7 @@ func (g *groups) read(ctx context.Context) error {
 	for {
 		fetches := g.client.PollFetches(ctx)
 		if err := ctx.Err(); err != nil {
-			return ended(ctx, context.Cause(ctx))
+			return ended(ctx, explain(context.Cause(ctx)))
 		}
 		if err := fetches.Err(); err != nil {
 			return explain(err)
