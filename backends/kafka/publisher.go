@@ -12,8 +12,9 @@ import (
 	"github.com/seed-6c01d079/notify/backend"
 )
 
-// Publisher implements [backend.Backend]. It connects to the cluster and checks
-// the configuration: its error says what is wrong with either. The handle's
+// Publisher implements [backend.Backend]. It connects to the cluster, checks the
+// configuration, and creates or checks the backend's own topics: its error says
+// what is wrong with any of them. The handle's
 // Publish writes all messages in one go and returns once every replica in sync
 // has them, for at most [Config.PublishTimeout]; after an error some or all of
 // them may have been written, and may be published again.
@@ -23,8 +24,10 @@ func (b *Backend) Publisher() (message.Publisher, error) {
 		return nil, fmt.Errorf("kafka: publisher: %w", err)
 	}
 	defer leave()
-	if err := b.groups.make(ctx); err != nil {
-		return nil, fmt.Errorf("kafka: publisher: %w", ended(ctx, err))
+	for _, own := range []func(context.Context) error{b.groups.make, b.delays.make} {
+		if err := own(ctx); err != nil {
+			return nil, fmt.Errorf("kafka: publisher: %w", ended(ctx, err))
+		}
 	}
 	return &publisher{backend: b}, nil
 }

@@ -44,6 +44,8 @@ func (b *Backend) produceOptions() []kgo.Opt {
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.ProducerBatchMaxBytes(int32(b.config.MaxBytes+batchRoom)),
 		kgo.RecordPartitioner(partitioner()),
+		// The first message of a topic waits for that.
+		kgo.MetadataMinAge(20*time.Millisecond),
 		// Whoever publishes waits for the answer, so nothing is gained by
 		// waiting for more.
 		kgo.ProducerLinger(0),

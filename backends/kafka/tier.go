@@ -32,16 +32,16 @@ type tier struct {
 	roomy  chan struct{} // something was brought on
 
 	mu         sync.Mutex
-	waiting    queue    // a heap
+	waiting    queue     // a heap
 	unfinished []*waiter // in the order of their offsets; the first is not finished
-	count      int        // of those that are not finished
+	count      int       // of those that are not finished
 	next       int64
 }
 
 // waiter is a message that waits in a tier.
 type waiter struct {
 	record   *kgo.Record
-	topic    string // where it goes
+	topic    string    // where it goes
 	at       time.Time // when it goes there
 	due      time.Time // when it leaves this tier
 	finished bool
