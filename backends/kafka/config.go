@@ -49,8 +49,8 @@ type Config struct {
 	// StartTimeout is how long the first call waits for a broker that does not
 	// answer. Default 30 s.
 	StartTimeout time.Duration
-	// PublishTimeout is how long Publish tries. It is open then whether the
-	// messages were written. Default 30 s.
+	// PublishTimeout is how long Publish tries, at least 1 s. It is open then
+	// whether the messages were written. Default 30 s.
 	PublishTimeout time.Duration
 	// CommitInterval is how often a position is written; after a crash, what
 	// was finished since comes again. Default 1 s.
@@ -67,8 +67,9 @@ type Config struct {
 	Drain time.Duration
 
 	// MaxAhead is how many messages of a partition may be read ahead and not
-	// finished, in a group in this process; somewhat more are held, since a read
-	// is not cut. Default 1,000.
+	// finished, in a group in this process, before it is read no further; up to
+	// twice as many are held, since what is read at once comes on top.
+	// Default 1,000.
 	MaxAhead int
 	// MaxParkedPerKey is how many messages of one key may queue behind one that
 	// failed or is slow; more go to Consumption.Overflow. Default 1,000.
@@ -164,19 +165,19 @@ func (c *Config) check(brokers []string) error {
 		}
 	}
 	for _, duration := range []struct {
-		name string
-		d    time.Duration
+		name     string
+		d, least time.Duration
 	}{
-		{"Retention", c.Retention},
-		{"StartTimeout", c.StartTimeout},
-		{"PublishTimeout", c.PublishTimeout},
-		{"CommitInterval", c.CommitInterval},
-		{"Session", c.Session},
-		{"Heartbeat", c.Heartbeat},
-		{"Drain", c.Drain},
+		{"Retention", c.Retention, time.Millisecond},
+		{"StartTimeout", c.StartTimeout, time.Millisecond},
+		{"PublishTimeout", c.PublishTimeout, time.Second}, // the client's least
+		{"CommitInterval", c.CommitInterval, time.Millisecond},
+		{"Session", c.Session, 100 * time.Millisecond},
+		{"Heartbeat", c.Heartbeat, time.Millisecond},
+		{"Drain", c.Drain, time.Millisecond},
 	} {
-		if duration.d < time.Millisecond {
-			complain("Config.%s is %v: it must be 0 (the default) or at least a millisecond", duration.name, duration.d)
+		if duration.d < duration.least {
+			complain("Config.%s is %v: it must be 0 (the default) or at least %v", duration.name, duration.d, duration.least)
 		}
 	}
 	if c.MinInSync > c.Replication {

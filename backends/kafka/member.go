@@ -110,7 +110,7 @@ func (m *member) run(ctx context.Context) error {
 
 // poll takes what was fetched to its claims.
 func (m *member) poll(ctx context.Context) {
-	fetches := m.client.PollRecords(ctx, pollRecords)
+	fetches := m.client.PollRecords(ctx, min(pollRecords, m.backend.config.MaxAhead))
 	defer m.client.AllowRebalance()
 	if ctx.Err() != nil {
 		return

@@ -26,6 +26,7 @@ func (b *Backend) options() []kgo.Opt {
 			return min(20*time.Millisecond<<min(fails, 6), time.Second)
 		}),
 		kgo.MetadataMinAge(250 * time.Millisecond),
+		kgo.MetadataMaxAge(time.Minute), // how long new partitions are not noticed
 	}
 	if c.TLS != nil {
 		opts = append(opts, kgo.DialTLSConfig(c.TLS.Clone()))
@@ -105,7 +106,7 @@ func (b *Backend) connect(ctx context.Context, client *kgo.Client) error {
 			return ended(ctx, fmt.Errorf("connect to %s: %w", strings.Join(b.brokers, ", "), context.Cause(ctx)))
 		}
 		return fmt.Errorf("no broker of %s answered within %v: %w: see that one runs there and can be reached from here, or correct the address; Config.StartTimeout says how long to wait",
-			strings.Join(b.brokers, ", "), b.config.StartTimeout, last)
+			strings.Join(b.brokers, ", "), b.config.StartTimeout, explain(last))
 	}
 }
 
