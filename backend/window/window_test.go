@@ -255,6 +255,31 @@ func TestRestoredItemsKeepTheirAttemptsAndTheirTime(t *testing.T) {
 	})
 }
 
+// The log is kept in segments, and those that are finished go.
+func TestThePositionBeyondASegmentThatHasGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := window.New()
+		ctx, leave := context.WithCancel(t.Context())
+		go func() {
+			_ = w.Consume(ctx, backend.Consumption{Topic: "t", Group: "g", Handle: func(_ context.Context, b *backend.Batch) (done int, err error) {
+				for ; b.Next(); done++ {
+				}
+				return done, nil
+			}})
+		}()
+		for n := range 1024 {
+			require.NoError(t, w.Add(item(n, "a")))
+		}
+		synctest.Wait()
+		leave()
+		synctest.Wait()
+		require.Equal(t, window.Position{At: 1023, Clear: true}, w.Position())
+		require.NoError(t, w.Add(item(1024, "a")))
+		require.Equal(t, window.Position{At: 1024}, w.Position())
+		require.NoError(t, w.Close(t.Context()))
+	})
+}
+
 func TestRoomCountsWhatIsUnderWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := window.New()
