@@ -61,11 +61,8 @@ func explain(err error) error {
 		return nil
 	}
 	what := refused(err)
-	if _, ok := errors.AsType[*net.OpError](err); ok || errors.Is(err, io.EOF) {
+	if _, ok := errors.AsType[*net.OpError](err); what == "" && (ok || errors.Is(err, io.EOF)) {
 		what = "a broker cannot be reached: see that it runs and can be reached from here"
-	}
-	if _, ok := errors.AsType[*kgo.ErrFirstReadEOF](err); ok {
-		what = "the broker hangs up at once: its port may want TLS (Config.TLS) or authentication (Config.SASL)"
 	}
 	for _, a := range advice {
 		if errors.Is(err, a.err) {
