@@ -108,12 +108,6 @@ func beyond(id, topic string, partition int32, at, end int64) error {
 
 func outOfRange(err error) bool { return errors.Is(err, kerr.OffsetOutOfRange) }
 
-// passing tells whether a lost session comes back by itself.
-func passing(err error) bool {
-	_, ok := errors.AsType[*kerr.Error](err)
-	return ok && !lasting(err)
-}
-
 // reset goes on in a partition whose next message the topic does not have.
 func (m *member) reset(ctx context.Context, partition int32) error {
 	m.mu.Lock()

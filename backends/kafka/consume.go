@@ -20,8 +20,8 @@ import (
 // position starts at the oldest message that the topic has. Consumption.Skipped
 // is told the offsets of one partition.
 //
-// It returns an error when the cluster cannot be reached or refuses the member,
-// and may be called again.
+// It returns an error when the cluster refuses the member, or cannot be reached
+// for [Config.Session], and may be called again.
 func (b *Backend) Consume(ctx context.Context, c backend.Consumption) error {
 	err := c.Complete()
 	if err == nil {

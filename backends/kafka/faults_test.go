@@ -56,16 +56,14 @@ func TestFaultsInMidRun(t *testing.T) {
 				defer mu.Unlock()
 				failures = append(failures, err)
 			})
-			all := keys(20)
-			var publishing sync.WaitGroup
-			publishing.Go(func() { l.publish(t, b, "t", 50, all...) })
+			stop := l.keepPublishing(t, b, "t")
 			eventually(t, "it has begun", func() bool { return l.count() > 50 })
 			for range 3 {
 				before := l.count()
 				fault(net)
 				eventually(t, "it goes on", func() bool { return l.count() > before })
 			}
-			publishing.Wait()
+			stop()
 			l.complete(t)
 			mu.Lock()
 			defer mu.Unlock()
@@ -105,14 +103,32 @@ func TestRestart(t *testing.T) {
 	l := newLedger()
 	require.NoError(t, b.Fix(t.Context(), "t", "g", backend.FromNow()))
 	consume(t, b, backend.Consumption{Topic: "t", Group: "g", Concurrency: 8, Handle: l.handle("m", nil)}, nil)
-	var publishing sync.WaitGroup
-	publishing.Go(func() { l.publish(t, b, "t", 50, keys(20)...) })
+	stop := l.keepPublishing(t, b, "t")
 	for range 2 {
 		before := l.count()
 		require.NoError(t, broker.restart())
 		eventually(t, "it goes on", func() bool { return l.count() > before })
 	}
-	publishing.Wait()
+	stop()
 	l.complete(t)
 	require.NoError(t, b.CatchUp(t.Context(), "t", "g"))
+}
+
+// When no broker answers for as long as a session lasts, Consume says so.
+func TestConsumeWhileDown(t *testing.T) {
+	t.Parallel()
+	_, net := behind(t)
+	b := open(t, net.addrs, config(func(c *kafka.Config) { c.Session = 1200 * time.Millisecond }))
+	l := newLedger()
+	require.NoError(t, b.Fix(t.Context(), "t", "g", backend.FromNow()))
+	l.publish(t, b, "t", 1, keys(10)...)
+	failed := make(chan error, 1)
+	go func() {
+		failed <- b.Consume(t.Context(), backend.Consumption{Topic: "t", Group: "g", Handle: l.handle("m", nil)})
+	}()
+	l.complete(t)
+	net.down()
+	err := <-failed
+	require.ErrorContains(t, err, "out of its group for 1.2s")
+	require.ErrorContains(t, err, "see that it runs")
 }

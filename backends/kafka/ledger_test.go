@@ -52,6 +52,30 @@ func (l *ledger) publish(t *testing.T, b *kafka.Backend, topic string, n int, ke
 	}
 }
 
+// keepPublishing publishes messages of 20 keys until the returned function is
+// called.
+func (l *ledger) keepPublishing(t *testing.T, b *kafka.Backend, topic string) (stop func()) {
+	t.Helper()
+	over := make(chan struct{})
+	var publishing sync.WaitGroup
+	publishing.Go(func() {
+		for {
+			select {
+			case <-over:
+				return
+			default:
+				l.publish(t, b, topic, 1, keys(20)...)
+			}
+		}
+	})
+	stop = sync.OnceFunc(func() {
+		close(over)
+		publishing.Wait()
+	})
+	t.Cleanup(stop)
+	return stop
+}
+
 // handle is the Handle of a member.
 func (l *ledger) handle(member string, work func(key string, n int) error) func(context.Context, *backend.Batch) (int, error) {
 	return func(_ context.Context, b *backend.Batch) (done int, err error) {

@@ -44,6 +44,7 @@ type member struct {
 
 	mu     sync.Mutex
 	claims map[int32]*held
+	ailing *time.Timer // runs while it tries to join again; nil if it has joined
 }
 
 // move is told that a claim has moved.
@@ -66,6 +67,7 @@ func (m *member) options() []kgo.Opt {
 		kgo.DisableAutoCommit(),
 		// What was polled is in its claim before a partition is given up.
 		kgo.BlockRebalanceOnPoll(),
+		kgo.OnPartitionsAssigned(m.joined),
 		kgo.AdjustFetchOffsetsFn(m.assigned),
 		kgo.OnPartitionsRevoked(m.revoked),
 		kgo.OnPartitionsLost(m.lost),
@@ -167,17 +169,44 @@ func (m *member) trouble(ctx context.Context, partition int32, err error) {
 		}
 	case isLoss:
 		m.end(fmt.Errorf("%w: messages that were acknowledged are gone: see to the cluster's brokers (unclean.leader.election.enable), then start again", loss))
-	case isSession && passing(session.Err):
-		m.backend.config.Logger.Warn("kafka: a member lost its partitions, and joins its group again", "group", m.id, "error", session.Err)
+	case isSession && !lasting(session.Err):
+		m.ail(session.Err)
 	default:
 		m.backend.topics.gone(m.topic, err)
 		m.end(explain(err))
 	}
 }
 
+// ail is told that the member's session ended. The client joins again by itself,
+// as the same member; a new one would have to wait until the old one's session
+// is over. After that there is nothing to wait for.
+func (m *member) ail(err error) {
+	m.backend.config.Logger.Warn("kafka: a member has left its group, and joins again", "group", m.id, "error", err)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.ailing == nil {
+		m.ailing = time.AfterFunc(m.backend.config.Session, func() {
+			m.end(fmt.Errorf("out of its group for %v: %w", m.backend.config.Session, explain(err)))
+		})
+	}
+}
+
+// joined is called when the member has joined its group.
+func (m *member) joined(context.Context, *kgo.Client, map[string][]int32) { m.recover() }
+
+func (m *member) recover() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.ailing != nil {
+		m.ailing.Stop()
+		m.ailing = nil
+	}
+}
+
 // leave gives everything up, and waits for handlers however long they take:
 // until then the member keeps its partitions.
 func (m *member) leave() {
+	m.recover()
 	m.mu.Lock()
 	all := maps.Clone(m.claims)
 	m.mu.Unlock()
