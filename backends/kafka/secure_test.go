@@ -48,7 +48,7 @@ func TestSASL(t *testing.T) {
 				logged := new(bytes.Buffer)
 				return open(t, fake.ListenAddrs(), config(func(c *kafka.Config) {
 					c.SASL = kafka.SASL{Mechanism: mechanism, User: user, Password: password}
-					c.StartTimeout = time.Second
+					c.StartTimeout = 2 * time.Second
 					c.Logger = slog.New(slog.NewTextHandler(logged, nil))
 				})), logged
 			}
@@ -103,7 +103,7 @@ func TestOAuthBearer(t *testing.T) {
 	with := func(token string, err error) *kafka.Backend {
 		return open(t, fake.ListenAddrs(), config(func(c *kafka.Config) {
 			c.SASL = kafka.SASL{Mechanism: "OAUTHBEARER", Token: func(context.Context) (string, error) { return token, err }}
-			c.StartTimeout = time.Second
+			c.StartTimeout = 2 * time.Second
 		}))
 	}
 	roundTrip(t, with(secret, nil))
@@ -140,7 +140,7 @@ func TestTLS(t *testing.T) {
 	cert, pool := authority(t)
 	fake := newFake(t, kfake.TLS(&tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}))
 	with := func(brokers []string, c *tls.Config) *kafka.Backend {
-		return open(t, brokers, config(func(to *kafka.Config) { to.TLS, to.StartTimeout = c, 500*time.Millisecond }))
+		return open(t, brokers, config(func(to *kafka.Config) { to.TLS, to.StartTimeout = c, time.Second }))
 	}
 	roundTrip(t, open(t, fake.ListenAddrs(), config(func(c *kafka.Config) { c.TLS = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12} })))
 

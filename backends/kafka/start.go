@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"strings"
 	"time"
 
@@ -92,7 +93,7 @@ func (b *Backend) connect(ctx context.Context, client *kgo.Client) error {
 		if err == nil {
 			return nil
 		}
-		if ctx.Err() == nil || last == nil {
+		if last == nil || !timedOut(err) { // that says the least
 			last = err
 		}
 		if refusal := refused(err); refusal != "" {
@@ -124,6 +125,11 @@ func (b *Backend) unanswered(err error) string {
 		return "see that one runs there, can be reached from here, and speaks TLS at that port (Config.TLS), or correct the address"
 	}
 	return "see that one runs there and can be reached from here, or correct the address"
+}
+
+func timedOut(err error) bool {
+	timeout, ok := errors.AsType[net.Error](err)
+	return ok && timeout.Timeout() || errors.Is(err, context.DeadlineExceeded)
 }
 
 var errStart = errors.New("Config.StartTimeout is over")
