@@ -17,6 +17,8 @@ const (
 	fetchWait = 500 * time.Millisecond
 	// pollRecords bounds what is decoded at once.
 	pollRecords = 4096
+	// brief is how long a claim that is full holds up the others.
+	brief = 20 * time.Millisecond
 	// leaving bounds each of the last calls to a cluster that may be gone.
 	leaving = 5 * time.Second
 )
@@ -110,12 +112,28 @@ func (m *member) run(ctx context.Context) error {
 	}
 }
 
-// poll takes what was fetched to its claims.
+// poll takes what was fetched to its claims, and waits a little for those that
+// are full then.
 func (m *member) poll(ctx context.Context) {
+	full := m.fetch(ctx)
+	if len(full) == 0 {
+		return
+	}
+	short, cancel := context.WithTimeout(ctx, brief)
+	defer cancel()
+	for partition, h := range full {
+		if h.room(short) != nil && ctx.Err() == nil {
+			m.pause(ctx, partition, h)
+		}
+	}
+}
+
+// fetch takes what was fetched to its claims, and returns those that are full.
+func (m *member) fetch(ctx context.Context) (full map[int32]*held) {
 	fetches := m.client.PollRecords(ctx, min(pollRecords, m.backend.config.MaxAhead))
 	defer m.client.AllowRebalance()
 	if ctx.Err() != nil {
-		return
+		return nil
 	}
 	fetches.EachError(func(_ string, partition int32, err error) { m.trouble(ctx, partition, err) })
 	fetches.EachPartition(func(p kgo.FetchTopicPartition) {
@@ -130,12 +148,18 @@ func (m *member) poll(ctx context.Context) {
 		}
 		h.add(p.Records)
 		if h.room(always()) != nil {
-			m.pause(ctx, p.Partition, h)
+			if full == nil {
+				full = map[int32]*held{}
+			}
+			full[p.Partition] = h
 		}
 	})
+	return full
 }
 
-// pause has the partition fetched no further until its claim has room.
+// pause has the partition fetched no further until its claim has room. What the
+// client has fetched of it by then is fetched again, so this is for handlers that
+// take their time.
 func (m *member) pause(ctx context.Context, partition int32, h *held) {
 	m.mu.Lock()
 	paused := h.paused

@@ -72,14 +72,15 @@ func (b *Backend) publish(ctx context.Context, topic string, messages []*message
 
 // encode makes records of messages that are not too large.
 func (b *Backend) encode(topic string, messages []*message.Message) ([]*kgo.Record, error) {
+	e := encoder{topic: topic, records: make([]kgo.Record, len(messages))}
 	records := make([]*kgo.Record, len(messages))
 	for i, m := range messages {
-		r, err := encode(topic, m)
+		r, size, err := e.encode(m)
+		if err == nil && size > b.config.MaxBytes {
+			err = fmt.Errorf("it has %d bytes with its key and metadata, and Config.MaxBytes is %d: %w", size, b.config.MaxBytes, errTooLarge)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("message %d of %d: %w", i+1, len(messages), err)
-		}
-		if n := size(r); n > b.config.MaxBytes {
-			return nil, fmt.Errorf("message %d of %d has %d bytes with its key and metadata, and Config.MaxBytes is %d: %w", i+1, len(messages), n, b.config.MaxBytes, errTooLarge)
 		}
 		records[i] = r
 	}

@@ -154,7 +154,7 @@ func (r *kafkaResults) print(w io.Writer) {
 		}
 	}
 	_ = columns.Flush()
-	_, _ = fmt.Fprintf(w, "\nThe cluster is in the same process, on the same processors: where the bare client is no faster, it is the\ncluster that is measured.\n")
+	_, _ = fmt.Fprintf(w, "\nThe cluster is in the same process, on the same processors: where the bare client is no faster, it is the\ncluster and the client that are measured. What is published is not kept.\n")
 }
 
 // level leaves some room for noise.

@@ -25,7 +25,11 @@ func openBare(brokers []string) (Client, error) {
 func (b *bareClient) Publish(topic string, messages ...*message.Message) error {
 	records := make([]*kgo.Record, len(messages))
 	for i, m := range messages {
-		records[i] = &kgo.Record{Topic: Prefix + topic, Key: []byte(backend.Key(m)), Value: m.Payload}
+		r := &kgo.Record{Topic: Prefix + topic, Key: []byte(backend.Key(m)), Value: m.Payload}
+		for key, value := range m.Metadata {
+			r.Headers = append(r.Headers, kgo.RecordHeader{Key: key, Value: []byte(value)})
+		}
+		records[i] = r
 	}
 	return b.ProduceSync(context.Background(), records...).FirstErr()
 }

@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"sync/atomic"
@@ -9,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 
 	"github.com/seed-6c01d079/notify/backend"
+	"github.com/seed-6c01d079/notify/bench"
 )
 
 // Prefix begins the topics' names in the cluster.
@@ -19,40 +21,47 @@ var group atomic.Int64
 // newGroup names a group that nobody has used.
 func newGroup() string { return "group-" + strconv.FormatInt(group.Add(1), 10) }
 
-// Cluster is a cluster in this process, with a topic for each job.
+// Cluster is a cluster in this process: in fact two, of which the one that is
+// published to keeps nothing, so that its memory is not what is measured.
 type Cluster struct {
-	fake  *kfake.Cluster
-	topic int
+	keeps, forgets *kfake.Cluster
+	topics         int
 }
 
 // Start starts a cluster.
 func Start() (*Cluster, error) {
-	fake, err := kfake.NewCluster()
+	keeps, err := kfake.NewCluster()
 	if err != nil {
 		return nil, fmt.Errorf("start a cluster: %w", err)
 	}
-	return &Cluster{fake: fake}, nil
-}
-
-// Brokers are the addresses of the cluster.
-func (c *Cluster) Brokers() []string { return c.fake.ListenAddrs() }
-
-// Topic makes a topic, and returns its name without the prefix.
-func (c *Cluster) Topic() (string, error) {
-	c.topic++
-	name := "topic-" + strconv.Itoa(c.topic)
-	err := c.fake.CreateTopic(Prefix+name, Partitions, map[string]string{"min.insync.replicas": "2", "max.message.bytes": "1048588"})
+	forgets, err := kfake.NewCluster(kfake.BlackholeProduce())
 	if err != nil {
-		return "", fmt.Errorf("make a topic: %w", err)
+		keeps.Close()
+		return nil, fmt.Errorf("start a cluster: %w", err)
 	}
-	return name, nil
+	return &Cluster{keeps: keeps, forgets: forgets}, nil
 }
-
-// Drop deletes a topic, so that its messages take no memory in the next job.
-func (c *Cluster) Drop(topic string) error { return c.fake.DeleteTopic(Prefix + topic) }
 
 // Close ends the cluster.
-func (c *Cluster) Close() { c.fake.Close() }
+func (c *Cluster) Close() {
+	c.keeps.Close()
+	c.forgets.Close()
+}
+
+// with does a job with a client of the side, in a topic of its own.
+func (c *Cluster) with(on *kfake.Cluster, side Side, job func(client Client, topic string) (bench.Cost, error)) (bench.Cost, error) {
+	c.topics++
+	topic := "topic-" + strconv.Itoa(c.topics)
+	if err := on.CreateTopic(Prefix+topic, Partitions, map[string]string{"min.insync.replicas": "2", "max.message.bytes": "1048588"}); err != nil {
+		return bench.Cost{}, fmt.Errorf("make a topic: %w", err)
+	}
+	client, err := side.Open(on.ListenAddrs())
+	if err != nil {
+		return bench.Cost{}, errors.Join(err, on.DeleteTopic(Prefix+topic))
+	}
+	cost, err := job(client, topic)
+	return cost, errors.Join(err, client.Close(), on.DeleteTopic(Prefix+topic))
+}
 
 // Keys is how many keys the messages have.
 const Keys = 1000

@@ -21,7 +21,7 @@ const patience = 2 * time.Minute
 // as long as work takes. It is measured from when the first has come, so that
 // joining the group does not count.
 func (c *Cluster) Consume(side Side, n, workers int, work time.Duration) (bench.Cost, error) {
-	return c.with(side, func(client Client, topic string) (bench.Cost, error) {
+	return c.with(c.keeps, side, func(client Client, topic string) (bench.Cost, error) {
 		if err := c.fill(topic, n); err != nil {
 			return bench.Cost{}, err
 		}
@@ -77,7 +77,7 @@ func await(ctx context.Context, so, ended <-chan struct{}) error {
 
 // fill publishes n messages.
 func (c *Cluster) fill(topic string, n int) error {
-	client, err := openNotify(c.Brokers())
+	client, err := openNotify(c.keeps.ListenAddrs())
 	if err != nil {
 		return err
 	}
@@ -92,7 +92,7 @@ func (c *Cluster) fill(topic string, n int) error {
 // Poison has the side handle n messages, of which those of one key always fail,
 // and returns which share of the others was handled within the time.
 func (c *Cluster) Poison(side Side, n, workers int, within time.Duration) (share float64, err error) {
-	_, err = c.with(side, func(client Client, topic string) (bench.Cost, error) {
+	_, err = c.with(c.keeps, side, func(client Client, topic string) (bench.Cost, error) {
 		if err := c.fill(topic, n); err != nil {
 			return bench.Cost{}, err
 		}
