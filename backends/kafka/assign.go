@@ -82,7 +82,7 @@ func (m *member) hold(partition int32, at int64) error {
 		m.mu.Unlock()
 		return nil // offsets were fetched twice
 	}
-	delete(m.claims, partition)
+	m.release(partition, old)
 	m.mu.Unlock()
 	if old != nil {
 		stop(context.Background(), map[int32]*held{partition: old})
@@ -186,10 +186,7 @@ func (m *member) drop(all map[int32]*held) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for p, h := range all {
-		if m.claims[p] == h {
-			delete(m.claims, p)
-			m.client.ResumeFetchPartitions(map[string][]int32{m.topic: {p}}) // if it is assigned again
-		}
+		m.release(p, h)
 	}
 }
 

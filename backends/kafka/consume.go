@@ -49,6 +49,7 @@ func (b *Backend) consume(ctx context.Context, c backend.Consumption) error {
 	b.delays.run()
 	m := &member{backend: b, topic: b.topicName(c.Topic), id: b.groupID(c.Topic, c.Group), skipped: c.Skipped}
 	turns := make(chan struct{}, c.Concurrency)
+	m.busy = func() bool { return len(turns) == cap(turns) }
 	m.open = func(_ int32, at int64) claim { return newWindowed(ctx, m, c, turns, at) }
 	if err := m.run(ctx); !errors.Is(err, errDismissed) {
 		return err
@@ -139,7 +140,7 @@ func (w *windowed) room(ctx context.Context) error {
 	if ctx.Err() == nil {
 		n = max(1, n/2) // once it is full, it has to pay to go on
 	}
-	return w.window.Room(ctx, n)
+	return w.window.Room(ctx, n) // which ends with the claim, too
 }
 
 func (w *windowed) state() state {

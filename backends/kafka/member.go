@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/seed-6c01d079/notify/backend"
 )
 
 const (
@@ -17,8 +19,8 @@ const (
 	fetchWait = 500 * time.Millisecond
 	// pollRecords bounds what is decoded at once.
 	pollRecords = 4096
-	// brief is how long a claim that is full holds up the others.
-	brief = 20 * time.Millisecond
+	// brief is half of how long a claim that is stuck holds up the others.
+	brief = 10 * time.Millisecond
 	// leaving bounds each of the last calls to a cluster that may be gone.
 	leaving = 5 * time.Second
 )
@@ -34,8 +36,10 @@ type member struct {
 	id      string // the group's
 	// open makes the claim of a partition that begins at the offset.
 	open func(partition int32, at int64) claim
-	// skipped is told of messages that the topic has no more.
+	// skipped, if set, is told of messages that the topic has no more.
 	skipped func(from, to int64)
+	// busy, if set, says that no more can be handled at once.
+	busy func() bool
 
 	client *kgo.Client
 	ready  chan struct{}           // closed when client is set
@@ -112,18 +116,25 @@ func (m *member) run(ctx context.Context) error {
 	}
 }
 
-// poll takes what was fetched to its claims, and waits a little for those that
-// are full then.
+// poll takes what was fetched to its claims, and waits for those that are full
+// then, while all handlers are at work: more could not be done anyway. A claim
+// that is full though they are not is stuck, and must not hold up the others.
 func (m *member) poll(ctx context.Context) {
-	full := m.fetch(ctx)
-	if len(full) == 0 {
-		return
-	}
-	short, cancel := context.WithTimeout(ctx, brief)
-	defer cancel()
-	for partition, h := range full {
-		if h.room(short) != nil && ctx.Err() == nil {
-			m.pause(ctx, partition, h)
+	for partition, h := range m.fetch(ctx) {
+		for idle := 0; ; {
+			short, cancel := context.WithTimeout(ctx, brief)
+			err := h.room(short)
+			cancel()
+			if err == nil || ctx.Err() != nil || errors.Is(err, backend.ErrClosed) {
+				break
+			}
+			if m.busy == nil || !m.busy() {
+				idle++
+			}
+			if idle == 2 {
+				m.pause(ctx, partition, h)
+				break
+			}
 		}
 	}
 }
@@ -162,12 +173,11 @@ func (m *member) fetch(ctx context.Context) (full map[int32]*held) {
 // take their time.
 func (m *member) pause(ctx context.Context, partition int32, h *held) {
 	m.mu.Lock()
-	paused := h.paused
-	h.paused = true
-	m.mu.Unlock()
-	if paused {
+	defer m.mu.Unlock()
+	if h.paused || m.claims[partition] != h {
 		return
 	}
+	h.paused = true
 	one := map[string][]int32{m.topic: {partition}}
 	m.client.PauseFetchPartitions(one)
 	m.tasks.Go(func() {
@@ -179,6 +189,17 @@ func (m *member) pause(ctx context.Context, partition int32, h *held) {
 			m.client.ResumeFetchPartitions(one)
 		}
 	})
+}
+
+// release ends a claim. mu is held.
+func (m *member) release(partition int32, h *held) {
+	if h == nil || m.claims[partition] != h {
+		return
+	}
+	delete(m.claims, partition)
+	if h.paused { // not so when it is assigned again
+		m.client.ResumeFetchPartitions(map[string][]int32{m.topic: {partition}})
+	}
 }
 
 // trouble sees to an error of the client.

@@ -1,9 +1,11 @@
 package kafka_test
 
 import (
+	"errors"
 	"math/rand/v2"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -98,4 +100,44 @@ func TestADeadMember(t *testing.T) {
 	consume(t, heir, backend.Consumption{Topic: "t", Group: "g", Handle: l.handle("heir", nil)}, nil)
 	l.complete(t)
 	require.Equal(t, 80, l.count())
+}
+
+// A partition that is stuck, since its one key fails and no more may queue behind
+// that, holds up no other, and goes on when it can.
+func TestAStuckPartitionHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
+	b := open(t, cluster(t), config(func(c *kafka.Config) { c.MaxAhead, c.MaxParkedPerKey, c.Partitions = 20, 20, 2 }))
+	l := newLedger()
+	require.NoError(t, b.Fix(t.Context(), "t", "g", backend.FromNow()))
+	l.publish(t, b, "t", 200, "stuck")
+	all := keys(40)
+	l.publish(t, b, "t", 10, all...)
+	var heal atomic.Bool
+	consume(t, b, backend.Consumption{
+		Topic: "t", Group: "g", Concurrency: 4,
+		Backoff: func(int, error) time.Duration { return 10 * time.Millisecond },
+		Handle: l.handle("m", func(key string, _ int) error {
+			if key == "stuck" && !heal.Load() {
+				return errors.New("not yet")
+			}
+			return nil
+		}),
+	}, func(err error) { t.Error(err) })
+	elsewhere := 0 // in the other partition
+	eventually(t, "the other partition is finished", func() bool {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		elsewhere = 0
+		for _, key := range all {
+			if l.next[key] == 10 {
+				elsewhere++
+			}
+		}
+		return elsewhere >= len(all)/4
+	})
+	l.mu.Lock()
+	require.Zero(t, l.next["stuck"])
+	l.mu.Unlock()
+	heal.Store(true)
+	l.complete(t)
 }
