@@ -28,10 +28,11 @@ type Backend struct {
 	brokers []string
 	config  Config
 
-	topics  topics
-	groups  groups
-	delays  delays
-	members members
+	topics   topics
+	groups   groups
+	delays   delays
+	members  members
+	encoders sync.Pool // of *encoder
 
 	// open ends when Close begins: members leave. ctx ends a little later:
 	// whatever still runs gives up.

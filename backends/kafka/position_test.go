@@ -2,6 +2,7 @@ package kafka_test
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"strconv"
 	"sync"
@@ -164,6 +165,7 @@ func TestFallingBehindRetention(t *testing.T) {
 	all := wires(0, 400)
 	for i, m := range all {
 		m.Payload = make([]byte, 20_000)
+		_, _ = rand.Read(m.Payload) // which compresses to nothing less
 		require.NoError(t, pub.Publish("t", all[i]))
 	}
 	require.NoError(t, fake.DeleteRecords(topic, 0, 30))

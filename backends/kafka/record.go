@@ -56,13 +56,33 @@ func (p *placed) Value(key any) any {
 	return p.Context.Value(key)
 }
 
-// encoder makes the records of one call of Publish. They share what they are
-// made of, since they are written together.
+// encoder makes the records of one call of Publish, which share what they are
+// made of.
 type encoder struct {
 	topic   string // in the cluster
 	records []kgo.Record
+	all     []*kgo.Record // those of records that are in use
 	headers []kgo.RecordHeader
 	text    []byte
+}
+
+// most is how many records an encoder keeps room for.
+const most = 1000
+
+// begin makes an empty encoder of e, for n messages.
+func (e *encoder) begin(topic string, n int) {
+	if cap(e.records) < n {
+		e.records, e.all = make([]kgo.Record, n), make([]*kgo.Record, 0, n)
+	}
+	e.topic, e.records, e.all = topic, e.records[:n], e.all[:0]
+	e.headers, e.text = e.headers[:0], e.text[:0]
+}
+
+// end lets go of what the records held, so that e can be used again.
+func (e *encoder) end() {
+	clear(e.records)
+	clear(e.all)
+	clear(e.headers)
 }
 
 // encode makes the record of a message. Each entry of the metadata is a header
@@ -70,22 +90,23 @@ type encoder struct {
 // CloudEvents' Kafka binding, whose headers are content-type and ce_ with the
 // attribute's name. A message without such entries is a record without them, and
 // no CloudEvent. It returns about how many bytes the record takes in a batch.
-func (e *encoder) encode(m *message.Message) (_ *kgo.Record, size int, _ error) {
+func (e *encoder) encode(m *message.Message) (size int, _ error) {
 	if m == nil {
-		return nil, 0, errors.New("it is nil")
+		return 0, errors.New("it is nil")
 	}
 	m, err := backend.Wire(m)
 	if err != nil {
-		return nil, 0, fmt.Errorf("encode it: %w", err)
+		return 0, fmt.Errorf("encode it: %w", err)
 	}
-	r := e.record()
+	r := &e.records[len(e.all)]
+	e.all = append(e.all, r)
 	r.Topic, r.Value = e.topic, m.Payload
 	if key := backend.Key(m); key != "" {
 		r.Key = e.bytes(key)
 	}
 	n := len(m.Metadata) + 1
 	if cap(e.headers)-len(e.headers) < n {
-		e.headers = make([]kgo.RecordHeader, 0, n*(1+len(e.records)))
+		e.headers = make([]kgo.RecordHeader, 0, n*len(e.records)) // what was there is in use
 	}
 	at := len(e.headers)
 	if m.UUID != "" {
@@ -97,23 +118,13 @@ func (e *encoder) encode(m *message.Message) (_ *kgo.Record, size int, _ error) 
 		size += len(key) + len(value) + 4
 	}
 	r.Headers = e.headers[at:len(e.headers):len(e.headers)]
-	return r, size, nil
-}
-
-// record is a new record.
-func (e *encoder) record() *kgo.Record {
-	if len(e.records) == 0 {
-		return new(kgo.Record)
-	}
-	r := &e.records[0]
-	e.records = e.records[1:]
-	return r
+	return size, nil
 }
 
 // bytes are those of a text.
 func (e *encoder) bytes(s string) []byte {
 	if cap(e.text)-len(e.text) < len(s) {
-		e.text = make([]byte, 0, max(len(s), 256*(1+len(e.records))))
+		e.text = make([]byte, 0, max(len(s), 256*len(e.records)))
 	}
 	at := len(e.text)
 	e.text = append(e.text, s...)
