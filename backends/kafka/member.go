@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"sync"
 	"time"
 
@@ -47,6 +46,8 @@ type member struct {
 	left   chan struct{}           // closed once it has left the group
 	moved  chan struct{}           // a claim has moved
 	tasks  sync.WaitGroup
+
+	committing sync.Mutex // held while positions are written; before mu
 
 	mu     sync.Mutex
 	claims map[int32]*held
@@ -252,9 +253,7 @@ func (m *member) recover() {
 // until then the member keeps its partitions.
 func (m *member) leave() {
 	m.recover()
-	m.mu.Lock()
-	all := maps.Clone(m.claims)
-	m.mu.Unlock()
+	all := m.current()
 	stop(context.Background(), all)
 	m.tasks.Wait()
 
