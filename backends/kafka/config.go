@@ -14,8 +14,9 @@ import (
 // Config says how to reach the cluster, and what topics the [Backend] makes. A
 // number or duration that is zero has its default; a negative one is an error.
 type Config struct {
-	// Prefix begins the name of every topic and consumer group of the backend,
-	// so that several may share a cluster. Default "notify.".
+	// Prefix begins the name of every topic and consumer group, so that several
+	// hosts may share a cluster: "shop." makes shop.notify.events of a Notifier's
+	// notify.events. Default none.
 	Prefix string
 
 	// Partitions is how many partitions a new topic gets: at most as many
@@ -91,7 +92,6 @@ func newConfig(opts []func(*Config)) Config {
 	for _, opt := range opts {
 		opt(&c)
 	}
-	standard(&c.Prefix, "notify.")
 	standard(&c.ClientID, "notify")
 	standard(&c.Replication, 3)
 	standard(&c.MinInSync, max(1, c.Replication-1))
@@ -143,7 +143,7 @@ func (c *Config) check(brokers []string) error {
 			complain("the broker %q is not host:port", broker)
 		}
 	}
-	if !legalName.MatchString(c.Prefix) {
+	if c.Prefix != "" && !legalName.MatchString(c.Prefix) {
 		complain("Config.Prefix %q: use letters, digits, '.', '_' and '-'", c.Prefix)
 	}
 	for _, number := range []struct {

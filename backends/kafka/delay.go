@@ -17,7 +17,7 @@ import (
 
 const (
 	// delaysTopic holds messages until their time. Its partitions are tiers.
-	delaysTopic = "delays"
+	delaysTopic = "notify.delays"
 	// delaysGroup takes them from there. Its members are the processes that
 	// consume anything.
 	delaysGroup = "notify-delays"

@@ -48,7 +48,7 @@ func TestTiers(t *testing.T) {
 	for i, wait := range waits {
 		require.NoError(t, b.PublishAt(t.Context(), now.Add(wait), "t", wire("k", i)))
 	}
-	topic := prefixOf(common) + "delays"
+	topic := prefixOf(common) + "notify.delays"
 	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.ConsumeTopics(topic))
 	require.NoError(t, err)
 	defer client.Close()
@@ -89,7 +89,7 @@ func TestFromTierToTier(t *testing.T) {
 	put := func(tier int32, age time.Duration, payload string, until time.Time) {
 		t.Helper()
 		require.NoError(t, client.ProduceSync(t.Context(), &kgo.Record{
-			Topic: prefixOf(common) + "delays", Partition: tier, Key: []byte("k"), Value: []byte(payload), Timestamp: time.Now().Add(-age),
+			Topic: prefixOf(common) + "notify.delays", Partition: tier, Key: []byte("k"), Value: []byte(payload), Timestamp: time.Now().Add(-age),
 			Headers: []kgo.RecordHeader{
 				{Key: "notify_delay_topic", Value: []byte("t")},
 				{Key: "notify_delay_until", Value: strconv.AppendInt(nil, until.UnixNano(), 10)},
@@ -100,7 +100,7 @@ func TestFromTierToTier(t *testing.T) {
 	put(5, 6*time.Hour, "from six hours", until)
 	put(1, 10*time.Second, "from ten seconds", until)
 	put(5, time.Hour, "still waiting", time.Now().Add(7*time.Hour))
-	require.NoError(t, client.ProduceSync(t.Context(), &kgo.Record{Topic: prefixOf(common) + "delays", Partition: 0, Value: []byte("junk")}).FirstErr())
+	require.NoError(t, client.ProduceSync(t.Context(), &kgo.Record{Topic: prefixOf(common) + "notify.delays", Partition: 0, Value: []byte("junk")}).FirstErr())
 
 	consume(t, b, backend.Consumption{Topic: "t", Group: "g", Handle: a.handle}, func(err error) { t.Error(err) })
 	for _, payload := range []string{"from six hours", "from ten seconds"} {

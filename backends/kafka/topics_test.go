@@ -38,9 +38,9 @@ func TestTopicsAreMadeAsConfigured(t *testing.T) {
 	var c kafka.Config
 	common(&c)
 	cl := admin(t, brokers)
-	all, err := cl.ListTopics(t.Context(), c.Prefix+"t", c.Prefix+"groups", c.Prefix+"delays")
+	all, err := cl.ListTopics(t.Context(), c.Prefix+"t", c.Prefix+"notify.groups", c.Prefix+"notify.delays")
 	require.NoError(t, err)
-	for topic, partitions := range map[string]int{"t": 5, "groups": 1, "delays": 6} {
+	for topic, partitions := range map[string]int{"t": 5, "notify.groups": 1, "notify.delays": 6} {
 		require.Len(t, all[c.Prefix+topic].Partitions, partitions)
 	}
 	if c.Replication == 0 {
@@ -51,7 +51,7 @@ func TestTopicsAreMadeAsConfigured(t *testing.T) {
 	require.Equal(t, "3600000", of["retention.ms"])
 	require.Equal(t, "delete", of["cleanup.policy"])
 	require.Equal(t, "51024", of["max.message.bytes"])
-	require.Equal(t, "compact", settings(t, cl, c.Prefix+"groups")["cleanup.policy"])
+	require.Equal(t, "compact", settings(t, cl, c.Prefix+"notify.groups")["cleanup.policy"])
 }
 
 func TestATopicWithOtherSettings(t *testing.T) {
