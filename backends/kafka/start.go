@@ -53,7 +53,6 @@ func (b *Backend) produceOptions() []kgo.Opt {
 		// waiting for more.
 		kgo.ProducerLinger(0),
 		kgo.RecordDeliveryTimeout(b.config.PublishTimeout),
-		kgo.MaxBufferedBytes(max(64<<20, 2*b.config.MaxBytes)),
 		// Without it, a Publish whose broker does not answer never returns.
 		kgo.AllowIdempotentProduceCancellation(),
 	)
