@@ -178,7 +178,7 @@ func (m *member) revoked(ctx context.Context, _ *kgo.Client, parts map[string][]
 	last, cancel := context.WithTimeout(ctx, leaving)
 	defer cancel()
 	m.commitLast(last, given)
-	m.drop(given)
+	m.drop(given, drain.Err() == nil)
 }
 
 // lost is called when others may have the partitions already.
@@ -191,7 +191,7 @@ func (m *member) lost(ctx context.Context, _ *kgo.Client, parts map[string][]int
 	drain, cancel := context.WithTimeout(ctx, m.backend.config.Drain)
 	defer cancel()
 	stop(drain, gone)
-	m.drop(gone)
+	m.drop(gone, drain.Err() == nil)
 }
 
 // take returns the claims of the partitions.
@@ -208,12 +208,15 @@ func (m *member) take(parts []int32) map[int32]*held {
 	return taken
 }
 
-// drop ends the claims.
-func (m *member) drop(all map[int32]*held) {
+// drop ends the claims, which have stopped or not.
+func (m *member) drop(all map[int32]*held, stopped bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for p, h := range all {
 		m.release(p, h)
+		if !stopped {
+			m.given = append(m.given, h)
+		}
 	}
 }
 

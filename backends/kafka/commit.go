@@ -60,13 +60,24 @@ func (m *member) commitMoved(ctx context.Context, of func() map[int32]*held) err
 	all, positions := of(), map[int32]position{}
 	for p, h := range all {
 		s := h.state()
+		if m.noNotes.Load() {
+			s.note = ""
+		}
 		m.mu.Lock()
 		if at := (position{s.low, s.note}); at != h.committed {
 			positions[p] = at
 		}
 		m.mu.Unlock()
 	}
-	if err := m.commit(ctx, positions); err != nil {
+	err := m.commit(ctx, positions)
+	if errors.Is(err, kerr.OffsetMetadataTooLarge) && !m.noNotes.Swap(true) {
+		m.backend.config.Logger.Warn("kafka: the cluster takes less metadata beside offsets than notes need (offset.metadata.max.bytes), so more messages come again when partitions move", "group", m.id)
+		for p, at := range positions {
+			positions[p] = position{offset: at.offset}
+		}
+		err = m.commit(ctx, positions)
+	}
+	if err != nil {
 		return err
 	}
 	m.mu.Lock()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -40,6 +41,8 @@ type member struct {
 	skipped func(from, to int64)
 	// busy, if set, says that no more can be handled at once.
 	busy func() bool
+	// noNotes is set when the cluster takes no metadata as long as ours.
+	noNotes atomic.Bool
 
 	client *kgo.Client
 	ready  chan struct{}           // closed when client is set
@@ -54,6 +57,7 @@ type member struct {
 	claims map[int32]*held
 	notes  map[int32]string // beside the offsets that were fetched last
 	ailing *time.Timer      // runs while it tries to join again; nil if it has joined
+	given  []*held          // given up, though some of their handlers were still at work
 }
 
 // move is told that a claim has moved.
@@ -265,6 +269,9 @@ func (m *member) leave() {
 	m.commitLast(ctx, all)
 	_ = m.client.LeaveGroupContext(ctx) // the session's timeout does it otherwise
 	m.client.Close()
+	for _, h := range m.given { // nobody else has it any more
+		h.stop(context.Background())
+	}
 }
 
 // states adds how far the claims are.

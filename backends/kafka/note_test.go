@@ -11,6 +11,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/seed-6c01d079/notify/backend"
 )
@@ -127,6 +130,53 @@ func TestMoreThanCanBeNoted(t *testing.T) {
 	l.complete(t)
 	t.Logf("%d of %d came again", l.doubles, n/2)
 	require.Less(t, l.doubles, n/2)
+}
+
+// A cluster that takes no metadata gets none.
+func TestNotesThatAreTooLong(t *testing.T) {
+	t.Parallel()
+	if real() != nil {
+		t.Skip("a real cluster takes notes")
+	}
+	fake := newFake(t)
+	fault := fake.Fault(kfake.Fault{
+		Keys: []kmsg.Key{kmsg.OffsetCommit}, Err: kerr.OffsetMetadataTooLarge, Count: -1,
+		When: func(r kmsg.Request) bool {
+			for _, topic := range r.(*kmsg.OffsetCommitRequest).Topics {
+				for _, p := range topic.Partitions {
+					if p.Metadata != nil && *p.Metadata != "" {
+						return true
+					}
+				}
+			}
+			return false
+		},
+	})
+	common := config()
+	b := open(t, fake.ListenAddrs(), common)
+	l := newLedger()
+	require.NoError(t, b.Fix(t.Context(), "t", "g", backend.FromNow()))
+	l.publish(t, b, "t", 1, "bad")
+	l.publish(t, b, "t", 5, keys(10)...)
+	var heal atomic.Bool
+	consume(t, b, backend.Consumption{
+		Topic: "t", Group: "g",
+		Backoff: func(int, error) time.Duration { return 20 * time.Millisecond },
+		Handle: l.handle("m", func(key string, _ int) error {
+			if key == "bad" && !heal.Load() {
+				return errors.New("not yet")
+			}
+			return nil
+		}),
+	}, func(err error) { t.Error(err) })
+	require.NoError(t, fault.Wait(t.Context(), 1))
+	heal.Store(true)
+	l.complete(t)
+	other := open(t, fake.ListenAddrs(), common)
+	eventually(t, "the position is written without", func() bool {
+		lag, err := other.Lag(t.Context(), "t", "g")
+		return err == nil && lag == 0
+	})
 }
 
 // Others' metadata beside an offset is left out of account.

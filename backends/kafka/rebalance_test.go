@@ -1,6 +1,7 @@
 package kafka_test
 
 import (
+	"context"
 	"errors"
 	"math/rand/v2"
 	"strconv"
@@ -142,4 +143,57 @@ func TestAStuckPartitionHoldsUpNoOther(t *testing.T) {
 	l.mu.Unlock()
 	heal.Store(true)
 	l.complete(t)
+}
+
+// A member whose handlers do not end gives its partitions up after Drain; others
+// get what those have not finished. Its Consume waits for them all the same.
+func TestDrainIsBounded(t *testing.T) {
+	t.Parallel()
+	brokers, common := cluster(t), config(func(c *kafka.Config) { c.Drain = 100 * time.Millisecond })
+	stuck, other := open(t, brokers, common), open(t, brokers, common)
+	require.NoError(t, stuck.Fix(t.Context(), "t", "g", backend.FromNow()))
+	gate := make(chan struct{})
+	var atWork, taken sync.Map
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() {
+		ended <- stuck.Consume(ctx, backend.Consumption{
+			Topic: "t", Group: "g", Concurrency: 100,
+			Handle: func(_ context.Context, b *backend.Batch) (done int, _ error) {
+				for b.Next() {
+					atWork.Store(backend.Key(b.Message()), true)
+					<-gate
+					done++
+				}
+				return done, nil
+			},
+		})
+	}()
+	l := newLedger()
+	l.publish(t, stuck, "t", 1, keys(20)...)
+	size := func(m *sync.Map) (n int) {
+		m.Range(func(any, any) bool { n++; return true })
+		return n
+	}
+	eventually(t, "handlers are stuck", func() bool { return size(&atWork) == 20 })
+	consume(t, other, backend.Consumption{
+		Topic: "t", Group: "g",
+		Handle: func(_ context.Context, b *backend.Batch) (done int, _ error) {
+			for b.Next() {
+				taken.Store(backend.Key(b.Message()), true)
+				done++
+			}
+			return done, nil
+		},
+	}, func(err error) { t.Error(err) })
+	eventually(t, "another has taken over some", func() bool { return size(&taken) > 0 })
+	cancel()
+	select {
+	case err := <-ended:
+		t.Fatalf("Consume returned before its handlers: %v", err)
+	case <-time.After(200 * time.Millisecond):
+	}
+	close(gate)
+	require.NoError(t, <-ended)
 }
