@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -60,6 +61,29 @@ func TestManyFixAtOnce(t *testing.T) {
 	consume(t, publisher, backend.Consumption{Topic: "t", Group: "g0", Handle: l.handle("m", nil)}, func(err error) { t.Error(err) })
 	l.complete(t)
 	require.Zero(t, l.count()-8*5)
+}
+
+// Who comes second finds what the first has written, though that has not come
+// to committing it.
+func TestTheFirstWhoFixesDecides(t *testing.T) {
+	t.Parallel()
+	brokers, common := cluster(t), config()
+	b := open(t, brokers, common)
+	l := newLedger()
+	l.publish(t, b, "t", 1, keys(5)...)
+	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...))
+	require.NoError(t, err)
+	defer client.Close()
+	for _, begin := range []string{"[0,0,0,0]", "[9,9,9,9]"} {
+		require.NoError(t, client.ProduceSync(t.Context(), &kgo.Record{
+			Topic: prefixOf(common) + "notify.groups", Key: []byte(prefixOf(common) + "t/g"),
+			Value: []byte(`{"fixed":false,"partitions":4,"begin":` + begin + `}`),
+		}).FirstErr())
+	}
+	require.NoError(t, b.Fix(t.Context(), "t", "g", backend.FromNow()))
+	lag, err := b.Lag(t.Context(), "t", "g")
+	require.NoError(t, err)
+	require.Equal(t, int64(5), lag)
 }
 
 func TestALostPositionIsAnError(t *testing.T) {
@@ -202,6 +226,7 @@ func TestFallingBehindRetention(t *testing.T) {
 		defer mu.Unlock()
 		return len(seen) == 1
 	})
+	time.Sleep(300 * time.Millisecond) // for as much to be read ahead as may be
 	require.NoError(t, fake.DeleteRecords(topic, 0, 390))
 	close(gate)
 	require.NoError(t, b.CatchUp(t.Context(), "t", "g"))

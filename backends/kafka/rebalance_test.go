@@ -113,19 +113,22 @@ func TestAStuckPartitionHoldsUpNoOther(t *testing.T) {
 	l := newLedger()
 	require.NoError(t, b.Fix(t.Context(), "t", "g", backend.FromNow()))
 	l.publish(t, b, "t", 200, "stuck")
-	all := keys(40)
-	l.publish(t, b, "t", 10, all...)
 	var heal atomic.Bool
+	var failed atomic.Int64
 	consume(t, b, backend.Consumption{
 		Topic: "t", Group: "g", Concurrency: 4,
 		Backoff: func(int, error) time.Duration { return 10 * time.Millisecond },
 		Handle: l.handle("m", func(key string, _ int) error {
 			if key == "stuck" && !heal.Load() {
+				failed.Add(1)
 				return errors.New("not yet")
 			}
 			return nil
 		}),
 	}, func(err error) { t.Error(err) })
+	eventually(t, "it is stuck", func() bool { return failed.Load() > 5 })
+	all := keys(40)
+	l.publish(t, b, "t", 10, all...)
 	elsewhere := 0 // in the other partition
 	eventually(t, "the other partition is finished", func() bool {
 		l.mu.Lock()
