@@ -48,7 +48,7 @@ func TestSASL(t *testing.T) {
 				logged := new(bytes.Buffer)
 				return open(t, fake.ListenAddrs(), config(func(c *kafka.Config) {
 					c.SASL = kafka.SASL{Mechanism: mechanism, User: user, Password: password}
-					c.StartTimeout = time.Second
+					c.StartTimeout = 500 * time.Millisecond
 					c.Logger = slog.New(slog.NewTextHandler(logged, nil))
 				})), logged
 			}
