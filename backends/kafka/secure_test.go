@@ -44,19 +44,19 @@ func TestSASL(t *testing.T) {
 		t.Run(mechanism, func(t *testing.T) {
 			t.Parallel()
 			fake := newFake(t, kfake.EnableSASL(), kfake.Superuser(mechanism, "notify", secret))
-			as := func(user, password string) (*kafka.Backend, *bytes.Buffer) {
+			as := func(user, password string, patience time.Duration) (*kafka.Backend, *bytes.Buffer) {
 				logged := new(bytes.Buffer)
 				return open(t, fake.ListenAddrs(), config(func(c *kafka.Config) {
 					c.SASL = kafka.SASL{Mechanism: mechanism, User: user, Password: password}
-					c.StartTimeout = 500 * time.Millisecond
+					c.StartTimeout = patience
 					c.Logger = slog.New(slog.NewTextHandler(logged, nil))
 				})), logged
 			}
-			b, _ := as("notify", secret)
+			b, _ := as("notify", secret, 10*time.Second)
 			roundTrip(t, b)
 
 			for user, password := range map[string]string{"notify": secret + "-not", "nobody": secret} {
-				b, logged := as(user, password)
+				b, logged := as(user, password, 500*time.Millisecond)
 				_, err := b.Publisher()
 				require.ErrorContains(t, err, "correct Config.SASL")
 				require.NotContains(t, err.Error(), secret)
