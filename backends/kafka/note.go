@@ -83,7 +83,7 @@ func readNote(low int64, text string) (n note, ok bool) {
 	ok = true
 	number := func() int64 {
 		x, size := binary.Uvarint(body)
-		if size <= 0 || x > 1<<62 {
+		if size <= 0 || x > 1<<45 { // more than distances and milliseconds are
 			ok, body = false, nil
 			return 0
 		}
