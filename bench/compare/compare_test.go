@@ -13,7 +13,10 @@ import (
 	"github.com/seed-6c01d079/notify/bench/sides"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// sarama's metrics have a goroutine that never ends.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/rcrowley/go-metrics.(*meterArbiter).tick"))
+}
 
 // within are results that meet every budget.
 func within() *results {
