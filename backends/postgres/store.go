@@ -29,8 +29,8 @@ type Store struct {
 	dsn     string
 	writer  writer
 
-	pool   atomic.Pointer[pgxpool.Pool]
-	opened func(ctx context.Context, pool *pgxpool.Pool) error // more to do once the tables are there; may be nil
+	backend *Backend // that it belongs to, or nil
+	pool    atomic.Pointer[pgxpool.Pool]
 
 	// base ends what is under way when the store is closed.
 	base    context.Context
@@ -130,8 +130,8 @@ func (s *Store) open(ctx context.Context) (*pgxpool.Pool, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err = migrate(ctx, pool, &s.config); err == nil && s.opened != nil {
-		err = s.opened(ctx, pool)
+	if err = migrate(ctx, pool, &s.config); err == nil && s.backend != nil {
+		err = s.backend.start(ctx, pool)
 	}
 	if err != nil {
 		if s.config.Pool == nil {
