@@ -75,7 +75,9 @@ func (g *Group) untaken() (first int64, u Unfinished) {
 	}
 	seg := g.seg
 	if g.pos == seg.end() {
-		seg = seg.next.Load()
+		if seg = seg.next.Load(); seg == nil {
+			seg = t.head // the group's segment was dropped, since it has finished it
+		}
 	}
 	return g.pos, Unfinished{Open: seg.held(g.pos).stamp}
 }
