@@ -68,9 +68,12 @@ type Config struct {
 	// Default 2,000.
 	MaxParked int
 
-	// seesAll turns off the rule that only what is below every open
-	// transaction is read, for its test.
-	seesAll bool
+	// What a test turns off: the rule that only what is below every open
+	// transaction is read; the lease in the statement that moves positions; and
+	// looking after the leases that are held.
+	seesAll       bool
+	writePosition string
+	deaf          bool
 }
 
 // newConfig returns the config with its defaults, and what is wrong with it.
@@ -89,6 +92,9 @@ func newConfig(dsn string, opts []func(*Config)) (Config, error) {
 	}
 	if c.Schema == "" {
 		c.Schema = "notify"
+	}
+	if c.writePosition == "" {
+		c.writePosition = writePosition
 	}
 	if len(c.Schema) > 63 || strings.ContainsRune(c.Schema, 0) || !utf8.ValidString(c.Schema) || strings.HasPrefix(c.Schema, "pg_") {
 		wrong(`Config.Schema: must have at most 63 bytes, and not begin with "pg_"`)

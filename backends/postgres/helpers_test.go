@@ -39,6 +39,12 @@ func of(key string, n int) *message.Message {
 	return m
 }
 
+// hold has a handler that knows it wait.
+func hold(m *message.Message) *message.Message {
+	m.Payload = []byte("hold")
+	return m
+}
+
 func publish(t testing.TB, b *postgres.Backend, topic string, messages ...*message.Message) {
 	t.Helper()
 	pub, err := b.Publisher()
