@@ -140,7 +140,9 @@ func (n *Notifier) connect() problems {
 	n.ledger.records = n.config.Records
 	if own, ok := b.(backend.Records); ok && n.config.Records == nil {
 		n.ledger.records = own
-		n.ledger.atomic, _ = b.(backend.Atomic)
+		if atomic, ok := b.(backend.Atomic); ok {
+			n.ledger.atomic = atomic
+		}
 	}
 	if n.ledger.records == nil {
 		found.add("Config.Records", "is required: the backend keeps no records; memory.NewRecords() will do for a single process")
