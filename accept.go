@@ -114,7 +114,7 @@ func ownCopy(nt Notification) (*Notification, error) {
 func (l *ledger) accept(ctx context.Context, r *record) error {
 	route := work{Version: workVersion, ID: r.ID, Topic: routeTopic}
 	if r.Fingerprint == "" && l.atomic == nil {
-		route.Accepted = r
+		route.Record = r
 		p, err := l.ofWork(&route)
 		if err != nil {
 			return err

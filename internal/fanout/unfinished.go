@@ -76,7 +76,7 @@ func (g *Group) untaken() (first int64, u Unfinished) {
 	seg := g.seg
 	if g.pos == seg.end() {
 		if seg = seg.next.Load(); seg == nil {
-			seg = t.head // the group's segment was dropped, since it has finished it
+			seg = t.head // the topic has dropped the segment that the group is through with
 		}
 	}
 	return g.pos, Unfinished{Open: seg.held(g.pos).stamp}
