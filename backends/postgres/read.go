@@ -3,6 +3,7 @@ package postgres
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -17,11 +18,18 @@ type readRow struct {
 	message *message.Message
 }
 
+// patience is how long messages may wait for an open transaction before the
+// Logger is told, and told again.
+const patience = 10 * time.Second
+
+var errHeld = errors.New("see pg_stat_activity for the oldest backend_xid, of any database of the server")
+
 // read reads for all windows that have room, until ctx ends.
 func (s *share) read(ctx context.Context, pool *pgxpool.Pool) {
 	poll := s.backend.config.Poll
 	const soon = 2 * time.Millisecond
 	again := soon
+	var since time.Time // when it was held first
 	for {
 		wait := poll
 		if parts := s.hungry(); len(parts) > 0 {
@@ -35,8 +43,14 @@ func (s *share) read(ctx context.Context, pool *pgxpool.Pool) {
 				// A transaction that began before is still open. Nobody tells
 				// when it ends.
 				wait, again = again, min(2*again, poll)
+				if since.IsZero() {
+					since = time.Now()
+				} else if time.Since(since) > patience {
+					s.backend.complain("messages of "+s.topic+" wait for a transaction that has been open for long", errHeld)
+					since = time.Now()
+				}
 			default:
-				again = soon
+				again, since = soon, time.Time{}
 			}
 		}
 		if !pause(ctx, wait, s.messages) {

@@ -29,10 +29,17 @@ type write struct {
 	args  []any
 	bytes int
 
+	ctx    context.Context // of the caller
 	result int64
 	err    error
 	done   chan struct{}
 }
+
+// maxLockWait is how long a row is waited for by a transaction of several
+// writes. Its holder may be a transaction of the host's, for which other writes
+// need not wait.
+const maxLockWait = "set local lock_timeout = '100ms'"
+
 
 // writer brings writes of many callers into few transactions: whoever comes
 // while others are under way waits for these, and then goes with all who wait.
@@ -47,7 +54,7 @@ type writer struct {
 // do does the write. The caller has entered the store. If ctx ends first, it is
 // open whether the write was done.
 func (w *writer) do(ctx context.Context, pool *pgxpool.Pool, one *write) error {
-	one.done = make(chan struct{})
+	one.ctx, one.done = ctx, make(chan struct{})
 	w.mu.Lock()
 	w.queue = append(w.queue, one)
 	if w.flushes < maxFlushes {
@@ -74,9 +81,6 @@ func (w *writer) flush(pool *pgxpool.Pool) {
 			return
 		}
 		w.store.together(pool, some)
-		for _, one := range some {
-			close(one.done)
-		}
 	}
 }
 
@@ -100,20 +104,36 @@ func (w *writer) take() []*write {
 }
 
 // together does the writes in one transaction; each alone, if one of them keeps
-// the others from being done.
+// the others from being done. One that waits for a row does so by itself.
 func (s *Store) together(pool *pgxpool.Pool, some []*write) {
-	if len(some) > 1 {
-		err := s.transact(pool, some)
-		if !undone(err) {
-			for _, one := range some {
-				one.err = cmp.Or(one.err, err)
-			}
-			return
+	err := s.transact(pool, some)
+	switch {
+	case !undone(err):
+		for _, one := range some {
+			one.err = cmp.Or(one.err, err)
+			close(one.done)
 		}
+	case len(some) > 1:
+		for _, one := range some {
+			one.err = nil
+			s.together(pool, []*write{one})
+		}
+	case waited(err):
+		one := some[0]
+		s.active.Go(func() {
+			one.err = pool.QueryRow(one.ctx, one.sql, one.args...).Scan(&one.result)
+			close(one.done)
+		})
+	default:
+		some[0].err = err
+		close(some[0].done)
 	}
-	for _, one := range some {
-		one.err = pool.QueryRow(s.base, one.sql, one.args...).Scan(&one.result)
-	}
+}
+
+// waited tells whether a row was not to be had in time.
+func waited(err error) bool {
+	var refused *pgconn.PgError
+	return errors.As(err, &refused) && refused.Code == "55P03"
 }
 
 // undone tells whether the error says that nothing was done.
@@ -125,13 +145,12 @@ func undone(err error) bool {
 	return err != nil && pgconn.SafeToRetry(err)
 }
 
-// transact does not wait long for a row: its holder may be a transaction of the
-// host's, for which the other writes need not wait.
+// transact does all writes, or none.
 func (s *Store) transact(pool *pgxpool.Pool, some []*write) error {
 	slices.SortStableFunc(some, func(a, b *write) int { return cmp.Compare(a.key, b.key) })
 	batch := &pgx.Batch{}
 	batch.Queue("begin isolation level read committed")
-	batch.Queue("set local lock_timeout = '100ms'")
+	batch.Queue(maxLockWait)
 	for _, one := range some {
 		batch.Queue(one.sql, one.args...).QueryRow(func(row pgx.Row) error { return row.Scan(&one.result) })
 	}
