@@ -40,7 +40,6 @@ type write struct {
 // need not wait.
 const maxLockWait = "set local lock_timeout = '100ms'"
 
-
 // writer brings writes of many callers into few transactions: whoever comes
 // while others are under way waits for these, and then goes with all who wait.
 type writer struct {
