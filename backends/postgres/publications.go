@@ -83,8 +83,21 @@ const (
 )`
 )
 
+// publishOne is the same for one message that has no time.
+const publishOne = `m as (
+  insert into {s}.message (topic, partition, uuid, metadata, payload)
+  select $1::text, $2::smallint, $3::text, $4::text::json, $5::bytea where true {condition}
+)`
+
 // sql continues a "with", in which so many parameters are used.
 func (p *publications) sql(condition string, used int) string {
+	if p.one() {
+		one := publishOne
+		for i := 5; i >= 1; i-- {
+			one = strings.Replace(one, fmt.Sprintf("$%d:", i), fmt.Sprintf("$%d:", i+used), 1)
+		}
+		return ", " + strings.ReplaceAll(one, "{condition}", condition)
+	}
 	rows := publishRows
 	for i := 6; i >= 1; i-- {
 		rows = strings.Replace(rows, fmt.Sprintf("$%d:", i), fmt.Sprintf("$%d:", i+used), 1)
@@ -92,13 +105,18 @@ func (p *publications) sql(condition string, used int) string {
 	return ", " + rows + strings.ReplaceAll(publishTopics, "{condition}", condition)
 }
 
+func (p *publications) one() bool { return len(p.topics) == 1 && p.ats[0] == nil }
+
 func (p *publications) args() []any {
+	if p.one() {
+		return []any{p.topics[0], p.parts[0], p.uuids[0], p.metadata[0], p.payloads[0]}
+	}
 	return []any{p.topics, p.parts, p.ats, p.uuids, p.metadata, p.payloads}
 }
 
 // write publishes the messages by themselves.
 func (p *publications) write(c *Config) *write {
-	text := "with " + strings.TrimPrefix(p.sql("", 0), ", ") + " select count(*) from p"
+	text := "with " + strings.TrimPrefix(p.sql("", 0), ", ") + " select 1"
 	return &write{sql: c.sql(text), args: p.args(), bytes: p.bytes}
 }
 

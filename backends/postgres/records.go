@@ -130,12 +130,11 @@ func (s *Store) recordWrite(r backend.Record, out *publications) (*write, error)
 	if r.Revision == 0 {
 		one.sql = insertRecord
 	}
-	aliases := r.Aliases
-	if aliases == nil {
-		aliases = []string{}
+	one.args = []any{r.ID, r.Revision, timestamp(r.Due), timestamp(r.Expires), body}
+	if len(r.Aliases) > 0 {
+		one.args = append(one.args, r.Aliases)
+		one.sql += addAliases
 	}
-	one.args = []any{r.ID, r.Revision, timestamp(r.Due), timestamp(r.Expires), body, aliases}
-	one.sql += addAliases
 	if out != nil {
 		one.sql += out.sql("and exists (select from w)", len(one.args))
 		one.args = append(one.args, out.args()...)
