@@ -72,6 +72,9 @@ func New(dsn string, opts ...func(*Config)) *Backend {
 // start is called once the tables are there.
 func (b *Backend) start(ctx context.Context, pool *pgxpool.Pool) error {
 	partitions, err := b.readPartitions(ctx, pool)
+	if err == nil {
+		err = b.checkServer(ctx, pool)
+	}
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/seed-6c01d079/notify/backend"
 	"github.com/seed-6c01d079/notify/backends/postgres"
@@ -15,5 +16,6 @@ func TestBackend(t *testing.T) {
 		Consumer: true, Positioner: true, DelayedPublisher: true, Records: true, Atomic: true, DeadLetters: true, Admitter: true,
 		Ordered: true, Concurrent: true, Shared: true, Kept: true,
 		MaxDeadLetters: 500, MaxWork: 500,
+		Quiet: 100 * time.Millisecond,
 	})
 }

@@ -119,3 +119,58 @@ func TestAGroupThatIsAwayIsSkipped(t *testing.T) {
 	require.Equal(t, []string{"k/0", "k/1", "last/0"}, seen.all())
 	require.Zero(t, count(t, named, "waiting"))
 }
+
+// A schema that was restored from a dump has transaction IDs of another server,
+// far from those of this one: groups go on where they were all the same.
+func TestARestoredSchema(t *testing.T) {
+	t.Parallel()
+	named := schema(t)
+	var c postgres.Config
+	named(&c)
+	one := postgres.New(dsn, named)
+	require.NoError(t, one.Fix(t.Context(), "t", "g", backend.FromOldest()))
+	var first got
+	leave := consume(t, one, backend.Consumption{
+		Topic: "t", Group: "g",
+		Backoff: func(int, error) time.Duration { return time.Minute },
+		Handle: each(func(m *message.Message, _ int) error {
+			if m.UUID == "bad/0" {
+				return errFailed
+			}
+			first.add(m.UUID)
+			return nil
+		}),
+	})
+	publish(t, one, "t", of("bad", 0), of("k", 0))
+	publish(t, one, "t", of("k", 1))
+	eventually(t, func() bool { return count(t, named, "waiting") == 1 && len(first.all()) == 2 }, "it has begun")
+	leave()
+	publish(t, one, "t", of("k", 2))
+	publish(t, one, "t", of("k", 3))
+	require.NoError(t, one.Fix(t.Context(), "t", "late", backend.FromNow()))
+	require.NoError(t, one.Close())
+
+	conn := connect(t)
+	for _, far := range []string{
+		"update message set xid = (xid::text::bigint + 1000000000000)::text::xid8",
+		"update waiting set xid = (xid::text::bigint + 1000000000000)::text::xid8, due = now()",
+		"update position set xid = (xid::text::bigint + 1000000000000)::text::xid8 where xid > '0'",
+		"update setting set value = 'another' where name = 'server'",
+	} {
+		_, err := conn.Exec(t.Context(), "set search_path to "+c.Schema+"; "+far)
+		require.NoError(t, err)
+	}
+	two := open(t, named)
+	publish(t, two, "t", of("k", 4))
+	read := func(group string) []string {
+		var seen got
+		consume(t, two, backend.Consumption{Topic: "t", Group: group, Handle: each(func(m *message.Message, _ int) error {
+			seen.add(m.UUID)
+			return nil
+		})})
+		caughtUp(t, two, "t", group)
+		return seen.all()
+	}
+	require.ElementsMatch(t, []string{"bad/0", "k/2", "k/3", "k/4"}, read("g"))
+	require.Equal(t, []string{"k/4"}, read("late"))
+}
