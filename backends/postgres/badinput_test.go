@@ -96,7 +96,7 @@ func TestAServerThatCannotBeUsed(t *testing.T) {
 	}
 	// A role that needs a password, by pg_hba.conf of the temporary server.
 	conn := connect(t)
-	_, err := conn.Exec(t.Context(), "create role locked login password 'another'")
+	_, err := conn.Exec(t.Context(), "drop role if exists locked; create role locked login password 'another'")
 	require.NoError(t, err)
 	said = refused(t, strings.Replace(dsn, "user=postgres", "user=locked password="+secret, 1))
 	require.Contains(t, said, "the server refused user or password")
@@ -107,7 +107,7 @@ func TestAServerThatCannotBeUsed(t *testing.T) {
 	said = refused(t, dsn+" no_such_setting=1")
 	require.Contains(t, said, "does not know a setting of the DSN")
 
-	_, err = conn.Exec(t.Context(), "create role poor login")
+	_, err = conn.Exec(t.Context(), "drop role if exists poor; create role poor login")
 	require.NoError(t, err)
 	said = refused(t, strings.Replace(dsn, "user=postgres", "user=poor", 1), schema(t))
 	require.Contains(t, said, "the user lacks a right: grant CREATE on the database")

@@ -229,7 +229,7 @@ with f as (
   where topic = $1 and consumer = $2 and (owner is null or owner = $3 or until < clock_timestamp()) and partition <> all($6::smallint[])
   order by partition limit $5 for update skip locked
 )
-update {s}.position p set owner = $3, epoch = p.epoch + 1, until = clock_timestamp() + make_interval(secs => $4), skipped = 0
+update {s}.position p set owner = $3, epoch = p.epoch + 1, until = clock_timestamp() + make_interval(secs => $4), skipped = 0, write = 0
 from f where p.topic = $1 and p.consumer = $2 and p.partition = f.partition
 returning p.partition, p.epoch, p.xid, p.seq, p.passed, f.skipped`), s.topic, s.group, s.id, s.backend.config.Lease.Seconds(), most, not)
 	if err != nil {

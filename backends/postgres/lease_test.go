@@ -25,7 +25,7 @@ func short(c *postgres.Config) {
 }
 
 // order is what the handlers of all processes saw: each key one at a time, in
-// order.
+// order, and none left out. A message may come again.
 type order struct {
 	mu       sync.Mutex
 	next     map[string]int
@@ -46,7 +46,7 @@ func (o *order) handle(process string, work time.Duration) func(context.Context,
 		if o.handling[key] {
 			o.wrong = append(o.wrong, key+": two at a time")
 		}
-		if n != o.next[key] {
+		if n > o.next[key] {
 			o.wrong = append(o.wrong, fmt.Sprintf("%s: got %d, want %d", key, n, o.next[key]))
 		}
 		o.handling[key] = true
@@ -57,7 +57,7 @@ func (o *order) handle(process string, work time.Duration) func(context.Context,
 		o.mu.Lock()
 		defer o.mu.Unlock()
 		o.handling[key] = false
-		o.next[key] = n + 1
+		o.next[key] = max(o.next[key], n+1)
 		if o.by[process] == nil {
 			o.by[process] = map[string]int{}
 		}
@@ -66,8 +66,9 @@ func (o *order) handle(process string, work time.Duration) func(context.Context,
 	})
 }
 
-// Processes come and go while messages flow: each message is handled once, in
-// the order of its key, and every process has a share.
+// Processes come and go while messages flow: each message is handled in the order
+// of its key, and every process has a share. A few come again when a process
+// leaves: those that were finished behind one that was not.
 func TestProcessesShareAGroup(t *testing.T) {
 	t.Parallel()
 	const keys, rounds = 40, 30
@@ -108,13 +109,6 @@ func TestProcessesShareAGroup(t *testing.T) {
 		require.Equal(t, rounds, seen.next[strconv.Itoa(k)])
 	}
 	require.Len(t, seen.by, 3, "every process had some")
-	total := 0
-	for _, counts := range seen.by {
-		for _, n := range counts {
-			total += n
-		}
-	}
-	require.Equal(t, keys*rounds, total, "none twice")
 }
 
 // passed is the position of the partition that the key "k" is in.

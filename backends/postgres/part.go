@@ -38,6 +38,8 @@ type part struct {
 
 	// The writer's: what is in the database.
 	written  int64
+	writes   int64 // begun so far
+	unsure   bool  // of what the last write did
 	waiting  map[int64]window.Waiting
 	draining bool // it is given back; guarded by the share's mu
 }
@@ -58,6 +60,7 @@ func newPart(s *share, number int16, epoch int64, last place, passed int64, dead
 
 // feed has the reader read for the window whenever it has room.
 func (p *part) feed(ctx context.Context) {
+	defer p.setHungry(false)
 	for p.window.Room(ctx, p.share.room()) == nil {
 		p.setHungry(true)
 		signal(p.share.messages)
@@ -155,12 +158,12 @@ func (p *part) wrote(s state) {
 			delete(p.places, p.low)
 		}
 	}
-	p.written, p.waiting = s.passed, s.waiting
+	p.written, p.waiting, p.unsure = s.passed, s.waiting, false
 }
 
 // equal tells whether the database has the state already.
 func (p *part) equal(s state) bool {
-	if s.passed != p.written || len(s.waiting) != len(p.waiting) {
+	if p.unsure || s.passed != p.written || len(s.waiting) != len(p.waiting) {
 		return false
 	}
 	for number, w := range s.waiting {

@@ -172,5 +172,5 @@ func TestARestoredSchema(t *testing.T) {
 		return seen.all()
 	}
 	require.ElementsMatch(t, []string{"bad/0", "k/2", "k/3", "k/4"}, read("g"))
-	require.Equal(t, []string{"k/4"}, read("late"))
+	require.Contains(t, read("late"), "k/4")
 }

@@ -90,6 +90,12 @@ func (s *share) leave(m *member) {
 	}
 }
 
+func (s *share) isOver() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.over
+}
+
 func (s *share) wake(kind string) {
 	if kind == kindLeases {
 		signal(s.leases)

@@ -88,7 +88,8 @@ func (s *share) skipped(from, to int64) {
 	}
 }
 
-// giveBack lets the handlers of a partition finish, and frees it for others.
+// giveBack lets the handlers of a partition finish what was read, within the
+// time of a lease, and frees it for others.
 func (s *share) giveBack(ctx context.Context, pool *pgxpool.Pool, p *part) {
 	s.mu.Lock()
 	draining := p.draining
@@ -102,6 +103,15 @@ func (s *share) giveBack(ctx context.Context, pool *pgxpool.Pool, p *part) {
 		ctx, cancel := context.WithCancel(base)
 		defer cancel()
 		defer context.AfterFunc(s.backend.base, cancel)()
+		p.stop() // it reads no more
+		for begun := time.Now(); !p.window.Position().Clear && time.Since(begun) < s.backend.config.Lease; {
+			if !pause(ctx, 5*time.Millisecond, p.lost, s.left) {
+				break
+			}
+			if s.isOver() {
+				return // which gives back everything
+			}
+		}
 		select {
 		case <-s.backend.close(ctx, p.window):
 		case <-p.lost:

@@ -20,7 +20,8 @@ func (s *share) write(ctx context.Context, pool *pgxpool.Pool) {
 			return
 		}
 		wait := writePause
-		if err := s.writeDown(ctx, pool, s.held()); err != nil {
+		// A write that was begun is finished: see writePosition.
+		if err := s.writeDown(s.backend.base, pool, s.held()); err != nil {
 			if ctx.Err() != nil {
 				return
 			}
@@ -35,14 +36,16 @@ func (s *share) write(ctx context.Context, pool *pgxpool.Pool) {
 }
 
 // writePosition moves a position, if the lease is still the one that the epoch
-// says: a process that was frozen meanwhile changes nothing.
+// says: a process that was frozen meanwhile changes nothing. Nor does a write
+// that was given up, and reaches the server after a later one.
 const writePosition = `
 with p as (
-  update {s}.position set xid = $6, seq = $7, passed = $8
-  where topic = $1 and consumer = $2 and partition = $3 and owner = $4 and epoch = $5 returning 1
+  update {s}.position set xid = $6, seq = $7, passed = $8, write = $15
+  where topic = $1 and consumer = $2 and partition = $3 and owner = $4 and epoch = $5 and write < $15 returning 1
 ), g as (
   delete from {s}.waiting
-  where topic = $1 and consumer = $2 and partition = $3 and number = any($9::bigint[]) and exists (select from p)
+  where topic = $1 and consumer = $2 and partition = $3 and exists (select from p)
+  and (number = any($9::bigint[]) or $16 and number <> all($10::bigint[]))
 ), a as (
   insert into {s}.waiting (topic, consumer, partition, number, xid, seq, attempt, due)
   select $1, $2, $3, number, xid, seq, attempt, clock_timestamp() + make_interval(secs => due)
@@ -69,6 +72,7 @@ func (s *share) writeDown(ctx context.Context, pool *pgxpool.Pool, parts []*part
 			continue
 		}
 		states[p] = now
+		p.writes++
 		batch.Queue(s.backend.config.sql(s.backend.config.writePosition), s.writeArgs(p, now)...).QueryRow(func(row pgx.Row) error {
 			var n int64
 			err := row.Scan(&n)
@@ -84,6 +88,9 @@ func (s *share) writeDown(ctx context.Context, pool *pgxpool.Pool, parts []*part
 		return conn.SendBatch(ctx, batch).Close()
 	})
 	if err != nil {
+		for p := range states {
+			p.unsure = true
+		}
 		return err
 	}
 	for p, now := range states {
@@ -98,7 +105,7 @@ func (s *share) writeDown(ctx context.Context, pool *pgxpool.Pool, parts []*part
 }
 
 func (s *share) writeArgs(p *part, now state) []any {
-	var gone, numbers, seqs []int64
+	gone, numbers, seqs := []int64{}, []int64{}, []int64{} // null would be another thing
 	var xids []uint64
 	var attempts []int32
 	var dues []*float64
@@ -108,7 +115,7 @@ func (s *share) writeArgs(p *part, now state) []any {
 		}
 	}
 	for number, w := range now.waiting {
-		if old, ok := p.waiting[number]; ok && old.Attempt == w.Attempt && old.Due.Equal(w.Due) {
+		if old, ok := p.waiting[number]; !p.unsure && ok && old.Attempt == w.Attempt && old.Due.Equal(w.Due) {
 			continue
 		}
 		at := now.places[number]
@@ -120,5 +127,5 @@ func (s *share) writeArgs(p *part, now state) []any {
 		}
 		dues = append(dues, due)
 	}
-	return []any{s.topic, s.group, p.number, s.id, p.epoch, now.at.xid, now.at.seq, now.passed, gone, numbers, xids, seqs, attempts, dues}
+	return []any{s.topic, s.group, p.number, s.id, p.epoch, now.at.xid, now.at.seq, now.passed, gone, numbers, xids, seqs, attempts, dues, p.writes, p.unsure}
 }

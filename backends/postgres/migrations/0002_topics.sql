@@ -54,6 +54,7 @@ create table position (
     owner     text,
     epoch     bigint not null default 0,
     until     timestamptz,
+    write     bigint not null default 0, -- counts what the owner wrote
     primary key (topic, consumer, partition),
     foreign key (topic, consumer) references consumer on update cascade on delete cascade
 ) with (fillfactor = 50);
