@@ -6,123 +6,36 @@
 // With -smtp and -to the mail goes to a server of yours:
 //
 //	go run ./examples/quickstart -smtp localhost:25 -to you@example.com
+//
+// The program itself is in examples/internal/shop: begin with its Run.
 package main
 
 import (
 	"context"
 	"flag"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"os/signal"
 	"time"
 
 	"github.com/seed-6c01d079/notify"
-	"github.com/seed-6c01d079/notify/handlers/timeline"
-	"github.com/seed-6c01d079/notify/providers/smtp"
+	"github.com/seed-6c01d079/notify/examples/internal/shop"
 )
 
 func main() {
-	server := flag.String("smtp", "", "`HOST:PORT` of an SMTP server; empty starts one in this process")
-	to := flag.String("to", "ann@example.com", "`ADDRESS` of the recipient")
-	from := flag.String("from", "shop@example.com", "`ADDRESS` of the sender")
+	var mail shop.Mail
+	mail.Flags(flag.CommandLine)
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	if err := run(ctx, os.Stdout, *server, *from, *to); err != nil {
+
+	// Nothing else is configured: everything is kept in memory.
+	config := notify.Config{Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))}
+	if err := shop.Run(ctx, os.Stdout, config, mail); err != nil {
 		fmt.Fprintln(os.Stderr, "quickstart:", err)
 		os.Exit(1)
 	}
-}
-
-func run(ctx context.Context, out io.Writer, server, from, to string) error {
-	screen := &screen{out: out}
-	if server == "" {
-		inbox, err := startInbox(screen)
-		if err != nil {
-			return err
-		}
-		defer inbox.stop()
-		server = inbox.addr
-	}
-
-	n, err := notify.New(notify.Config{Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))})
-	if err != nil {
-		return err
-	}
-
-	// How to reach people: a push service that is out of order, and e-mail.
-	notify.Use(n, brokenPush{})
-	notify.Use(n, smtp.New(smtp.Config{Addr: server, From: from}))
-
-	// Three observers. The first gets the events of one type.
-	notify.On(n, "failovers", func(_ context.Context, e notify.Event[notify.FailedOver]) error {
-		screen.printf("observer   %s failed (%s): going on with %s\n", e.Data.From.Channel, e.Data.Failure.Code, e.Data.To.Channel)
-		return nil
-	})
-	// The second keeps a view of every notification.
-	store := timeline.NewMemory()
-	n.Attach(timeline.New(store))
-	// The third answers an event of our own with another notification.
-	thanks := make(chan string, 1)
-	registerOrders(n, to, thanks)
-	// And everything that happens is printed as it happens.
-	notify.On(n, "printer", func(_ context.Context, e notify.Event[any]) error {
-		screen.event(e)
-		return nil
-	})
-
-	go func() { _ = n.Run(ctx) }()
-	if err := n.Ready(ctx); err != nil {
-		return err
-	}
-
-	id, err := n.Send(ctx, notify.Notification{
-		To: notify.Recipient{ID: "u_42", Name: "Ann", Addresses: map[notify.Channel]string{
-			notify.PushChannel:  "token-of-her-phone",
-			notify.EmailChannel: to,
-		}},
-		Content: notify.Content{Title: "Shipped", Body: "Your order is on its way.", URL: "https://shop.example.com/orders/7"},
-		Route:   notify.First(notify.PushChannel, notify.EmailChannel),
-	})
-	if err != nil {
-		return err
-	}
-	if err := settle(ctx, n, screen, "the first notification", id); err != nil {
-		return err
-	}
-
-	// Something else happens in the shop, and the third observer takes it up.
-	if _, err := notify.Emit(ctx, n, OrderPaid{Order: "7", Amount: "49.00 EUR"}); err != nil {
-		return err
-	}
-	select {
-	case second := <-thanks:
-		if err := settle(ctx, n, screen, "the second notification", second); err != nil {
-			return err
-		}
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-
-	// Close waits until the observers have caught up.
-	if err := n.Close(ctx); err != nil {
-		return err
-	}
-	return printTimeline(ctx, screen, store)
-}
-
-func settle(ctx context.Context, n *notify.Notifier, screen *screen, what, id string) error {
-	status, err := n.Wait(ctx, id)
-	if err != nil {
-		return err
-	}
-	screen.printf("settled    %s: %s\n", what, status.State)
-	if status.State != notify.StateSent {
-		return fmt.Errorf("%s ended as %s", what, status.State)
-	}
-	return nil
 }

@@ -8,18 +8,20 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"github.com/seed-6c01d079/notify/examples/internal/shop"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestRun(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	var out strings.Builder
-	require.NoError(t, run(ctx, &out, "", "shop@example.com", "ann@example.com"))
+	require.NoError(t, run(ctx, &out, "", shop.Mail{From: "shop@example.com", To: "ann@example.com"}))
 	text := out.String()
 	for _, want := range []string{
-		"push failed (unregistered): going on with email",
+		"a broker in this process", "push failed (unregistered): going on with email",
 		"Subject: Shipped", "Subject: Thank you", "settled    the second notification: sent", "timeline",
 	} {
 		require.Contains(t, text, want)
