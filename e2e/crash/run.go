@@ -1,0 +1,348 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Settings are a run's.
+type Settings struct {
+	Backend string
+	Where   string // the backend's address, if it needs one
+	Kills   int
+	Seed    uint64
+	Without string
+	// Program is the child's: this one, by another name. Dir is for what the
+	// run leaves on disk, and Errors gets what children say.
+	Program []string
+	Dir     string
+	Errors  io.Writer
+}
+
+// run kills children until it has done so often enough, then lets one finish.
+type run struct {
+	Settings
+	parent  *parent
+	chance  *rand.Rand
+	kills   map[string]int // by point, with "before", "after" and "recovery"
+	missed  map[string]int // fates by point that did not come true
+	started time.Time
+}
+
+// Outcome is what came of a run.
+type Outcome struct {
+	Settings
+	Kills   map[string]int
+	Total   int
+	Verdict *Verdict
+	Took    time.Duration
+	Drained time.Duration
+}
+
+// perLife is how many notifications a child is given to send, at most.
+const perLife = 5
+
+func play(s Settings) (*Outcome, error) {
+	r := &run{
+		Settings: s, chance: rand.New(rand.NewPCG(s.Seed, 0)), kills: map[string]int{}, missed: map[string]int{}, started: time.Now(),
+	}
+	var err error
+	if r.parent, err = newParent(s.Seed, filepath.Join(s.Dir, "s")); err != nil {
+		return nil, err
+	}
+	r.parent.broker = newBrokers()
+	defer func() { _ = r.parent.broker.Close() }()
+	defer r.parent.close()
+	if r.Where == "" {
+		r.Where = filepath.Join(s.Dir, "backend")
+	}
+	out := &Outcome{Settings: s, Kills: r.kills}
+	for out.Total < s.Kills {
+		point, err := r.life()
+		if err != nil {
+			return nil, err
+		}
+		if point != "" {
+			r.kills[point]++
+			out.Total++
+		}
+		if s.Without != "" && out.Total%20 == 0 && !r.soundSoFar() {
+			break
+		}
+	}
+	began := time.Now()
+	if err := r.drain(); err != nil {
+		return nil, err
+	}
+	out.Verdict, out.Took, out.Drained = r.parent.ledger.check(), time.Since(r.started), time.Since(began)
+	return out, nil
+}
+
+// soundSoFar tells whether nothing was done that no later child can mend.
+func (r *run) soundSoFar() bool {
+	v := r.parent.ledger.check()
+	return len(v.Doubled)+len(v.Canceled)+len(v.Baseless)+len(v.Unrelated) == 0
+}
+
+// The points that a child may be sent to.
+var pointNames = []string{
+	"store record", "store parked", "commit", "publish", "publish-later", "delete", "expire", "bury", "unbury", "fix",
+	"acknowledge route", "acknowledge deliver", "acknowledge events", "call", "ask", "observe",
+	"send", "cancel", "report", "redrive", "commit sending", "commit sent", "commit settled",
+}
+
+// atRandom is the point of a child that the parent kills.
+const atRandom = "a random moment"
+
+// life runs one child until it dies, and returns where: empty if it ended by
+// itself.
+func (r *run) life() (string, error) {
+	recovery := r.chance.IntN(3) == 0
+	o := Orders{Fate: r.fate(recovery), Echo: r.chance.IntN(3) == 0, Workers: 4}
+	if recovery {
+		r.parent.allow(0)
+	} else {
+		r.parent.allow(perLife)
+	}
+	if r.chance.IntN(4) == 0 {
+		r.parent.add(Task{Kind: TaskRedrive}, time.Now())
+	}
+	c, err := r.start(o)
+	if err != nil {
+		return "", err
+	}
+	patience := time.Duration(20+r.chance.IntN(200)) * time.Millisecond
+	if o.Fate.Nth > 0 {
+		patience = 400 * time.Millisecond
+	}
+	closing := r.chance.IntN(8) == 0
+	select {
+	case <-c.ended:
+	case <-time.After(patience):
+		if closing { // it is killed while it closes
+			_ = c.process.Signal(syscall.SIGTERM)
+			select {
+			case <-c.ended:
+			case <-time.After(time.Duration(r.chance.IntN(30)) * time.Millisecond):
+			}
+		}
+		_ = c.process.Kill()
+		<-c.ended
+	}
+	return r.buried(c, o.Fate, recovery)
+}
+
+// fate picks a point that few children died at so far.
+func (r *run) fate(recovery bool) Fate {
+	if r.chance.IntN(6) == 0 {
+		return Fate{}
+	}
+	weight := func(point string, after bool) int {
+		name := pointText(point, after, recovery)
+		total := 0
+		for known, n := range r.kills {
+			if strings.HasPrefix(known, strings.SplitN(name, " ", 2)[0]) && known == name {
+				total += n
+			}
+		}
+		return total + 3*r.missed[name]
+	}
+	var best []Fate
+	least := -1
+	for _, point := range pointNames {
+		for _, after := range []bool{false, true} {
+			w := weight(point, after)
+			if least < 0 || w < least {
+				best, least = nil, w
+			}
+			if w == least {
+				best = append(best, Fate{Point: point, After: after})
+			}
+		}
+	}
+	f := best[r.chance.IntN(len(best))]
+	f.Nth = 1 + r.chance.IntN(4)
+	if w := weight(f.Point, f.After); w > 3 && r.chance.IntN(2) == 0 {
+		f.Nth = 1
+	}
+	return f
+}
+
+// pointText names a point in the table of kills.
+func pointText(point string, after, recovery bool) string {
+	text := "before " + point
+	if after {
+		text = "after " + point
+	}
+	if recovery {
+		text += ", in recovery"
+	}
+	return text
+}
+
+// process is a child that runs.
+type process struct {
+	process *os.Process
+	cmd     *exec.Cmd
+	life    *Life
+	ended   chan struct{}
+	err     error
+	grave   string // the point at which it killed itself
+	errors  *strings.Builder
+}
+
+func (r *run) start(o Orders) (*process, error) {
+	l := r.parent.ledger
+	l.mu.Lock()
+	life := &Life{Number: len(l.Lives) + 1, Began: time.Now()}
+	l.Lives = append(l.Lives, life)
+	l.mu.Unlock()
+	o.Socket, o.Life, o.Backend, o.Where, o.Without = filepath.Join(r.Dir, "s"), life.Number, r.Backend, r.Where, r.Without
+	text, err := json.Marshal(o)
+	if err != nil {
+		return nil, err
+	}
+	read, write, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	c := &process{life: life, ended: make(chan struct{}), errors: &strings.Builder{}}
+	c.cmd = exec.Command(r.Program[0], r.Program[1:]...)
+	c.cmd.Env = append(os.Environ(), ordersEnv+"="+string(text))
+	c.cmd.ExtraFiles = []*os.File{write}
+	c.cmd.Stdout, c.cmd.Stderr = c.errors, c.errors
+	err = c.cmd.Start()
+	_ = write.Close()
+	if err != nil {
+		_ = read.Close()
+		return nil, fmt.Errorf("start a child: %w", err)
+	}
+	c.process = c.cmd.Process
+	go func() {
+		defer close(c.ended)
+		grave, _ := io.ReadAll(read)
+		_ = read.Close()
+		c.err = c.cmd.Wait()
+		c.grave = string(grave)
+		l.mu.Lock()
+		life.Ended, life.Point = time.Now(), c.grave
+		l.mu.Unlock()
+		r.parent.died(life.Number)
+	}()
+	return c, nil
+}
+
+// buried returns where a child died. A child that was not killed must have
+// ended well.
+func (r *run) buried(c *process, f Fate, recovery bool) (string, error) {
+	if c.errors.Len() > 0 {
+		fmt.Fprintf(r.Errors, "child %d: %s\n", c.life.Number, c.errors)
+	}
+	var exit *exec.ExitError
+	switch {
+	case c.err == nil:
+		return "", nil
+	case errors.As(c.err, &exit) && exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL:
+		return "", fmt.Errorf("child %d failed: %w: %s", c.life.Number, c.err, c.errors)
+	case c.grave != "":
+		if f.Point != c.grave {
+			r.kills[pointText(f.Point, f.After, recovery)] += 0
+		}
+		return pointText(pointOf(c.grave), f.After, recovery), nil
+	}
+	if f.Nth > 0 {
+		r.missed[pointText(f.Point, f.After, recovery)]++
+	}
+	l := r.parent.ledger
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if c.life.Ready.IsZero() {
+		return atRandom + ", in recovery", nil
+	}
+	return atRandom, nil
+}
+
+// pointOf is the point of pointNames that a name belongs to.
+func pointOf(name string) string {
+	longest := ""
+	for _, point := range pointNames {
+		if isPoint(name, point) && len(point) > len(longest) {
+			longest = point
+		}
+	}
+	return longest
+}
+
+// drain lets a child finish what is left, and asks it how everything ended.
+func (r *run) drain() error {
+	r.parent.allow(0)
+	c, err := r.start(Orders{Workers: 8})
+	if err != nil {
+		return err
+	}
+	patience := 75 * time.Second
+	if r.Without != "" {
+		patience = 15 * time.Second // it is not expected to finish
+	}
+	for {
+		select {
+		case <-c.ended:
+			return fmt.Errorf("the last child ended by itself: %w: %s", c.err, c.errors)
+		case <-time.After(100 * time.Millisecond):
+		}
+		idle, still := r.parent.idle()
+		if !idle {
+			if still > patience {
+				break
+			}
+			continue
+		}
+		if left := r.parent.follow(); left == 0 || still > patience {
+			break
+		}
+	}
+	_ = c.process.Signal(syscall.SIGTERM)
+	select {
+	case <-c.ended:
+	case <-time.After(20 * time.Second):
+		_ = c.process.Kill()
+		<-c.ended
+		return errors.New("the last child did not close in time")
+	}
+	_, err = r.buried(c, Fate{}, false)
+	return err
+}
+
+// follow asks for the ends that are not known yet, and for dead letters to be
+// redriven, and returns how much is left.
+func (p *parent) follow() (left int) {
+	p.ledger.mu.Lock()
+	var open []string
+	for _, id := range p.ledger.known() {
+		if end := p.ledger.Final[id]; end == nil || end.State == "" {
+			open = append(open, id)
+		}
+	}
+	p.ledger.mu.Unlock()
+	for _, id := range open {
+		p.add(Task{Kind: TaskFollow, ID: id}, time.Now().Add(200*time.Millisecond))
+	}
+	if len(open) > 0 {
+		return len(open)
+	}
+	v := p.ledger.check()
+	if slices.ContainsFunc(v.Missed, func(m string) bool { return strings.HasPrefix(m, picky) }) {
+		p.add(Task{Kind: TaskRedrive}, time.Now().Add(100*time.Millisecond))
+	}
+	return len(v.Missed)
+}
