@@ -76,7 +76,9 @@ func (l *Ledger) checkPair(p, c *Call) string {
 			return "the leg before it had its effect"
 		}
 	case p.Key == c.Key && serviceNamed(c.Service).Keyed:
-		if underWay := p.Ended.IsZero() || p.Ended.After(c.Began); underWay && l.life(p.Life).up(c.Began) {
+		// A caller gives up a call after its timeout, whatever the service does.
+		given := p.Began.Add(callTimeout * 9 / 10)
+		if underWay := (p.Ended.IsZero() || p.Ended.After(c.Began)) && c.Began.Before(given); underWay && l.life(p.Life).up(c.Began) {
 			return "the same call is under way"
 		}
 	case !p.Fortune.definite():
@@ -196,36 +198,52 @@ func disorder(decided, seen []string) string {
 	return ""
 }
 
-// The types that the observer of endings is for.
+// Types of events.
 const (
 	typeSettled = "notify.settled.v1"
 	typeUnknown = "notify.unknown.v1"
+	typeSending = "notify.sending.v1"
 )
 
-// checkUnknown checks that an attempt ended as Unknown for a reason: its answer
-// was lost, or its process was not there to hear it.
+// checkUnknown checks that an attempt ended as Unknown for a reason: an answer
+// was lost, its process was not there to hear it, or did not come to call.
 func (l *Ledger) checkUnknown(v *Verdict) {
+	intents := map[string][]Seen{}
+	for _, e := range l.Events {
+		if e.Type == typeSending {
+			intents[e.attempt()] = append(intents[e.attempt()], e)
+		}
+	}
+	calls := map[string][]*Call{}
+	for _, c := range l.Calls {
+		name := Seen{Notification: c.Notification, Leg: c.Leg, Attempt: c.Ordinal}.attempt()
+		calls[name] = append(calls[name], c)
+	}
 	for _, e := range l.Events {
 		if e.Type != typeUnknown {
 			continue
 		}
-		known := false
-		for _, c := range l.Calls {
-			if c.Notification != e.Notification || c.Leg != e.Leg || c.Ordinal != e.Attempt || c.Began.After(e.Time) {
-				continue
+		heard := 0
+		for _, c := range calls[e.attempt()] {
+			if c.Began.Before(e.Time) && !c.lostAnswer() && l.life(c.Life).through(c.Began, e.Time) {
+				heard++
 			}
-			if c.lostAnswer() || !l.life(c.Life).through(c.Began, e.Time) {
-				known = false
-				break
-			}
-			known = true
 		}
-		if known {
+		meant := 0
+		for _, intent := range intents[e.attempt()] {
+			if !intent.Time.After(e.Time) {
+				meant++
+			}
+		}
+		if heard > 0 && heard >= meant {
 			v.Baseless = append(v.Baseless, e.Event)
 		}
 	}
 	slices.Sort(v.Baseless)
 }
+
+// attempt names the attempt that an event is about.
+func (s Seen) attempt() string { return fmt.Sprintf("%s %d.%d", s.Notification, s.Leg, s.Attempt) }
 
 // lostAnswer tells whether the answer said nothing, or came too late.
 func (c *Call) lostAnswer() bool {

@@ -27,8 +27,8 @@ type parent struct {
 	wake     chan struct{}
 	tasks    []task
 	last     int         // number of the last task
-	given    map[int]Result // tasks under way, by number: with the life that has them
-	underWay map[int]task
+	underWay map[int]taken
+	gone     map[int]bool // the lives that have ended
 	specs    int // notifications that were made up
 	quota    int // how many more may be
 	progress time.Time
@@ -40,6 +40,12 @@ type task struct {
 	at time.Time
 }
 
+// taken is a task that a life has.
+type taken struct {
+	task
+	life int
+}
+
 func newParent(seed uint64, socket string) (*parent, error) {
 	listener, err := net.Listen("unix", socket)
 	if err != nil {
@@ -47,7 +53,7 @@ func newParent(seed uint64, socket string) (*parent, error) {
 	}
 	p := &parent{
 		script: script{seed}, ledger: newLedger(), listener: listener, wake: make(chan struct{}),
-		underWay: map[int]task{}, given: map[int]Result{}, progress: time.Now(),
+		underWay: map[int]taken{}, gone: map[int]bool{}, progress: time.Now(),
 	}
 	p.done, p.stop = context.WithCancel(context.Background())
 	p.serving.Go(p.serve)
@@ -120,14 +126,14 @@ func (p *parent) addLocked(t Task, at time.Time) {
 func (p *parent) died(life int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.gone[life] = true
 	for number, t := range p.underWay {
-		if p.given[number].Life != life {
+		if t.life != life {
 			continue
 		}
 		delete(p.underWay, number)
-		delete(p.given, number)
 		if t.Kind != TaskSend || t.Spec.Key != "" {
-			p.tasks = append(p.tasks, t)
+			p.tasks = append(p.tasks, t.task)
 		}
 	}
 	p.changed()
@@ -175,6 +181,9 @@ func (d *desk) Next(life int, out *Task) error {
 // returns when to look again.
 func (p *parent) takeLocked(life int) (*Task, time.Time) {
 	now, next := time.Now(), time.Now().Add(time.Hour)
+	if p.gone[life] {
+		return nil, next
+	}
 	for i, t := range p.tasks {
 		if t.at.After(now) {
 			if t.at.Before(next) {
@@ -183,7 +192,7 @@ func (p *parent) takeLocked(life int) (*Task, time.Time) {
 			continue
 		}
 		p.tasks = slices.Delete(p.tasks, i, i+1)
-		p.underWay[t.Number], p.given[t.Number] = t, Result{Life: life}
+		p.underWay[t.Number] = taken{t, life}
 		return &t.Task, now
 	}
 	if p.quota == 0 {
@@ -193,7 +202,7 @@ func (p *parent) takeLocked(life int) (*Task, time.Time) {
 	p.specs++
 	p.last++
 	t := task{Task: Task{Number: p.last, Kind: TaskSend, Spec: p.script.spec(p.specs)}}
-	p.underWay[t.Number], p.given[t.Number] = t, Result{Life: life}
+	p.underWay[t.Number] = taken{t, life}
 	p.ledger.mu.Lock()
 	defer p.ledger.mu.Unlock()
 	p.ledger.Sends[p.specs] = &Sending{Spec: t.Spec}
@@ -206,11 +215,10 @@ func (d *desk) Done(r Result, _ *struct{}) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	t, ok := p.underWay[r.Number]
-	if !ok || p.given[r.Number].Life != r.Life {
+	if !ok || t.life != r.Life {
 		return nil // it was given to another
 	}
 	delete(p.underWay, r.Number)
-	delete(p.given, r.Number)
 	if t.Kind != TaskFollow || r.State != "" {
 		p.progress = time.Now()
 	}
@@ -218,7 +226,7 @@ func (d *desk) Done(r Result, _ *struct{}) error {
 	if r.Err != "" {
 		if t.Kind != TaskSend || t.Spec.Key != "" {
 			t.at = time.Now().Add(50 * time.Millisecond)
-			p.tasks = append(p.tasks, t)
+			p.tasks = append(p.tasks, t.task)
 		}
 		return nil
 	}

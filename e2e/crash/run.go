@@ -94,11 +94,23 @@ func (r *run) soundSoFar() bool {
 	return len(v.Doubled)+len(v.Canceled)+len(v.Baseless)+len(v.Unrelated) == 0
 }
 
-// The points that a child may be sent to.
-var pointNames = []string{
-	"store record", "store parked", "commit", "publish", "publish-later", "delete", "expire", "bury", "unbury", "fix",
-	"acknowledge route", "acknowledge deliver", "acknowledge events", "call", "ask", "observe",
-	"send", "cancel", "report", "redrive", "commit sending", "commit sent", "commit settled",
+// The points that a child may be sent to: on every backend, where records and
+// backend are one, and where they are apart.
+var (
+	pointsAnywhere = []string{
+		"publish-later", "expire", "bury", "unbury", "fix", "acknowledge route", "acknowledge deliver", "acknowledge events",
+		"call", "ask", "observe", "send", "cancel", "report", "redrive",
+	}
+	pointsTogether = []string{"commit accepted", "commit routed", "commit rendered", "commit sent", "commit settled", "commit"}
+	pointsApart    = []string{"store", "publish", "publish route", "publish deliver", "publish sending", "publish settled", "delete"}
+)
+
+// points are those of the run's backend.
+func (r *run) points() []string {
+	if r.Backend == "apart" || r.Backend == "kafka" {
+		return slices.Concat(pointsAnywhere, pointsApart)
+	}
+	return slices.Concat(pointsAnywhere, pointsTogether)
 }
 
 // atRandom is the point of a child that the parent kills.
@@ -123,7 +135,7 @@ func (r *run) life() (string, error) {
 	}
 	patience := time.Duration(20+r.chance.IntN(200)) * time.Millisecond
 	if o.Fate.Nth > 0 {
-		patience = 400 * time.Millisecond
+		patience = 250 * time.Millisecond
 	}
 	closing := r.chance.IntN(8) == 0
 	select {
@@ -142,40 +154,26 @@ func (r *run) life() (string, error) {
 	return r.buried(c, o.Fate, recovery)
 }
 
-// fate picks a point that few children died at so far.
+// fate picks a point that few children died at so far, or none.
 func (r *run) fate(recovery bool) Fate {
-	if r.chance.IntN(6) == 0 {
+	if r.chance.IntN(8) == 0 {
 		return Fate{}
-	}
-	weight := func(point string, after bool) int {
-		name := pointText(point, after, recovery)
-		total := 0
-		for known, n := range r.kills {
-			if strings.HasPrefix(known, strings.SplitN(name, " ", 2)[0]) && known == name {
-				total += n
-			}
-		}
-		return total + 3*r.missed[name]
 	}
 	var best []Fate
 	least := -1
-	for _, point := range pointNames {
+	for _, point := range r.points() {
 		for _, after := range []bool{false, true} {
-			w := weight(point, after)
-			if least < 0 || w < least {
-				best, least = nil, w
+			name := pointText(point, after, recovery)
+			weight := r.kills[name] + 2*r.missed[name]
+			if least < 0 || weight < least {
+				best, least = nil, weight
 			}
-			if w == least {
-				best = append(best, Fate{Point: point, After: after})
+			if weight == least {
+				best = append(best, Fate{Point: point, After: after, Nth: 1 + r.chance.IntN(3)})
 			}
 		}
 	}
-	f := best[r.chance.IntN(len(best))]
-	f.Nth = 1 + r.chance.IntN(4)
-	if w := weight(f.Point, f.After); w > 3 && r.chance.IntN(2) == 0 {
-		f.Nth = 1
-	}
-	return f
+	return best[r.chance.IntN(len(best))]
 }
 
 // pointText names a point in the table of kills.
@@ -255,10 +253,7 @@ func (r *run) buried(c *process, f Fate, recovery bool) (string, error) {
 	case errors.As(c.err, &exit) && exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL:
 		return "", fmt.Errorf("child %d failed: %w: %s", c.life.Number, c.err, c.errors)
 	case c.grave != "":
-		if f.Point != c.grave {
-			r.kills[pointText(f.Point, f.After, recovery)] += 0
-		}
-		return pointText(pointOf(c.grave), f.After, recovery), nil
+		return pointText(f.Point, f.After, recovery), nil
 	}
 	if f.Nth > 0 {
 		r.missed[pointText(f.Point, f.After, recovery)]++
@@ -270,17 +265,6 @@ func (r *run) buried(c *process, f Fate, recovery bool) (string, error) {
 		return atRandom + ", in recovery", nil
 	}
 	return atRandom, nil
-}
-
-// pointOf is the point of pointNames that a name belongs to.
-func pointOf(name string) string {
-	longest := ""
-	for _, point := range pointNames {
-		if isPoint(name, point) && len(point) > len(longest) {
-			longest = point
-		}
-	}
-	return longest
 }
 
 // drain lets a child finish what is left, and asks it how everything ended.
@@ -303,6 +287,7 @@ func (r *run) drain() error {
 		idle, still := r.parent.idle()
 		if !idle {
 			if still > patience {
+				fmt.Fprintln(r.Errors, r.parent.debug())
 				break
 			}
 			continue
@@ -345,4 +330,17 @@ func (p *parent) follow() (left int) {
 		p.add(Task{Kind: TaskRedrive}, time.Now().Add(100*time.Millisecond))
 	}
 	return len(v.Missed)
+}
+
+func (p *parent) debug() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var text strings.Builder
+	for _, t := range p.underWay {
+		fmt.Fprintln(&text, "under way:", t.Kind, t.ID, t.Spec, t.Report, t.life)
+	}
+	for _, t := range p.tasks {
+		fmt.Fprintln(&text, "waits:", t.Kind, t.ID, t.Spec, t.Report)
+	}
+	return text.String()
 }
