@@ -11,6 +11,7 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 
 	"github.com/seed-6c01d079/notify/backend"
+	"github.com/seed-6c01d079/notify/internal/fanout"
 )
 
 var (
@@ -36,11 +37,12 @@ type Backend struct {
 	*records
 
 	config  Config
+	fanout  fanout.Config
 	delayed delayed
 	secrets secrets
-	topics  atomic.Pointer[map[string]*topic] // replaced under mu, never changed
-	done    chan struct{}                     // closed by Close
-	active  sync.WaitGroup                    // calls of Consume
+	topics  atomic.Pointer[map[string]*fanout.Topic] // replaced under mu, never changed
+	done    chan struct{}                            // closed by Close
+	active  sync.WaitGroup                           // calls of Consume
 
 	mu     sync.Mutex
 	closed atomic.Bool // set under mu; no more is added to active
@@ -53,11 +55,15 @@ type records = Records
 func New(opts ...func(*Config)) *Backend {
 	config := newConfig(opts)
 	b := &Backend{
-		config:  config,
+		config: config,
+		fanout: fanout.Config{
+			Retention: config.Retention, MaxWork: config.MaxWork,
+			MaxParkedPerKey: config.MaxParkedPerKey, MaxParked: config.MaxParked,
+		},
 		records: newRecords(config),
 		done:    make(chan struct{}),
 	}
-	b.topics.Store(&map[string]*topic{})
+	b.topics.Store(&map[string]*fanout.Topic{})
 	b.delayed.backend = b
 	return b
 }
@@ -76,11 +82,8 @@ func (b *Backend) Close() error {
 	b.delayed.stop()
 	b.records.close()
 	b.letters.close()
-	for _, t := range *b.topics.Swap(&map[string]*topic{}) {
-		t.watch.stop()
-		for _, g := range *t.groups.Load() {
-			g.forget()
-		}
+	for _, t := range *b.topics.Swap(&map[string]*fanout.Topic{}) {
+		t.Close()
 	}
 	return nil
 }
@@ -98,7 +101,7 @@ func (b *Backend) enter() error {
 }
 
 // topic returns the topic, new if it has to be.
-func (b *Backend) topic(name string) *topic {
+func (b *Backend) topic(name string) *fanout.Topic {
 	if t := (*b.topics.Load())[name]; t != nil {
 		return t
 	}
@@ -108,7 +111,7 @@ func (b *Backend) topic(name string) *topic {
 	if t := old[name]; t != nil {
 		return t
 	}
-	t := newTopic(&b.config)
+	t := fanout.New(&b.fanout)
 	next := maps.Clone(old)
 	next[name] = t
 	b.topics.Store(&next)
@@ -130,7 +133,7 @@ func (b *Backend) publish(now time.Time, topic string, messages ...*message.Mess
 	case slices.Contains(messages, nil):
 		return fmt.Errorf("memory: publish to %s: a message is nil", topic)
 	case len(messages) > 0:
-		b.topic(topic).append(now, messages...)
+		b.topic(topic).Append(now, messages...)
 	}
 	return nil
 }

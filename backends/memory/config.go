@@ -1,5 +1,7 @@
 package memory
 
+import "github.com/seed-6c01d079/notify/internal/fanout"
+
 // Config bounds what a [Backend] keeps. A field that is not positive has its
 // default.
 type Config struct {
@@ -42,8 +44,8 @@ func newConfig(opts []func(*Config)) Config {
 	}
 	c.Retention = positive(c.Retention, 1<<17)
 	c.MaxWork = min(positive(c.MaxWork, 1<<16), c.Retention)
-	c.MaxParkedPerKey = positive(c.MaxParkedPerKey, 1000)
-	c.MaxParked = positive(c.MaxParked, 10_000)
+	c.MaxParkedPerKey = positive(c.MaxParkedPerKey, fanout.DefaultParkedPerKey)
+	c.MaxParked = positive(c.MaxParked, fanout.DefaultParked)
 	c.MaxDelayed = positive(c.MaxDelayed, 1<<20)
 	c.MaxRecords = positive(c.MaxRecords, 1<<17)
 	c.MaxDeadLetters = positive(c.MaxDeadLetters, 10_000)

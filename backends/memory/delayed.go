@@ -90,7 +90,7 @@ func (d *delayed) post(out []backend.Publication) error {
 			p.Message = own(p.Message)
 			heap.Push(&d.queue, &publication{p, d.seq})
 		} else {
-			d.backend.topic(p.Topic).append(now, own(p.Message))
+			d.backend.topic(p.Topic).Append(now, own(p.Message))
 		}
 	}
 	if len(d.queue) > 0 && d.queue[0] != first {
@@ -102,7 +102,7 @@ func (d *delayed) post(out []backend.Publication) error {
 // publish appends messages to their topics.
 func (d *delayed) publish(now time.Time, out []backend.Publication) {
 	for _, p := range out {
-		d.backend.topic(p.Topic).append(now, own(p.Message))
+		d.backend.topic(p.Topic).Append(now, own(p.Message))
 	}
 }
 
@@ -110,7 +110,7 @@ func (d *delayed) publish(now time.Time, out []backend.Publication) {
 func (d *delayed) flush(now time.Time) {
 	for len(d.queue) > 0 && !d.queue[0].At.After(now) {
 		p := heap.Pop(&d.queue).(*publication)
-		d.backend.topic(p.Topic).append(now, p.Message)
+		d.backend.topic(p.Topic).Append(now, p.Message)
 	}
 }
 

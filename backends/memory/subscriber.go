@@ -10,6 +10,7 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 
 	"github.com/seed-6c01d079/notify/backend"
+	"github.com/seed-6c01d079/notify/internal/fanout"
 )
 
 // Subscriber implements [backend.Backend]. Each channel that Subscribe returns
@@ -64,10 +65,10 @@ func (s *subscriber) Subscribe(ctx context.Context, topic string) (<-chan *messa
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	out := make(chan *message.Message)
-	m := &member{
-		outside: true,
-		stop:    s.done,
-		left:    cancel,
+	m := &fanout.Member{
+		Outside: true,
+		Stop:    s.done,
+		Left:    cancel,
 		Consumption: backend.Consumption{
 			Topic: topic, Group: s.group, Concurrency: 1, MaxBatch: 1, Backoff: renack,
 			Handle: func(_ context.Context, b *backend.Batch) (int, error) { return deliver(ctx, out, b) },

@@ -1,4 +1,4 @@
-package memory
+package fanout
 
 import (
 	"slices"
@@ -7,7 +7,7 @@ import (
 
 // settle takes in how the worker's batch ended: its first done messages are
 // finished, and the next one failed if failed is set. mu is held.
-func (g *group) settle(w *worker, done int, failed bool, pause time.Duration) {
+func (g *Group) settle(w *worker, done int, failed bool, pause time.Duration) {
 	w.busy = false
 	g.detach(w)
 	if g.gone {
@@ -36,22 +36,22 @@ func (g *group) settle(w *worker, done int, failed bool, pause time.Duration) {
 	}
 	g.open = nil
 	if failed {
-		g.lanes.fail(held{w.seq(done), w.messages[done]}, 1, pause)
+		g.lanes.fail(w.held(done), 1, pause)
 		done++
 	}
 	g.rewind(w, done)
 }
 
 // settleLanes is settle for a batch whose keys have lanes. mu is held.
-func (g *group) settleLanes(w *worker, done int, failed bool, pause time.Duration) {
+func (g *Group) settleLanes(w *worker, done int, failed bool, pause time.Duration) {
 	// Backwards, so that what goes back to the front of a queue keeps its order.
 	for i, m := range slices.Backward(w.messages) {
 		switch {
 		case i < done:
 		case i == done && failed:
-			g.lanes.fail(held{w.seq(i), m}, w.batch.Attempt, pause)
+			g.lanes.fail(w.held(i), w.batch.Attempt, pause)
 		default:
-			g.lanes.giveBack(held{w.seq(i), m})
+			g.lanes.giveBack(w.held(i))
 		}
 		if i >= w.released {
 			g.lanes.release(m, i < done && w.batch.Attempt > 1)
@@ -61,7 +61,7 @@ func (g *group) settleLanes(w *worker, done int, failed bool, pause time.Duratio
 
 // rewind gives the messages of what was the open run from index i on back to
 // the log. mu is held.
-func (g *group) rewind(w *worker, i int) {
+func (g *Group) rewind(w *worker, i int) {
 	if rest := len(w.messages) - i; rest > 0 {
 		g.seg, g.pos = w.seg, w.seq(i)
 		g.out -= int64(rest)
@@ -72,7 +72,7 @@ func (g *group) rewind(w *worker, i int) {
 
 // reclaim takes back what the worker's handler has not claimed, and lets go of
 // the keys that it is through with. mu is held.
-func (g *group) reclaim(w *worker) (claimed int) {
+func (g *Group) reclaim(w *worker) (claimed int) {
 	claimed = w.batch.Reclaim()
 	if g.gone {
 		return claimed // to nobody
@@ -88,7 +88,7 @@ func (g *group) reclaim(w *worker) (claimed int) {
 		return claimed
 	}
 	for i := len(w.messages) - 1; i >= claimed; i-- {
-		g.lanes.giveBack(held{w.seq(i), w.messages[i]})
+		g.lanes.giveBack(w.held(i))
 		g.lanes.release(w.messages[i], false)
 	}
 	w.messages = w.messages[:min(claimed, len(w.messages))]
@@ -100,7 +100,7 @@ func (g *group) reclaim(w *worker) (claimed int) {
 
 // slow is called when the worker has been at one batch for long: others take
 // over what it has not claimed. mu is held.
-func (g *group) slow(w *worker) {
+func (g *Group) slow(w *worker) {
 	w.late = true
 	g.detach(w)
 	claimed := g.reclaim(w)
@@ -109,7 +109,7 @@ func (g *group) slow(w *worker) {
 }
 
 // detach says that the worker is not expected to look again soon. mu is held.
-func (g *group) detach(w *worker) {
+func (g *Group) detach(w *worker) {
 	if w.brisk {
 		w.brisk = false
 		g.brisk--
@@ -117,8 +117,8 @@ func (g *group) detach(w *worker) {
 }
 
 // adapt lets batches grow again when one took little time. mu is held.
-func (g *group) adapt(w *worker, done int) {
-	if w.late || done == 0 || w.began.IsZero() || w.member.outside {
+func (g *Group) adapt(w *worker, done int) {
+	if w.late || done == 0 || w.began.IsZero() || w.member.Outside {
 		return
 	}
 	// What a batch of the full limit would have taken.

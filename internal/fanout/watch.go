@@ -1,4 +1,4 @@
-package memory
+package fanout
 
 import (
 	"sync"
@@ -18,7 +18,7 @@ const (
 // watch looks for slow workers of a topic. Its timer runs only while some
 // worker has a batch that is not known to be slow.
 type watch struct {
-	topic *topic
+	topic *Topic
 	armed atomic.Bool
 
 	mu    sync.Mutex // after a group's mu, never before it
@@ -56,7 +56,7 @@ func (w *watch) look() {
 }
 
 // inspect finds the group's slow workers, and tells whether others are busy.
-func (g *group) inspect() (busy bool) {
+func (g *Group) inspect() (busy bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, m := range g.members {
@@ -64,7 +64,7 @@ func (g *group) inspect() (busy bool) {
 		// range over does not have it, and its batch arms the watch.
 		for _, w := range m.workers {
 			switch {
-			case !w.busy || w.late || m.outside:
+			case !w.busy || w.late || m.Outside:
 			case w.round == w.seen:
 				g.slow(w)
 			default:

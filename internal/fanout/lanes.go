@@ -1,4 +1,4 @@
-package memory
+package fanout
 
 import (
 	"container/heap"
@@ -9,9 +9,17 @@ import (
 	"github.com/seed-6c01d079/notify/backend"
 )
 
-// held is a message that was taken from the log, with its sequence number.
+// place says where in the log a message is.
+type place struct {
+	seq   int64 // -1: it is not in this log, but was in one before
+	stamp int64
+	// waits says that a position that was told counts on it as waiting.
+	waits bool
+}
+
+// held is a message that was taken from the log.
 type held struct {
-	seq     int64
+	place
 	message *message.Message
 }
 
@@ -39,7 +47,7 @@ const (
 // lanes are the keys of a group that need a lane. All is guarded by the
 // group's mu.
 type lanes struct {
-	group       *group
+	group       *Group
 	byKey       map[string]*lane
 	size        int   // messages in all queues
 	stuck       *lane // whose queue is full, while a message of its key is next in the log
@@ -174,7 +182,7 @@ func (l *lanes) take(w *worker, limit int) (attempt int) {
 		}
 		for _, h := range ln.queue[:n] {
 			w.messages = append(w.messages, h.message)
-			w.seqs = append(w.seqs, h.seq)
+			w.places = append(w.places, h.place)
 		}
 		clear(ln.queue[:n])
 		ln.queue = ln.queue[n:]

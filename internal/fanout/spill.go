@@ -1,4 +1,4 @@
-package memory
+package fanout
 
 import (
 	"slices"
@@ -21,13 +21,13 @@ type spill struct {
 
 // blocked tells whether nothing can be taken from the log because of what
 // queues. mu is held.
-func (g *group) blocked() bool {
+func (g *Group) blocked() bool {
 	return g.spill.waits || g.lanes.full() && !g.overflows()
 }
 
 // overflows tells whether the next message of the log goes to Overflow. mu is
 // held.
-func (g *group) overflows() bool {
+func (g *Group) overflows() bool {
 	if g.pos >= g.topic.tail.Load() {
 		return false
 	}
@@ -39,12 +39,12 @@ func (g *group) overflows() bool {
 	}
 	ln := g.lanes.byKey[backend.Key(seg.messages[g.pos-seg.first])]
 	return ln != nil && ln.attempt > 0 && len(ln.queue) >= g.topic.config.MaxParkedPerKey &&
-		!slices.ContainsFunc(g.members, func(m *member) bool { return m.Overflow == nil })
+		!slices.ContainsFunc(g.members, func(m *Member) bool { return m.Overflow == nil })
 }
 
 // spillOne makes the next message of the log the worker's, to be given to
 // Overflow. mu is held.
-func (g *group) spillOne(w *worker) {
+func (g *Group) spillOne(w *worker) {
 	at := g.pos - g.seg.first
 	g.low.Store(g.pos)
 	w.run(g.seg, g.pos, g.seg.messages[at:at+1:at+1])
@@ -61,7 +61,7 @@ func (g *group) spillOne(w *worker) {
 
 // spilled takes in what became of the worker's message: if it was refused, it
 // is given back to the log until the pause is over. mu is held.
-func (g *group) spilled(w *worker, done int, pause time.Duration) {
+func (g *Group) spilled(w *worker, done int, pause time.Duration) {
 	g.rewind(w, done)
 	s := &g.spill
 	if done > 0 {
@@ -77,7 +77,7 @@ func (g *group) spilled(w *worker, done int, pause time.Duration) {
 }
 
 // resume ends the pause after a refusal.
-func (g *group) resume() {
+func (g *Group) resume() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.gone {

@@ -1,4 +1,4 @@
-package memory
+package fanout
 
 import (
 	"time"
@@ -10,8 +10,8 @@ import (
 
 // worker is a goroutine that handles batches for a member.
 type worker struct {
-	member *member
-	group  *group
+	member *Member
+	group  *Group
 	token  chan struct{} // a worker that found nothing waits for it
 	batch  backend.Batch
 	listed bool // in topic.listed; guarded by the topic's mu
@@ -26,11 +26,11 @@ type worker struct {
 	began              time.Time
 
 	// The batch: a run of seg from the sequence number first on, or messages
-	// that queued, with theirs in seqs.
+	// that queued, with theirs in places.
 	messages []*message.Message
 	seg      *segment
 	first    int64
-	seqs     []int64
+	places   []place
 	buffer   []*message.Message
 	// released is how many messages, from the first, hold no lane any more.
 	released int
@@ -75,7 +75,7 @@ func (w *worker) goOn(done int, err error) {
 			}
 		}
 		w.skips = w.skips[:0]
-		w.group.topic.gate.pass()
+		w.group.topic.passed()
 		done, err = 0, nil
 		switch next {
 		case end:
@@ -103,14 +103,14 @@ func (w *worker) wake() {
 
 // run makes a run of the log the worker's batch.
 func (w *worker) run(seg *segment, first int64, messages []*message.Message) {
-	w.seg, w.first, w.messages, w.seqs = seg, first, messages, w.seqs[:0]
+	w.seg, w.first, w.messages, w.places = seg, first, messages, w.places[:0]
 	w.released, w.does = 0, handle
 	w.batch.Reset(1, messages)
 }
 
 // queued empties the worker's batch for messages that queued.
 func (w *worker) queued() {
-	w.seg, w.messages, w.seqs = nil, w.buffer[:0], w.seqs[:0]
+	w.seg, w.messages, w.places = nil, w.buffer[:0], w.places[:0]
 	w.released, w.does = 0, handle
 }
 
@@ -119,7 +119,16 @@ func (w *worker) seq(i int) int64 {
 	if w.seg != nil {
 		return w.first + int64(i)
 	}
-	return w.seqs[i]
+	return w.places[i].seq
+}
+
+// held is the batch's i-th message.
+func (w *worker) held(i int) held {
+	if w.seg == nil {
+		return held{w.places[i], w.messages[i]}
+	}
+	seq := w.first + int64(i)
+	return w.seg.held(seq)
 }
 
 // unpin lets go of the last batch.

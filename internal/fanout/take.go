@@ -1,9 +1,9 @@
-package memory
+package fanout
 
 import "time"
 
 // take gives the worker a batch, if there is one. mu is held.
-func (g *group) take(w *worker) bool {
+func (g *Group) take(w *worker) bool {
 	if g.gone || w.member.leaving || g.brisk > 0 {
 		return false
 	}
@@ -28,7 +28,7 @@ func (g *group) take(w *worker) bool {
 	if slow {
 		w.began = time.Now()
 	}
-	if !w.member.outside {
+	if !w.member.Outside {
 		g.topic.watch.arm()
 		w.brisk = !slow
 	}
@@ -42,7 +42,7 @@ func (g *group) take(w *worker) bool {
 
 // takeRun takes messages from the log up to one whose key has a lane. mu is
 // held.
-func (g *group) takeRun(w *worker, limit int) bool {
+func (g *Group) takeRun(w *worker, limit int) bool {
 	tail := g.topic.tail.Load()
 	if g.pos >= tail || g.blocked() {
 		return false
@@ -61,7 +61,7 @@ func (g *group) takeRun(w *worker, limit int) bool {
 			to = from + g.lanes.free(g.seg.messages[from:to])
 		}
 		if from == to {
-			if !g.lanes.queue(held{g.pos, g.seg.messages[from]}) {
+			if !g.lanes.queue(g.seg.held(g.pos)) {
 				if g.overflows() {
 					g.spillOne(w)
 					return true
@@ -85,7 +85,7 @@ func (g *group) takeRun(w *worker, limit int) bool {
 
 // advance moves the cursor from the end of its segment to the next one, or to
 // the oldest if the topic has dropped what follows. mu is held.
-func (g *group) advance(w *worker) {
+func (g *Group) advance(w *worker) {
 	if next := g.seg.next.Load(); next != nil {
 		g.seg = next
 		return
@@ -102,7 +102,7 @@ func (g *group) advance(w *worker) {
 }
 
 // takeQueued takes messages that queued in lanes. mu is held.
-func (g *group) takeQueued(w *worker, limit int) bool {
+func (g *Group) takeQueued(w *worker, limit int) bool {
 	if !g.lanes.ready() {
 		return false
 	}
@@ -113,7 +113,7 @@ func (g *group) takeQueued(w *worker, limit int) bool {
 }
 
 // closeRun gives each key of the open run a lane. mu is held.
-func (g *group) closeRun(w *worker) {
+func (g *Group) closeRun(w *worker) {
 	for _, m := range w.messages {
 		g.lanes.hold(m)
 	}

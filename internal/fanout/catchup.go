@@ -1,4 +1,4 @@
-package memory
+package fanout
 
 import (
 	"context"
@@ -12,11 +12,13 @@ type catchUp struct {
 	done  chan struct{}
 }
 
-func (g *group) catchUp(ctx context.Context) error {
+// CatchUp blocks until the group has finished everything that the topic has, or
+// ctx ends; or with [ErrNoPosition] once the group is forgotten.
+func (g *Group) CatchUp(ctx context.Context) error {
 	g.mu.Lock()
 	if g.gone {
 		g.mu.Unlock()
-		return errNoPosition
+		return ErrNoPosition
 	}
 	tail := g.topic.tail.Load()
 	c := &catchUp{until: tail, left: g.out + tail - g.pos, done: make(chan struct{})}
@@ -36,7 +38,7 @@ func (g *group) catchUp(ctx context.Context) error {
 	case c.left == 0:
 		return nil
 	case g.gone:
-		return errNoPosition
+		return ErrNoPosition
 	}
 	g.catching = slices.DeleteFunc(g.catching, func(other *catchUp) bool { return other == c })
 	return ctx.Err()
@@ -44,7 +46,7 @@ func (g *group) catchUp(ctx context.Context) error {
 
 // caught tells those who wait that n messages from seq on are finished. mu is
 // held.
-func (g *group) caught(seq int64, n int64) {
+func (g *Group) caught(seq int64, n int64) {
 	g.catching = slices.DeleteFunc(g.catching, func(c *catchUp) bool {
 		c.left -= max(0, min(seq+n, c.until)-seq)
 		if c.left == 0 {

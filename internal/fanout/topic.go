@@ -1,4 +1,4 @@
-package memory
+package fanout
 
 import (
 	"slices"
@@ -16,16 +16,23 @@ const segmentSize = 256
 type segment struct {
 	first    int64 // sequence number of messages[0]
 	messages []*message.Message
-	times    []time.Duration // when each was appended, since topic.born
+	// stamps are the caller's, or when each was appended, since topic.born.
+	stamps []int64
 	// next is set before tail passes the segment, and nil again when the
 	// topic dropped it: a reader that is stuck must not hold the whole chain.
 	next atomic.Pointer[segment]
 }
 
+// held is the message with the sequence number.
+func (s *segment) held(seq int64) held {
+	i := seq - s.first
+	return held{place{seq: seq, stamp: s.stamps[i]}, s.messages[i]}
+}
+
 func (s *segment) end() int64 { return s.first + int64(len(s.messages)) }
 
-// topic is a log that is appended once and read by every group.
-type topic struct {
+// Topic is a log that is appended once and read by every group.
+type Topic struct {
 	config *Config
 	size   int // of a segment
 	born   time.Time
@@ -34,50 +41,74 @@ type topic struct {
 	// after the message is in its segment.
 	tail atomic.Int64
 	// groups is replaced, under mu, and never changed.
-	groups atomic.Pointer[[]*group]
+	groups atomic.Pointer[[]*Group]
 
 	mu         sync.Mutex // after a group's mu, never before it
 	head, last *segment
-	newest     time.Duration // the last of times
-	listed     []*worker     // to be woken by the next append
-	spare      []*worker     // a used buffer of listed
+	newest     int64     // the last of stamps
+	listed     []*worker // to be woken by the next append
+	spare      []*worker // a used buffer of listed
 
 	watch watch
 	gate  gate
 }
 
-func newTopic(config *Config) *topic {
-	t := &topic{config: config, born: time.Now()}
+// New returns a topic without groups. config stays as it is.
+func New(config *Config) *Topic {
+	t := &Topic{config: config, born: time.Now(), newest: config.Last}
 	// Small retentions need small segments, or they would not be kept to.
 	t.size = min(segmentSize, max(1, config.Retention/4))
 	t.head = t.segment(0)
 	t.last = t.head
-	t.groups.Store(new([]*group))
+	t.groups.Store(new([]*Group))
 	t.watch.topic = t
 	t.gate.topic = t
 	return t
 }
 
-func (t *topic) segment(first int64) *segment {
-	return &segment{first: first, messages: make([]*message.Message, t.size), times: make([]time.Duration, t.size)}
+func (t *Topic) segment(first int64) *segment {
+	return &segment{first: first, messages: make([]*message.Message, t.size), stamps: make([]int64, t.size)}
 }
 
-// append adds messages to the log and wakes the groups that wait for them. It
-// keeps the messages, not the slice.
-func (t *topic) append(now time.Time, messages ...*message.Message) {
-	at := now.Sub(t.born)
+// Append adds messages to the log, stamped with the time, and wakes the groups
+// that wait for them. It keeps the messages, not the slice.
+func (t *Topic) Append(now time.Time, messages ...*message.Message) {
+	stamp := int64(now.Sub(t.born))
 	t.mu.Lock()
-	at = max(at, t.newest) // callers may overtake each other
-	t.newest = at
+	stamp = max(stamp, t.newest) // callers may overtake each other
+	t.newest = stamp
 	tail := t.tail.Load()
 	for _, m := range messages {
-		if tail == t.last.end() {
-			t.grow()
-		}
-		i := tail - t.last.first
-		t.last.messages[i], t.last.times[i] = m, at
+		t.put(tail, stamp, m)
 		tail++
 	}
+	t.publish(tail)
+}
+
+// AppendStamped is Append with a stamp for each message that means something to
+// the caller alone.
+func (t *Topic) AppendStamped(stamps []int64, messages []*message.Message) {
+	t.mu.Lock()
+	tail := t.tail.Load()
+	for i, m := range messages {
+		t.newest = stamps[i]
+		t.put(tail, t.newest, m)
+		tail++
+	}
+	t.publish(tail)
+}
+
+// put writes a message beyond the tail. mu is held.
+func (t *Topic) put(seq, stamp int64, m *message.Message) {
+	if seq == t.last.end() {
+		t.grow()
+	}
+	i := seq - t.last.first
+	t.last.messages[i], t.last.stamps[i] = m, stamp
+}
+
+// publish moves the tail, releases mu, and wakes who waits.
+func (t *Topic) publish(tail int64) {
 	t.tail.Store(tail)
 	if len(t.listed) == 0 {
 		t.mu.Unlock()
@@ -101,7 +132,7 @@ func (t *topic) append(now time.Time, messages ...*message.Message) {
 
 // grow appends a segment and drops those that nobody needs or that are beyond
 // the retention. mu is held.
-func (t *topic) grow() {
+func (t *Topic) grow() {
 	end := t.last.end()
 	next := t.segment(end)
 	t.last.next.Store(next)
@@ -122,7 +153,7 @@ func (t *topic) grow() {
 
 // await lists the worker for the next append and returns true, or returns
 // false if there are messages from pos on already.
-func (t *topic) await(w *worker, pos int64) bool {
+func (t *Topic) await(w *worker, pos int64) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.tail.Load() > pos {
@@ -136,7 +167,7 @@ func (t *topic) await(w *worker, pos int64) bool {
 }
 
 // unlist undoes await.
-func (t *topic) unlist(w *worker) {
+func (t *Topic) unlist(w *worker) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if !w.listed {
@@ -147,11 +178,19 @@ func (t *topic) unlist(w *worker) {
 }
 
 // find returns the group, or nil. mu is held.
-func (t *topic) find(name string) *group {
+func (t *Topic) find(name string) *Group {
 	for _, g := range *t.groups.Load() {
 		if g.name == name {
 			return g
 		}
 	}
 	return nil
+}
+
+// Close drops everything, and ends the groups. Handlers may still run.
+func (t *Topic) Close() {
+	t.watch.stop()
+	for _, g := range *t.groups.Load() {
+		g.forget()
+	}
 }

@@ -1,4 +1,4 @@
-package memory
+package fanout
 
 import (
 	"slices"
@@ -7,15 +7,15 @@ import (
 	"time"
 )
 
-// group is a consumer group's position in a topic, and what it has taken from
+// Group is a consumer group's position in a topic, and what it has taken from
 // the log and not finished.
 //
 // Messages are taken as runs of the log. The latest run is open: its keys are
 // not noted anywhere, and what is given back of it moves the cursor back. Before
 // another run is taken beside it, it is closed: from then on each of its keys
 // has a lane, in which messages of that key queue until it is finished.
-type group struct {
-	topic *topic
+type Group struct {
+	topic *Topic
 	name  string // guarded by topic.mu
 
 	// low is the oldest message that the cursor may move back to.
@@ -23,7 +23,8 @@ type group struct {
 
 	mu      sync.Mutex
 	gone    bool // forgotten, or the backend is closed
-	members []*member
+	members []*Member
+	leaving []*Member // whose handlers still run
 	idle    []*worker // waiting for a token, in the order they came
 	waking  int       // workers on their way to look for messages
 	brisk   int       // busy workers that are expected to look again soon
@@ -44,8 +45,8 @@ type group struct {
 	catching []*catchUp
 }
 
-func newGroup(t *topic, name string, seg *segment, pos int64) *group {
-	g := &group{topic: t, name: name, seg: seg, pos: pos, limit: segmentSize}
+func newGroup(t *Topic, name string, seg *segment, pos int64) *Group {
+	g := &Group{topic: t, name: name, seg: seg, pos: pos, limit: segmentSize}
 	g.low.Store(pos)
 	g.lanes.group, g.lanes.byKey = g, make(map[string]*lane)
 	return g
@@ -53,7 +54,7 @@ func newGroup(t *topic, name string, seg *segment, pos int64) *group {
 
 // next takes in how the worker's batch ended, if it had one, and gives it
 // another, or says what else to do.
-func (g *group) next(w *worker, done int, failed bool, pause time.Duration) step {
+func (g *Group) next(w *worker, done int, failed bool, pause time.Duration) step {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if w.waking {
@@ -73,6 +74,9 @@ func (g *group) next(w *worker, done int, failed bool, pause time.Duration) step
 	m := w.member
 	if m.leaving || m.idle > 0 {
 		m.workers = slices.DeleteFunc(m.workers, func(other *worker) bool { return other == w })
+		if len(m.workers) == 0 {
+			g.leaving = slices.DeleteFunc(g.leaving, func(other *Member) bool { return other == m })
+		}
 		g.topic.unlist(w)
 		g.attend()
 		return end
@@ -85,9 +89,10 @@ func (g *group) next(w *worker, done int, failed bool, pause time.Duration) step
 }
 
 // dismiss ends a membership. mu is held.
-func (g *group) dismiss(m *member) {
+func (g *Group) dismiss(m *Member) {
 	m.leaving = true
-	g.members = slices.DeleteFunc(g.members, func(other *member) bool { return other == m })
+	g.members = slices.DeleteFunc(g.members, func(other *Member) bool { return other == m })
+	g.leaving = append(g.leaving, m)
 	for _, w := range m.workers {
 		if w.idle {
 			g.rouse(w)
@@ -102,7 +107,7 @@ func (g *group) dismiss(m *member) {
 
 // attend sees to it that somebody looks at what can be taken now and at what
 // is appended next. mu is held.
-func (g *group) attend() {
+func (g *Group) attend() {
 	if g.gone || g.brisk > 0 || g.waking > 0 {
 		return // that worker looks again, and attends when it has
 	}
@@ -126,7 +131,7 @@ func (g *group) attend() {
 }
 
 // rouse ends a worker's idleness. mu is held.
-func (g *group) rouse(w *worker) {
+func (g *Group) rouse(w *worker) {
 	w.idle = false
 	w.member.idle--
 	g.idle = slices.DeleteFunc(g.idle, func(other *worker) bool { return other == w })
@@ -134,7 +139,7 @@ func (g *group) rouse(w *worker) {
 
 // spawn starts a further worker in a member that may have one more, the members
 // in turn. mu is held.
-func (g *group) spawn() {
+func (g *Group) spawn() {
 	for range g.members {
 		g.turns++
 		m := g.members[g.turns%len(g.members)]
