@@ -3,10 +3,12 @@ package main
 import (
 	"fmt"
 	"net/rpc"
+	"time"
 
 	"github.com/seed-6c01d079/notify"
 	"github.com/seed-6c01d079/notify/backend"
 	"github.com/seed-6c01d079/notify/backends/memory"
+	"github.com/seed-6c01d079/notify/backends/sqlite"
 )
 
 // opened is a backend in use, with the points around it.
@@ -30,6 +32,11 @@ func open(o Orders, client *rpc.Client, p *points) (opened, error) {
 	case "broker":
 		f := far{client, o.Life}
 		bare = farAtomic{f, farStore{client}}
+	case "sqlite":
+		bare = sqlite.Open(o.Where, func(c *sqlite.Config) {
+			c.RetainFor, c.RetainMessages, c.Logger = time.Second, 100, logger() // so that there is something to delete
+		})
+		out.addressKey = nil
 	case "apart":
 		bare, store = far{client, o.Life}, farStore{client}
 	default:
@@ -51,4 +58,4 @@ func open(o Orders, client *rpc.Client, p *points) (opened, error) {
 	return out, err
 }
 
-const backendNames = "memory, broker, apart"
+const backendNames = "memory, broker, apart, sqlite"
