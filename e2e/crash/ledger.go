@@ -33,6 +33,8 @@ type Life struct {
 	Ended  time.Time
 	Point  string // where it died; empty: it ended by itself
 	Frozen []Span
+
+	ready chan struct{} // closed with Ready
 }
 
 // Span is a time that a process was frozen; To is zero while it is.

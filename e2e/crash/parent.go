@@ -149,7 +149,9 @@ type desk struct {
 func (d *desk) Ready(life int, _ *struct{}) error {
 	d.p.ledger.mu.Lock()
 	defer d.p.ledger.mu.Unlock()
-	d.p.ledger.life(life).Ready = time.Now()
+	l := d.p.ledger.life(life)
+	l.Ready = time.Now()
+	close(l.ready)
 	return nil
 }
 

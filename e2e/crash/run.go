@@ -133,15 +133,24 @@ func (r *run) life() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	patience := time.Duration(20+r.chance.IntN(200)) * time.Millisecond
+	patience := time.Duration(r.chance.IntN(120)) * time.Millisecond
 	if o.Fate.Nth > 0 {
-		patience = 250 * time.Millisecond
+		// Long enough to come to its point, if there is anything to do there.
+		select {
+		case <-c.ended:
+		case <-c.ready:
+		case <-time.After(10 * time.Second):
+			return "", fmt.Errorf("child %d does not start: %s", c.life.Number, c.errors)
+		}
+		patience = 120 * time.Millisecond
+		if recovery {
+			patience = 40 * time.Millisecond
+		}
 	}
-	closing := r.chance.IntN(8) == 0
 	select {
 	case <-c.ended:
 	case <-time.After(patience):
-		if closing { // it is killed while it closes
+		if r.chance.IntN(8) == 0 { // it is killed while it closes
 			_ = c.process.Signal(syscall.SIGTERM)
 			select {
 			case <-c.ended:
@@ -193,6 +202,7 @@ type process struct {
 	process *os.Process
 	cmd     *exec.Cmd
 	life    *Life
+	ready   <-chan struct{} // closed when its Notifier runs
 	ended   chan struct{}
 	err     error
 	grave   string // the point at which it killed itself
@@ -202,7 +212,7 @@ type process struct {
 func (r *run) start(o Orders) (*process, error) {
 	l := r.parent.ledger
 	l.mu.Lock()
-	life := &Life{Number: len(l.Lives) + 1, Began: time.Now()}
+	life := &Life{Number: len(l.Lives) + 1, Began: time.Now(), ready: make(chan struct{})}
 	l.Lives = append(l.Lives, life)
 	l.mu.Unlock()
 	o.Socket, o.Life, o.Backend, o.Where, o.Without = filepath.Join(r.Dir, "s"), life.Number, r.Backend, r.Where, r.Without
@@ -214,7 +224,7 @@ func (r *run) start(o Orders) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &process{life: life, ended: make(chan struct{}), errors: &strings.Builder{}}
+	c := &process{life: life, ready: life.ready, ended: make(chan struct{}), errors: &strings.Builder{}}
 	c.cmd = exec.Command(r.Program[0], r.Program[1:]...)
 	c.cmd.Env = append(os.Environ(), ordersEnv+"="+string(text))
 	c.cmd.ExtraFiles = []*os.File{write}
@@ -241,7 +251,7 @@ func (r *run) start(o Orders) (*process, error) {
 }
 
 // buried returns where a child died. A child that was not killed must have
-// ended well.
+// ended well. (SIGTERM kills one that does not listen yet.)
 func (r *run) buried(c *process, f Fate, recovery bool) (string, error) {
 	if c.errors.Len() > 0 {
 		fmt.Fprintf(r.Errors, "child %d: %s\n", c.life.Number, c.errors)
@@ -250,7 +260,7 @@ func (r *run) buried(c *process, f Fate, recovery bool) (string, error) {
 	switch {
 	case c.err == nil:
 		return "", nil
-	case errors.As(c.err, &exit) && exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL:
+	case !errors.As(c.err, &exit) || !exit.Sys().(syscall.WaitStatus).Signaled():
 		return "", fmt.Errorf("child %d failed: %w: %s", c.life.Number, c.err, c.errors)
 	case c.grave != "":
 		return pointText(f.Point, f.After, recovery), nil
