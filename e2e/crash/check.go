@@ -10,7 +10,7 @@ import (
 
 // Verdict is what the checks found. All but Unknown are violations.
 type Verdict struct {
-	Accepted, Settled, Unknown, Effects, Events int
+	Accepted, Settled, Unknown, Stopped, Effects, Events int
 
 	Lost      []string // accepted, and did not settle; or ended otherwise than it went
 	Doubled   []string // sent again while an earlier call may have had its effect
@@ -32,7 +32,7 @@ func (v *Verdict) violations() []string {
 func (l *Ledger) check() *Verdict {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	v := &Verdict{Accepted: len(l.Accepted)}
+	v := &Verdict{Accepted: len(l.Accepted), Stopped: len(l.Canceled)}
 	l.checkCalls(v)
 	l.checkEnds(v)
 	l.checkEvents(v)

@@ -94,6 +94,7 @@ func (o *Outcome) print(w io.Writer) {
 		{v.Settled, "settled (with those whose acceptance was not heard of)"},
 		{v.Effects, "messages got by a recipient"},
 		{v.Unknown, "ended as unknown"},
+		{v.Stopped, "canceled before they were sent"},
 		{v.Events, "events raised"},
 		{len(v.Lost), "lost"},
 		{len(v.Doubled), "doubled"},

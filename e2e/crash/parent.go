@@ -240,7 +240,7 @@ func (d *desk) Done(r Result, _ *struct{}) error {
 		s.IDs, s.Answered = append(s.IDs, r.ID), true
 		p.ledger.Accepted[r.ID] = t.Spec.N
 		if t.Spec.Cancel {
-			wait := time.Duration(p.script.roll(60, "wait", t.Spec.N)) * time.Millisecond
+			wait := time.Duration(p.script.roll(30, "wait", t.Spec.N)) * time.Millisecond
 			p.addLocked(Task{Kind: TaskCancel, ID: r.ID}, time.Now().Add(wait))
 		}
 	case TaskCancel:

@@ -101,7 +101,7 @@ var (
 		"publish-later", "expire", "bury", "unbury", "fix", "acknowledge route", "acknowledge deliver", "acknowledge events",
 		"call", "ask", "observe", "send", "cancel", "report", "redrive",
 	}
-	pointsTogether = []string{"commit accepted", "commit routed", "commit rendered", "commit sent", "commit settled", "commit"}
+	pointsTogether = []string{"commit accepted", "commit rendered", "commit sending", "commit sent", "commit unknown", "commit delivered", "commit"}
 	pointsApart    = []string{"store", "publish", "publish route", "publish deliver", "publish sending", "publish settled", "delete"}
 )
 
@@ -284,11 +284,13 @@ func (r *run) drain() error {
 	if err != nil {
 		return err
 	}
-	patience := 75 * time.Second
+	// Longer than the sweep needs to find out about anything. A control is not
+	// expected to finish.
+	patience, most := 75*time.Second, 5*time.Minute
 	if r.Without != "" {
-		patience = 15 * time.Second // it is not expected to finish
+		patience, most = 14*time.Second, 25*time.Second
 	}
-	for {
+	for began := time.Now(); time.Since(began) < most; {
 		select {
 		case <-c.ended:
 			return fmt.Errorf("the last child ended by itself: %w: %s", c.err, c.errors)

@@ -45,7 +45,7 @@ func (s script) spec(n int) Spec {
 	if s.roll(8, "later", n) == 0 {
 		spec.NotBefore = time.Now().Add(200 * time.Millisecond)
 	}
-	spec.Cancel = s.roll(8, "cancel", n) == 0
+	spec.Cancel = s.roll(5, "cancel", n) == 0
 	return spec
 }
 
