@@ -115,11 +115,11 @@ func (n *Notifier) accept(ctx context.Context, r *record) error {
 	route := work{Version: workVersion, ID: r.ID, Topic: routeTopic}
 	if r.Fingerprint == "" && n.ledger.atomic == nil {
 		route.Accepted = r
-		m, err := n.ledger.workMessage(&route)
+		p, err := n.ledger.ofWork(&route)
 		if err != nil {
 			return err
 		}
-		return translate(n.ledger.publish(ctx, backend.Publication{Topic: routeTopic, Message: m}))
+		return translate(n.ledger.publish(ctx, p))
 	}
 	r.Seq = 1
 	r.Outbox = []entry{{seq: 1, work: &route}}

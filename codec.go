@@ -36,13 +36,15 @@ type codec struct {
 
 	registering sync.Mutex // held to replace types
 	types       atomic.Pointer[eventTypes]
+	foreign     eventKind // of what this program does not know
 }
 
 // newCodec knows the events of this package. The source is that of the facts
 // that have none; it must pass sourceProblem, or nothing can be encoded.
 func newCodec(source string) *codec {
 	c := &codec{source: source, sourceProblem: sourceProblem(source)}
-	c.types.Store(builtinTypes())
+	c.foreign.codec = c
+	c.types.Store(builtinTypes(c))
 	return c
 }
 
@@ -50,7 +52,7 @@ func newCodec(source string) *codec {
 func (c *codec) register(t reflect.Type, wireName string) error {
 	c.registering.Lock()
 	defer c.registering.Unlock()
-	next, err := c.types.Load().with(t, wireName)
+	next, err := c.types.Load().with(c, t, wireName)
 	if err != nil {
 		return err
 	}
@@ -60,6 +62,14 @@ func (c *codec) register(t reflect.Type, wireName string) error {
 
 // kindOf returns the kind of an event's struct, or nil if it is no event.
 func (c *codec) kindOf(t reflect.Type) *eventKind { return c.types.Load().byType[t] }
+
+// kindFor is kindOf for data of any kind: it is never nil.
+func (c *codec) kindFor(data any) *eventKind {
+	if kind := c.kindOf(reflect.TypeOf(data)); kind != nil {
+		return kind
+	}
+	return &c.foreign
+}
 
 // encode returns a new message with the fact in CloudEvents binary mode. It
 // may share the fact's payload.
@@ -72,8 +82,8 @@ func (c *codec) encode(f *fact) (*message.Message, error) {
 		return nil, fmt.Errorf("notify: encode event: %w", err)
 	}
 	m := message.NewMessage(f.ID, payload)
-	m.Metadata = make(message.Metadata, len(attributes)+len(f.msg.Metadata)+1)
-	maps.Copy(m.Metadata, f.msg.Metadata)
+	m.Metadata = make(message.Metadata, len(attributes)+len(f.foreign())+1)
+	maps.Copy(m.Metadata, f.foreign())
 	for _, a := range attributes {
 		m.Metadata[a.name] = a.value
 	}
@@ -83,8 +93,7 @@ func (c *codec) encode(f *fact) (*message.Message, error) {
 
 // decode reads what encode has written, or another program's event in either
 // mode. The fact shares the message's payload. Attributes that this program
-// does not know are kept in the metadata of the fact's own message, and
-// encoded again.
+// does not know are kept, and encoded again.
 func (c *codec) decode(m *message.Message) (*fact, error) {
 	if mediaType(m.Metadata[contentType]) == cloudEventsJSON {
 		return c.loadStored(m.Payload)
@@ -103,14 +112,16 @@ func (c *codec) decodeBinary(m *message.Message) (*fact, error) {
 	if err := found.err(); err != nil {
 		return nil, fmt.Errorf("notify: decode event: %w", err)
 	}
-	f := newFact(c, envelope, data)
-	f.msg.Payload, f.msg.Metadata = payload, extra
-	return f, nil
+	e := &wireEvent{Event: Event[any]{Envelope: envelope, Data: data}, foreign: extra, payload: payload}
+	return &fact{event: e, Envelope: &e.Envelope, kind: c.kindFor(data)}, nil
 }
 
 // payload returns the fact's data as JSON: as it came, if it came from a wire.
 func (c *codec) payload(f *fact, found *problems) []byte {
-	payload := []byte(f.msg.Payload)
+	var payload []byte
+	if e, ok := f.event.(*wireEvent); ok {
+		payload = e.payload
+	}
 	data := f.data()
 	raw, isRaw := data.(Raw)
 	switch {

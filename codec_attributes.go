@@ -83,7 +83,7 @@ func (c *codec) attributes(to []attribute, f *fact, found *problems) []attribute
 		add(attrTraceParent, f.TraceParent)
 		add(attrTraceState, f.TraceState)
 	}
-	for name, value := range f.msg.Metadata {
+	for name, value := range f.foreign() {
 		size += len(name) + len(value)
 	}
 	if size > maxAttributesBytes {
@@ -132,7 +132,7 @@ func (c *codec) checkAttributes(f *fact, found *problems) {
 }
 
 func (c *codec) wireName(f *fact, found *problems) string {
-	if f.kind == nil {
+	if f.kind.event == nil {
 		switch data := f.data().(type) {
 		case Raw, nil:
 			if f.Type == "" {

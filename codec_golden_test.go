@@ -125,7 +125,7 @@ func TestReadsEventsOfTheSDK(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, sent, decoded.data())
 			require.Equal(t, sampleEnvelope("sent"), *decoded.Envelope)
-			require.Equal(t, message.Metadata{"ce_dataschema": "https://schemas.example.com/sent"}, decoded.msg.Metadata)
+			require.Equal(t, message.Metadata{"ce_dataschema": "https://schemas.example.com/sent"}, decoded.foreign())
 		})
 	}
 	t.Run("foreign", func(t *testing.T) {

@@ -24,9 +24,9 @@ func (c *codec) appendStored(to []byte, f *fact) ([]byte, error) {
 	if err := found.err(); err != nil {
 		return to, fmt.Errorf("notify: store event: %w", err)
 	}
-	for _, name := range slices.Sorted(maps.Keys(f.msg.Metadata)) {
+	for _, name := range slices.Sorted(maps.Keys(f.foreign())) {
 		if isExtraAttribute(name) {
-			attributes = append(attributes, attribute{name, f.msg.Metadata[name]})
+			attributes = append(attributes, attribute{name, f.foreign()[name]})
 		}
 	}
 	to = append(to, '{')

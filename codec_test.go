@@ -190,7 +190,7 @@ func TestDecodeTakesWhatOthersWrite(t *testing.T) {
 			decoded, err := c.decode(m)
 			require.NoError(t, err)
 			require.Equal(t, samples()[5], decoded.data())
-			require.Empty(t, decoded.msg.Metadata)
+			require.Empty(t, decoded.foreign())
 		})
 	}
 }
@@ -225,10 +225,13 @@ func TestUnknownFieldsAndAttributesSurvive(t *testing.T) {
 func TestStoredHoldsAttributesOnly(t *testing.T) {
 	t.Parallel()
 	c := newCodec("/shop")
-	f := sampleFact(t, c, samples()[5])
+	m, err := c.encode(sampleFact(t, c, samples()[5]))
+	require.NoError(t, err)
+	f, err := c.decode(m)
+	require.NoError(t, err)
 	want, err := c.appendStored(nil, f)
 	require.NoError(t, err)
-	f.msg.Metadata = message.Metadata{"x": "1", "ce_data": "2", "ce_UPPER": "3"}
+	f.event.(*wireEvent).foreign = message.Metadata{"x": "1", "ce_data": "2", "ce_UPPER": "3"}
 	got, err := c.appendStored(nil, f)
 	require.NoError(t, err)
 	require.Equal(t, string(want), string(got))

@@ -22,12 +22,13 @@ type eventTypes struct {
 // eventKind is a type of event: its struct, and its type on the wire. Within a
 // codec there is one for each.
 type eventKind struct {
-	event reflect.Type
+	event reflect.Type // nil: of what this program does not know
 	name  string
+	codec *codec
 }
 
 // builtinTypes is the vocabulary: every event of this package.
-func builtinTypes() *eventTypes {
+func builtinTypes(c *codec) *eventTypes {
 	types := map[string]reflect.Type{
 		"notify.accepted.v1":      reflect.TypeFor[Accepted](),
 		"notify.delayed.v1":       reflect.TypeFor[Delayed](),
@@ -67,7 +68,7 @@ func builtinTypes() *eventTypes {
 	}
 	all := &eventTypes{byType: map[reflect.Type]*eventKind{}, byName: map[string]*eventKind{}}
 	for name, t := range types {
-		all.add(t, name)
+		all.add(&eventKind{t, name, c})
 	}
 	return all
 }
@@ -87,7 +88,7 @@ func notAnEvent(t reflect.Type) string {
 }
 
 // with returns the types and one more of a host's.
-func (e *eventTypes) with(t reflect.Type, wireName string) (*eventTypes, error) {
+func (e *eventTypes) with(c *codec, t reflect.Type, wireName string) (*eventTypes, error) {
 	var found problems
 	field := fmt.Sprintf("RegisterEvent[%v]", t)
 	if t == nil || t.Kind() != reflect.Struct || t.Name() == "" {
@@ -104,13 +105,12 @@ func (e *eventTypes) with(t reflect.Type, wireName string) (*eventTypes, error) 
 		return nil, err
 	}
 	next := &eventTypes{byType: maps.Clone(e.byType), byName: maps.Clone(e.byName)}
-	next.add(t, wireName)
+	next.add(&eventKind{t, wireName, c})
 	return next, nil
 }
 
-func (e *eventTypes) add(t reflect.Type, wireName string) {
-	kind := &eventKind{event: t, name: wireName}
-	e.byType[t], e.byName[wireName] = kind, kind
+func (e *eventTypes) add(kind *eventKind) {
+	e.byType[kind.event], e.byName[kind.name] = kind, kind
 }
 
 func wireNameProblem(name string) string {

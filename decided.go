@@ -52,8 +52,7 @@ func (r *record) fact(c *codec, e *decided) *fact {
 	if e.loaded != nil {
 		return e.loaded
 	}
-	f := anyFactOf(c, e.kind, e.data)
+	f := anyFactOf(e.kind, e.data)
 	*f.Envelope = r.envelope(e)
-	f.complete()
 	return f
 }

@@ -50,7 +50,7 @@ func (t *round) run() (err error) {
 		}
 	}()
 	for t.batch.Next() {
-		f, isLocal := t.batch.Message().Context().(*fact)
+		f, isLocal := t.batch.Entry().(*fact)
 		if !isLocal {
 			if f, err = t.bus.codec.decode(t.batch.Message()); err != nil {
 				return &undecodable{err}

@@ -39,14 +39,14 @@ func RegisterEvent[T any](n *Notifier, wireName string) {
 // a chain of 32 gets an error, and the event becomes its dead letter.
 func Emit[T any](ctx context.Context, n *Notifier, data T, options ...func(*Envelope)) (string, error) {
 	if kind := n.codec.kindOf(reflect.TypeFor[T]()); kind != nil {
-		return n.emit(ctx, factOf(n.codec, kind, data), options)
+		return n.emit(ctx, factOf(kind, data), options)
 	}
 	// T is an interface, or no event.
 	kind := n.codec.kindOf(reflect.TypeOf(data))
 	if kind == nil {
 		return "", &FieldError{Field: "Emit", Problem: notAnEvent(reflect.TypeOf(data)), Err: ErrUnsupported}
 	}
-	return n.emit(ctx, anyFactOf(n.codec, kind, data), options)
+	return n.emit(ctx, anyFactOf(kind, data), options)
 }
 
 // emit completes and publishes an event of the host's.
@@ -74,7 +74,6 @@ func (n *Notifier) emit(ctx context.Context, f *fact, options []func(*Envelope))
 	if f.ID == "" {
 		f.ID = newID(now)
 	}
-	f.complete()
 	if n.ledger.local != nil && (len(options) > 0 || raceBuild) {
 		f.Labels = maps.Clone(f.Labels)
 		// What a wire would refuse is refused here too.

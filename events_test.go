@@ -28,11 +28,11 @@ func TestEveryEventHasItsTypeOnTheWire(t *testing.T) {
 		want["notify."+snakeCase(name)+".v1"] = name
 	}
 	got := map[string]string{}
-	for name, kind := range builtinTypes().byName {
+	for name, kind := range builtinTypes(nil).byName {
 		got[name] = kind.event.Name()
 	}
 	require.Equal(t, want, got)
-	require.Len(t, builtinTypes().byType, len(got), "a struct has two names")
+	require.Len(t, builtinTypes(nil).byType, len(got), "a struct has two names")
 }
 
 // declaredEvents reads the files of the vocabulary: an event is a struct whose
@@ -74,7 +74,7 @@ func eventsOf(file *ast.File) map[string]bool {
 
 func TestFieldsOnTheWireAreExplicitSnakeCase(t *testing.T) {
 	t.Parallel()
-	for eventType := range builtinTypes().byType {
+	for eventType := range builtinTypes(nil).byType {
 		requireTags(t, eventType.Name(), eventType)
 	}
 }

@@ -2,7 +2,6 @@ package notify
 
 import (
 	"context"
-	"reflect"
 	"sync/atomic"
 	"time"
 
@@ -11,59 +10,52 @@ import (
 	"github.com/seed-6c01d079/notify/backend"
 )
 
-// fact is one event on its way through this process: the event, the message,
-// and that message's context, in one allocation. It is immutable once
-// published.
+// fact is one event on its way through this process, in one allocation with the
+// event. It is immutable once published.
 type fact struct {
 	noContext
 	*Envelope // of event
-	// event is a *typedEvent of the data's type, or an *Event[any] where the
-	// compiler did not know that type.
+	// event is a *typedEvent of the data's type, or where the compiler did not
+	// know that type an *Event[any] or a *wireEvent.
 	event interface{ data() any }
-	kind  *eventKind // nil: the data is no event of this program
-	codec *codec
-	// msg has the attributes that this program does not know, and the data, as
-	// they came from a wire, so that all of it survives; neither if the fact was
-	// made here.
-	msg   message.Message
-	alone [1]*message.Message // the message as a list
+	kind  *eventKind
+}
+
+// wireEvent is an event that came from a wire, with what this program does not
+// know of it, so that all of it survives.
+type wireEvent struct {
+	Event[any]
+	foreign message.Metadata
+	payload message.Payload
 }
 
 var _ backend.Local = (*fact)(nil)
 
 // factOf returns a fact of the data, which is of the kind, without an envelope.
-func factOf[T any](c *codec, kind *eventKind, data T) *fact {
+func factOf[T any](kind *eventKind, data T) *fact {
 	f := &struct {
 		fact
 		event typedEvent[T]
 	}{event: typedEvent[T]{Event: Event[T]{Data: data}}}
-	f.fact.event, f.Envelope, f.kind, f.codec = &f.event, &f.event.Envelope, kind, c
+	f.fact.event, f.Envelope, f.kind = &f.event, &f.event.Envelope, kind
 	return &f.fact
 }
 
 // anyFactOf is factOf for data whose type only the value knows.
-func anyFactOf(c *codec, kind *eventKind, data any) *fact {
+func anyFactOf(kind *eventKind, data any) *fact {
 	f := &struct {
 		fact
 		event Event[any]
 	}{event: Event[any]{Data: data}}
-	f.fact.event, f.Envelope, f.kind, f.codec = &f.event, &f.event.Envelope, kind, c
+	f.fact.event, f.Envelope, f.kind = &f.event, &f.event.Envelope, kind
 	return &f.fact
 }
 
 // newFact returns a complete fact.
 func newFact(c *codec, envelope Envelope, data any) *fact {
-	f := anyFactOf(c, c.kindOf(reflect.TypeOf(data)), data)
+	f := anyFactOf(c.kindFor(data), data)
 	*f.Envelope = envelope
-	f.complete()
 	return f
-}
-
-// complete makes the message, once the envelope has its ID.
-func (f *fact) complete() {
-	f.msg.UUID = f.ID
-	f.msg.SetContext(f)
-	f.alone[0] = &f.msg
 }
 
 // data is the event's struct, by value; Raw if its type is unknown.
@@ -87,8 +79,13 @@ func (e *typedEvent[T]) data() any {
 	return boxed
 }
 
-// message is what a LocalPublisher takes.
-func (f *fact) message() *message.Message { return &f.msg }
+// foreign are the attributes that this program does not know.
+func (f *fact) foreign() message.Metadata {
+	if e, ok := f.event.(*wireEvent); ok {
+		return e.foreign
+	}
+	return nil
+}
 
 // Key implements [backend.Local].
 func (f *fact) Key() string { return f.key() }
@@ -101,10 +98,10 @@ func (e *Envelope) key() string {
 }
 
 // Wire implements [backend.Local].
-func (f *fact) Wire() (*message.Message, error) { return f.codec.encode(f) }
+func (f *fact) Wire() (*message.Message, error) { return f.kind.codec.encode(f) }
 
-// noContext is a context that never ends and holds nothing: what a message
-// that is its own context embeds.
+// noContext is a context that never ends and holds nothing: what a value
+// that stands for a message embeds.
 type noContext struct{}
 
 var _ context.Context = noContext{}

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/ThreeDotsLabs/watermill/message"
-
 	"github.com/seed-6c01d079/notify/backend"
 )
 
@@ -27,43 +25,49 @@ func (l *ledger) publications(r *record) ([]backend.Publication, error) {
 		case e.published, e.work != nil && !e.work.At.IsZero() && l.delayed == nil:
 			continue
 		case e.event != nil:
-			m, err := l.factMessage(r.fact(l.codec, e.event))
+			p, err := l.ofFact(r.fact(l.codec, e.event))
 			if err != nil {
 				return nil, err
 			}
-			out = append(out, backend.Publication{Topic: eventsTopic, Message: m})
+			out = append(out, p)
 		default:
-			m, err := l.workMessage(e.work)
+			p, err := l.ofWork(e.work)
 			if err != nil {
 				return nil, err
 			}
-			out = append(out, backend.Publication{Topic: e.work.Topic, Message: m, At: e.work.At})
+			out = append(out, p)
 		}
 	}
 	return out, nil
 }
 
-func (l *ledger) factMessage(f *fact) (*message.Message, error) {
+func (l *ledger) ofFact(f *fact) (p backend.Publication, err error) {
+	p.Topic = eventsTopic
 	if l.local != nil {
-		return f.message(), nil
+		p.Local = f
+	} else {
+		p.Message, err = l.codec.encode(f)
 	}
-	return l.codec.encode(f)
+	return p, err
 }
 
-func (l *ledger) workMessage(w *work) (*message.Message, error) {
+func (l *ledger) ofWork(w *work) (p backend.Publication, err error) {
+	p.Topic, p.At = w.Topic, w.At
 	if l.local != nil {
-		return w.local(), nil
+		p.Local = &localWork{work: w}
+	} else {
+		p.Message, err = w.wire()
 	}
-	return w.wire()
+	return p, err
 }
 
 func (l *ledger) publish(ctx context.Context, p backend.Publication) error {
 	var err error
 	switch {
 	case !p.At.IsZero():
-		err = l.delayed.PublishAt(ctx, p.At, p.Topic, p.Message)
-	case l.local != nil:
-		err = l.local.PublishLocal(time.Now(), p.Topic, p.Message)
+		err = l.delayed.PublishAt(ctx, p.At, p.Topic, backend.MessageOf(p.Entry()))
+	case p.Local != nil:
+		err = l.local.PublishLocal(time.Now(), p.Topic, p.Local)
 	default:
 		p.Message.SetContext(ctx)
 		err = l.publisher.Publish(p.Topic, p.Message)
@@ -90,11 +94,11 @@ func (l *ledger) putBack(ctx context.Context, w work, at time.Time) error {
 // publishAt has the backend hold work until a time.
 func (l *ledger) publishAt(ctx context.Context, w work, at time.Time) error {
 	w.At = at
-	m, err := l.workMessage(&w)
+	p, err := l.ofWork(&w)
 	if err != nil {
 		return err
 	}
-	return l.publish(ctx, backend.Publication{Topic: w.Topic, Message: m, At: at})
+	return l.publish(ctx, p)
 }
 
 // leaveToSweep has the sweep bring work that the backend has no room to hold
@@ -113,14 +117,14 @@ func (l *ledger) leaveToSweep(ctx context.Context, id string, at time.Time) erro
 // emit publishes an event that no record holds, and that is seen now.
 func (l *ledger) emit(ctx context.Context, f *fact) error {
 	if l.local != nil {
-		if err := l.local.PublishLocal(f.Seen, eventsTopic, f.alone[:]...); err != nil {
+		if err := l.local.PublishLocal(f.Seen, eventsTopic, f); err != nil {
 			return fmt.Errorf("notify: publish to %s: %w", eventsTopic, err)
 		}
 		return nil
 	}
-	m, err := l.factMessage(f)
+	p, err := l.ofFact(f)
 	if err != nil {
 		return err
 	}
-	return l.publish(ctx, backend.Publication{Topic: eventsTopic, Message: m})
+	return l.publish(ctx, p)
 }

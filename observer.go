@@ -93,7 +93,7 @@ func (h *Handler) matches(f *fact) bool {
 		return true
 	}
 	// Several Notifiers on one backend have a kind each.
-	return f.kind != nil && f.kind.event == h.event
+	return f.kind.event == h.event
 }
 
 // Handle makes a function a handler of the events whose data is a T: one of

@@ -7,8 +7,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/ThreeDotsLabs/watermill/message"
-
 	"github.com/seed-6c01d079/notify/backend"
 )
 
@@ -56,12 +54,12 @@ func (p *pipeline) consumption(topic string, concurrency int, step func(context.
 		ctx := p.base
 		var w work // a step does not keep it
 		for b.Next() {
-			w, err = workOf(b.Message())
+			w, err = workOf(b.Entry())
 			switch {
 			case errors.Is(err, errNewerWork):
 				return done, err // kept for a program that understands it
 			case err != nil:
-				if err := p.bury(ctx, topic, b.Message(), err); err != nil {
+				if err := p.bury(ctx, topic, b.Entry(), err); err != nil {
 					return done, err
 				}
 				done++
@@ -85,9 +83,9 @@ func (p *pipeline) consumption(topic string, concurrency int, step func(context.
 }
 
 // bury puts what is not work among the dead letters.
-func (p *pipeline) bury(ctx context.Context, topic string, m *message.Message, cause error) error {
+func (p *pipeline) bury(ctx context.Context, topic string, e backend.Entry, cause error) error {
 	p.log.ErrorContext(ctx, "notify: what is not work became a dead letter", "topic", topic, "error", cause)
-	wire, err := backend.Wire(m)
+	wire, err := e.Wire()
 	if err != nil {
 		return fmt.Errorf("notify: encode a dead letter: %w", err)
 	}

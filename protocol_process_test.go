@@ -372,9 +372,10 @@ func (p delaying) PublishAt(ctx context.Context, at time.Time, topic string, mes
 
 type atomically struct{ delaying }
 
-func (p atomically) PublishLocal(at time.Time, topic string, messages ...*message.Message) error {
+func (p atomically) PublishLocal(at time.Time, topic string, value backend.Local) error {
+	messages := []*message.Message{backend.MessageOf(value)}
 	return p.move("publish "+publicationOf(topic, messages), func() error {
-		return p.world.publish(topic, messages, func() error { return p.world.shared.PublishLocal(at, topic, messages...) })
+		return p.world.publish(topic, messages, func() error { return p.world.shared.PublishLocal(at, topic, value) })
 	})
 }
 

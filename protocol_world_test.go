@@ -487,7 +487,7 @@ func (w *world) commit(ctx context.Context, r backend.Record, out []backend.Publ
 		return revision, err
 	}
 	for _, p := range out {
-		w.reached(p.Topic, p.Message)
+		w.reached(p.Topic, backend.MessageOf(p.Entry()))
 	}
 	w.stored(r)
 	return revision, nil

@@ -46,25 +46,19 @@ const workVersion = 1
 // workType is the metadata that tells work from anything else in its topics.
 const workType = "notify.work.v1"
 
-// workContext is the context of a work message that stays in this process, and
-// holds the message: one allocation for both.
-type workContext struct {
+// localWork is work that stays in this process.
+type localWork struct {
 	noContext
 	work *work
-	msg  message.Message
 }
 
-func (w *work) local() *message.Message {
-	c := &workContext{work: w}
-	c.msg.SetContext(c)
-	return &c.msg
-}
+var _ backend.Local = (*localWork)(nil)
 
 // Key implements [backend.Local].
-func (c *workContext) Key() string { return c.work.ID }
+func (l *localWork) Key() string { return l.work.ID }
 
 // Wire implements [backend.Local].
-func (c *workContext) Wire() (*message.Message, error) { return c.work.wire() }
+func (l *localWork) Wire() (*message.Message, error) { return l.work.wire() }
 
 func (w *work) wire() (*message.Message, error) {
 	payload, err := json.Marshal(w)
@@ -81,11 +75,14 @@ func (w *work) wire() (*message.Message, error) {
 // errNewerWork marks work of a version that this program does not know.
 var errNewerWork = fmt.Errorf("work of a newer version: %w", ErrUnsupported)
 
-func workOf(m *message.Message) (work, error) {
-	if c, ok := m.Context().(*workContext); ok {
-		return *c.work, nil // a copy: the message is shared
+func workOf(e backend.Entry) (w work, err error) {
+	if l, ok := e.(*localWork); ok {
+		return *l.work, nil // a copy: the value is shared
 	}
-	var w work
+	m, err := e.Wire()
+	if err != nil {
+		return w, fmt.Errorf("notify: decode work: %w", err)
+	}
 	if err := unmarshalExact(m.Payload, &w); err != nil {
 		return w, fmt.Errorf("notify: decode work: %w", err)
 	}

@@ -47,45 +47,15 @@ type Admitter interface {
 }
 
 // LocalPublisher is a [Backend] that lives in the process of its users and
-// delivers the very message that was published to every group.
+// delivers the very value that was published to every group.
 type LocalPublisher interface {
-	// PublishLocal appends messages whose context is a [Local] to topic. The
-	// caller says what [time.Now] it is, since reading the clock would be a
-	// notable part of what an event costs. It never blocks and serialises
-	// nothing; a message that has to leave the process, or reach code that did
-	// not expect a shared message, is encoded by [Local.Wire] first. The backend
-	// owns neither the messages nor what they carry: nobody may change them
-	// after the call.
-	PublishLocal(now time.Time, topic string, messages ...*message.Message) error
-}
-
-// Local is the context of a message that carries a value of this process
-// instead of a payload.
-type Local interface {
-	context.Context
-	// Key is the message's key, which a message with metadata has under
-	// [KeyMetadata].
-	Key() string
-	// Wire returns a new message with the value encoded.
-	Wire() (*message.Message, error)
-}
-
-// Key returns the message's key: of its [Local] context, or of its metadata.
-// Messages without a key share one lane.
-func Key(m *message.Message) string {
-	if local, ok := m.Context().(Local); ok {
-		return local.Key()
-	}
-	return m.Metadata[KeyMetadata]
-}
-
-// Wire returns m itself when it has a payload of its own, and the encoded
-// copy of a [Local] message.
-func Wire(m *message.Message) (*message.Message, error) {
-	if local, ok := m.Context().(Local); ok {
-		return local.Wire()
-	}
-	return m, nil
+	// PublishLocal appends a value to topic, in place of a message. The caller
+	// says what [time.Now] it is, since reading the clock would be a notable
+	// part of what an event costs. It never blocks and serialises nothing; a
+	// value that has to leave the process, or to reach code that expects a
+	// message of its own, is encoded by Wire first. The backend does not own
+	// the value: nobody may change it after the call.
+	PublishLocal(now time.Time, topic string, value Local) error
 }
 
 // Errors that a backend's methods wrap.

@@ -18,12 +18,12 @@ type Batch struct {
 	// is 1 for a batch of several.
 	Attempt int
 
-	messages []*message.Message
-	at       int          // index of the claimed message; the handler's own
-	claimed  atomic.Int64 // messages claimed so far; the bit reclaimed
-	exited   bool         // Exit was told the following
-	done     int
-	err      error
+	entries []Entry
+	at      int          // index of the claimed message; the handler's own
+	claimed atomic.Int64 // messages claimed so far; the bit reclaimed
+	exited  bool         // Exit was told the following
+	done    int
+	err     error
 }
 
 // reclaimed is the bit of Batch.claimed that says the rest was taken back.
@@ -31,13 +31,17 @@ const reclaimed = 1 << 40
 
 // NewBatch returns a batch of the messages, of which none is claimed.
 func NewBatch(attempt int, messages ...*message.Message) *Batch {
-	return &Batch{Attempt: attempt, messages: messages, at: -1}
+	b := &Batch{Attempt: attempt, at: -1}
+	for _, m := range messages {
+		b.entries = append(b.entries, EntryOf(m))
+	}
+	return b
 }
 
-// Reset makes b a batch of other messages, so that a backend can use one value
-// again. Nobody else may use b meanwhile.
-func (b *Batch) Reset(attempt int, messages []*message.Message) {
-	b.Attempt, b.messages, b.at = attempt, messages, -1
+// Reset makes b a batch of what the entries are, so that a backend can use one
+// value again. Nobody else may use b meanwhile.
+func (b *Batch) Reset(attempt int, entries []Entry) {
+	b.Attempt, b.entries, b.at = attempt, entries, -1
 	b.exited, b.done, b.err = false, 0, nil
 	b.claimed.Store(0)
 }
@@ -47,18 +51,22 @@ func (b *Batch) Reset(attempt int, messages []*message.Message) {
 // says that the one before is finished: its key may go on elsewhere.
 func (b *Batch) Next() bool {
 	next := b.at + 1
-	if next >= len(b.messages) || !b.claimed.CompareAndSwap(int64(next), int64(next)+1) {
+	if next >= len(b.entries) || !b.claimed.CompareAndSwap(int64(next), int64(next)+1) {
 		return false
 	}
 	b.at = next
 	return true
 }
 
-// Message is the message that Next claimed.
-func (b *Batch) Message() *message.Message { return b.messages[b.at] }
+// Message is the message that Next claimed. For a [Local] value that is a new
+// one each time, with the value as its context.
+func (b *Batch) Message() *message.Message { return MessageOf(b.entries[b.at]) }
+
+// Entry is what Next claimed, as the topic has it.
+func (b *Batch) Entry() Entry { return b.entries[b.at] }
 
 // Len is how many messages the batch was made of.
-func (b *Batch) Len() int { return len(b.messages) }
+func (b *Batch) Len() int { return len(b.entries) }
 
 // Reclaim takes back what is not claimed, and returns how many messages were
 // claimed before: those from that index on are the caller's again, and Next

@@ -53,7 +53,7 @@ func TestBatchReset(t *testing.T) {
 	b := backend.NewBatch(3, messages(2)...)
 	require.Equal(t, 0, b.Reclaim())
 	require.False(t, b.Next())
-	b.Reset(1, messages(1))
+	b.Reset(1, []backend.Entry{backend.EntryOf(messages(1)[0])})
 	require.Equal(t, 1, b.Len())
 	require.True(t, b.Next())
 	require.False(t, b.Next())

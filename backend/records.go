@@ -68,8 +68,22 @@ type Records interface {
 type Publication struct {
 	Topic   string
 	Message *message.Message
+	// Local is in the place of Message where the backend is a [LocalPublisher].
+	Local Local
 	// At is the time before which it is not delivered; zero is now.
 	At time.Time
+}
+
+// Entry is the message, or the value in its place; nil if there is neither.
+func (p Publication) Entry() Entry {
+	switch {
+	case p.Local != nil:
+		return p.Local
+	case p.Message != nil:
+		return EntryOf(p.Message)
+	default:
+		return nil
+	}
 }
 
 // Atomic is a [Backend] that keeps [Records] too, and can change both at once.
@@ -78,7 +92,6 @@ type Atomic interface {
 	Records
 	// Commit does Store(r) and publishes out, in order, or does neither.
 	// Whoever sees a message of out finds the record at least as written.
-	// Messages may be [Local] if the backend is a [LocalPublisher].
 	Commit(ctx context.Context, r Record, out []Publication) (revision int64, err error)
 }
 

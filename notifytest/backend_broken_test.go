@@ -132,7 +132,11 @@ func requeues(ctx context.Context, all []*message.Message, attempt int, next han
 	}
 	again := all[done].Copy()
 	again.Metadata.Set("again", "yes")
-	return done + 1, b.PublishLocal(time.Now(), "t", again)
+	pub, err := b.Publisher()
+	if err == nil {
+		err = pub.Publish("t", again)
+	}
+	return done + 1, err
 }
 
 func losesOnLeaving(ctx context.Context, all []*message.Message, attempt int, next handle, _ *memory.Backend) (int, error) {
@@ -217,7 +221,11 @@ func (noCatchUp) CatchUp(ctx context.Context, _, _ string) error { return ctx.Er
 type tooEarly struct{ *memory.Backend }
 
 func (b tooEarly) PublishAt(_ context.Context, _ time.Time, topic string, messages ...*message.Message) error {
-	return b.PublishLocal(time.Now(), topic, messages...)
+	pub, err := b.Publisher()
+	if err == nil {
+		err = pub.Publish(topic, messages...)
+	}
+	return err
 }
 
 type admitsAll struct{ *memory.Backend }
@@ -226,10 +234,10 @@ func (admitsAll) Admit(context.Context, string, int, bool) error { return nil }
 
 type encodesLocal struct{ *memory.Backend }
 
-func (b encodesLocal) PublishLocal(at time.Time, topic string, messages ...*message.Message) error {
+func (b encodesLocal) PublishLocal(_ time.Time, topic string, value backend.Local) error {
 	pub, err := b.Publisher()
 	if err == nil {
-		err = pub.Publish(topic, messages...)
+		err = pub.Publish(topic, backend.MessageOf(value))
 	}
 	return err
 }

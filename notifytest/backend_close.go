@@ -99,7 +99,7 @@ func (b *backendBench) addClosedPowers(calls map[string]func() error) {
 		calls["Admit"] = func() error { return a.Admit(ctx, "t", 1, true) }
 	}
 	if p, ok := b.subject.(backend.LocalPublisher); ok {
-		calls["PublishLocal"] = func() error { return p.PublishLocal(time.Now(), "t", local("k", 0)) }
+		calls["PublishLocal"] = func() error { return p.PublishLocal(time.Now(), "t", valueOf(local("k", 0))) }
 	}
 	if r, ok := b.subject.(backend.Records); ok {
 		calls["Load"] = func() error { _, err := r.Load(ctx, "id"); return err }

@@ -30,6 +30,9 @@ func local(key string, n int) *message.Message {
 	return m
 }
 
+// valueOf is what a local message stands for.
+func valueOf(m *message.Message) backend.Local { return m.Context().(backend.Local) }
+
 // got is a delivery of a message.
 type got struct {
 	key     string

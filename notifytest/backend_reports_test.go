@@ -76,7 +76,7 @@ func TestBackendSuiteReports(t *testing.T) {
 		{"handles can be closed", "closed", of(func(b *memory.Backend) any { return barePublisher{b, true} })},
 		{"delayed messages", "came when", of(func(b *memory.Backend) any { return tooEarly{b} })},
 		{"admission", "where MaxWork messages wait", of(func(b *memory.Backend) any { return admitsAll{b} })},
-		{"local messages", "another message than", of(func(b *memory.Backend) any { return encodesLocal{b} })},
+		{"local messages", "another value than", of(func(b *memory.Backend) any { return encodesLocal{b} })},
 		{"secrets", "a secret changed", of(func(b *memory.Backend) any { return &newSecrets{Backend: b} })},
 		{"records are kept as written", "other fields", of(func(b *memory.Backend) any { return noTimes{b} })},
 		{"records change by compare-and-set", "Store of revision 0 over 2", of(func(b *memory.Backend) any { return ignoresRevision{b} })},

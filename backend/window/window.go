@@ -130,28 +130,29 @@ func (w *Window) Restore(waiting []Waiting, messages []*message.Message) error {
 	if slices.Contains(messages, nil) {
 		return errors.New("window: restore: a message is nil")
 	}
-	all := make([]fanout.Waiting, len(waiting))
+	all, entries := make([]fanout.Waiting, len(waiting)), make([]backend.Entry, len(waiting))
 	for i, one := range waiting {
 		all[i] = fanout.Waiting{Stamp: one.Position, Attempt: one.Attempt, Due: one.Due}
+		entries[i] = backend.EntryOf(messages[i])
 	}
-	w.group.Restore(all, messages)
+	w.group.Restore(all, entries)
 	return nil
 }
 
 // Add appends items in log order. It never blocks: see [Window.Room]. Nobody
 // may change a message afterwards. After Close it does nothing.
 func (w *Window) Add(items ...Item) error {
-	stamps, messages := make([]int64, len(items)), make([]*message.Message, len(items))
+	stamps, entries := make([]int64, len(items)), make([]backend.Entry, len(items))
 	for i, item := range items {
 		if item.Message == nil {
 			return fmt.Errorf("window: add: the message at position %d is nil", item.Position)
 		}
-		stamps[i], messages[i] = item.Position, item.Message
+		stamps[i], entries[i] = item.Position, backend.EntryOf(item.Message)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !w.closed && len(items) > 0 {
-		w.topic.AppendStamped(stamps, messages)
+		w.topic.AppendStamped(stamps, entries)
 	}
 	return nil
 }

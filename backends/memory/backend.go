@@ -3,12 +3,9 @@ package memory
 import (
 	"fmt"
 	"maps"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/ThreeDotsLabs/watermill/message"
 
 	"github.com/seed-6c01d079/notify/backend"
 	"github.com/seed-6c01d079/notify/internal/fanout"
@@ -119,21 +116,22 @@ func (b *Backend) topic(name string) *fanout.Topic {
 }
 
 // PublishLocal implements [backend.LocalPublisher].
-func (b *Backend) PublishLocal(now time.Time, topic string, messages ...*message.Message) error {
-	return b.publish(now, topic, messages...)
+func (b *Backend) PublishLocal(now time.Time, topic string, value backend.Local) error {
+	if value == nil {
+		return fmt.Errorf("memory: publish to %s: the value is nil", topic)
+	}
+	return b.publish(now, topic, value)
 }
 
-// publish appends messages that are nobody else's to change.
-func (b *Backend) publish(now time.Time, topic string, messages ...*message.Message) error {
+// publish appends entries that are nobody else's to change.
+func (b *Backend) publish(now time.Time, topic string, entries ...backend.Entry) error {
 	switch {
 	case b.closed.Load():
 		return fmt.Errorf("memory: publish to %s: %w", topic, backend.ErrClosed)
 	case topic == "":
 		return fmt.Errorf("memory: publish: the topic is empty")
-	case slices.Contains(messages, nil):
-		return fmt.Errorf("memory: publish to %s: a message is nil", topic)
-	case len(messages) > 0:
-		b.topic(topic).Append(now, messages...)
+	case len(entries) > 0:
+		b.topic(topic).Append(now, entries...)
 	}
 	return nil
 }

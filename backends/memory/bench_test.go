@@ -25,7 +25,6 @@ type chunk struct {
 // benchEvent is a local event about as large as one of the host's.
 type benchEvent struct {
 	context.Context
-	message message.Message
 	key     string
 	payload [12]uint64
 	last    *chunk // of which it is the last event
@@ -113,8 +112,7 @@ func fanOut(b *testing.B, n, size int) {
 		if i%size == size-1 || i == b.N-1 {
 			e.last = c
 		}
-		e.message.SetContext(e)
-		if err := mem.PublishLocal(time.Now(), "events", &e.message); err != nil {
+		if err := mem.PublishLocal(time.Now(), "events", e); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -75,7 +75,7 @@ func TestAfterClose(t *testing.T) {
 		"Publish":      func() error { return pub.Publish("t", message.NewMessage("1", nil)) },
 		"Subscribe":    func() error { _, err := sub.Subscribe(ctx, "t"); return err },
 		"Initialize":   func() error { return sub.(message.SubscribeInitializer).SubscribeInitialize("t") },
-		"PublishLocal": func() error { return b.PublishLocal(time.Now(), "t", local("k", 0)) },
+		"PublishLocal": func() error { return publishLocal(b, "t", local("k", 0)) },
 		"PublishAt":    func() error { return b.PublishAt(ctx, time.Now().Add(time.Hour), "t", local("k", 0)) },
 		"Consume": func() error {
 			return b.Consume(ctx, backend.Consumption{Topic: "t", Group: "g", Handle: each(nil)})

@@ -254,7 +254,7 @@ func TestABusyLogLeavesTurnsToWhatFailed(t *testing.T) {
 					again = true
 				case !again && good < enough:
 					good++
-					return b.PublishLocal(time.Now(), "t", local("good", good+1))
+					return publishLocal(b, "t", local("good", good+1))
 				}
 				return nil
 			}),
@@ -462,7 +462,7 @@ func TestWhoLeavesHandsTheRestOverAtOnce(t *testing.T) {
 		for i := range 100 {
 			ms = append(ms, local(strconv.Itoa(i), 0))
 		}
-		require.NoError(t, b.PublishLocal(time.Now(), "t", ms...))
+		require.NoError(t, publishLocal(b, "t", ms...))
 		synctest.Wait()
 		require.Zero(t, others.Load(), "one worker takes them all")
 		left := make(chan struct{})

@@ -38,7 +38,7 @@ func (b *Backend) post(out []backend.Publication) error {
 		switch {
 		case p.Topic == "":
 			return fmt.Errorf("publication %d: the topic is empty", i)
-		case p.Message == nil:
+		case p.Entry() == nil:
 			return fmt.Errorf("publication %d: the message is missing", i)
 		}
 	}
@@ -87,10 +87,9 @@ func (d *delayed) post(out []backend.Publication) error {
 	for _, p := range out {
 		if p.At.After(now) {
 			d.seq++
-			p.Message = own(p.Message)
-			heap.Push(&d.queue, &publication{p, d.seq})
+			heap.Push(&d.queue, &publication{p.At, p.Topic, own(p), d.seq})
 		} else {
-			d.backend.topic(p.Topic).Append(now, own(p.Message))
+			d.backend.topic(p.Topic).Append(now, own(p))
 		}
 	}
 	if len(d.queue) > 0 && d.queue[0] != first {
@@ -102,15 +101,15 @@ func (d *delayed) post(out []backend.Publication) error {
 // publish appends messages to their topics.
 func (d *delayed) publish(now time.Time, out []backend.Publication) {
 	for _, p := range out {
-		d.backend.topic(p.Topic).Append(now, own(p.Message))
+		d.backend.topic(p.Topic).Append(now, own(p))
 	}
 }
 
 // flush appends what is due. mu is held.
 func (d *delayed) flush(now time.Time) {
-	for len(d.queue) > 0 && !d.queue[0].At.After(now) {
+	for len(d.queue) > 0 && !d.queue[0].at.After(now) {
 		p := heap.Pop(&d.queue).(*publication)
-		d.backend.topic(p.Topic).Append(now, p.Message)
+		d.backend.topic(p.topic).Append(now, p.entry)
 	}
 }
 
@@ -119,7 +118,7 @@ func (d *delayed) arm() {
 	if len(d.queue) == 0 || d.over {
 		return
 	}
-	wait := time.Until(d.queue[0].At)
+	wait := time.Until(d.queue[0].at)
 	if d.timer == nil {
 		d.timer = time.AfterFunc(wait, d.ring)
 	} else {
@@ -147,19 +146,22 @@ func (d *delayed) stop() {
 	}
 }
 
-// own returns a message that the caller cannot change: m itself if it is
-// local, which nobody changes, or a copy.
-func own(m *message.Message) *message.Message {
-	if _, ok := m.Context().(backend.Local); ok {
-		return m
+// own returns an entry that the caller cannot change: the value, which nobody
+// changes, or a copy of the message.
+func own(p backend.Publication) backend.Entry {
+	entry := p.Entry()
+	if local, ok := entry.(backend.Local); ok {
+		return local
 	}
-	return m.Copy()
+	return backend.EntryOf(p.Message.Copy())
 }
 
-// publication is a message with its place among those of the same time.
+// publication is an entry with its place among those of the same time.
 type publication struct {
-	backend.Publication
-	seq uint64
+	at    time.Time
+	topic string
+	entry backend.Entry
+	seq   uint64
 }
 
 // publications is a heap, the earliest first.
@@ -169,7 +171,7 @@ func (p publications) Len() int      { return len(p) }
 func (p publications) Swap(i, j int) { p[i], p[j] = p[j], p[i] }
 
 func (p publications) Less(i, j int) bool {
-	if c := p[i].At.Compare(p[j].At); c != 0 {
+	if c := p[i].at.Compare(p[j].at); c != 0 {
 		return c < 0
 	}
 	return p[i].seq < p[j].seq

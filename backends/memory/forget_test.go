@@ -38,7 +38,7 @@ func TestForgettingAGroupInTheMiddleOfABatch(t *testing.T) {
 					},
 				})
 				for n := range 10 {
-					require.NoError(t, b.PublishLocal(time.Now(), "t", local(strconv.Itoa(n), n)))
+					require.NoError(t, publishLocal(b, "t", local(strconv.Itoa(n), n)))
 				}
 				<-hold
 				synctest.Wait()

@@ -37,6 +37,16 @@ func local(key string, n int) *message.Message {
 	return m
 }
 
+// publishLocal publishes what the messages stand for.
+func publishLocal(b *memory.Backend, topic string, messages ...*message.Message) error {
+	for _, m := range messages {
+		if err := b.PublishLocal(time.Now(), topic, m.Context().(backend.Local)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func eventOf(m *message.Message) *event { return m.Context().(*event) }
 
 // each makes a Handle of a function for one message.
@@ -83,7 +93,7 @@ func bubble(t *testing.T, f func(t *testing.T, b *memory.Backend), opts ...func(
 func publish(t *testing.T, b *memory.Backend, topic, key string, from, to int) {
 	t.Helper()
 	for n := from; n < to; n++ {
-		require.NoError(t, b.PublishLocal(time.Now(), topic, local(key, n)))
+		require.NoError(t, publishLocal(b, topic, local(key, n)))
 	}
 }
 

@@ -28,7 +28,7 @@ func (p *publisher) Publish(topic string, messages ...*message.Message) error {
 	if p.closed.Load() {
 		return fmt.Errorf("memory: publish to %s: the publisher is %w", topic, backend.ErrClosed)
 	}
-	copies := make([]*message.Message, len(messages))
+	copies := make([]backend.Entry, len(messages))
 	for i, m := range messages {
 		if m == nil {
 			return fmt.Errorf("memory: publish to %s: message %d is nil", topic, i)
@@ -37,7 +37,7 @@ func (p *publisher) Publish(topic string, messages ...*message.Message) error {
 		if err != nil {
 			return fmt.Errorf("memory: publish to %s: encode message %d: %w", topic, i, err)
 		}
-		copies[i] = wire.Copy()
+		copies[i] = backend.EntryOf(wire.Copy())
 	}
 	return p.backend.publish(time.Now(), topic, copies...)
 }

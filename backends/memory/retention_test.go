@@ -125,7 +125,7 @@ func TestMemoryStaysBoundedWithDeadGroups(t *testing.T) {
 	for n := range published {
 		m := local(strconv.Itoa(n), 0)
 		runtime.AddCleanup(m, func(struct{}) { collected.Add(1) }, struct{}{})
-		require.NoError(t, b.PublishLocal(time.Now(), "t", m))
+		require.NoError(t, publishLocal(b, "t", m))
 	}
 	const kept = 1024 + 4*256 // what is retained, and a segment for each who stands in one
 	require.Eventually(t, func() bool {
@@ -148,7 +148,7 @@ func TestWhatAllGroupsPassedIsGarbage(t *testing.T) {
 		m := new(message.Message)
 		m.SetContext(&event{Context: t.Context(), key: "k"})
 		runtime.AddCleanup(m, func(struct{}) { collected.Add(1) }, struct{}{})
-		require.NoError(t, b.PublishLocal(time.Now(), "t", m))
+		require.NoError(t, publishLocal(b, "t", m))
 	}
 	require.NoError(t, b.CatchUp(t.Context(), "t", "one"))
 	require.NoError(t, b.CatchUp(t.Context(), "t", "two"))

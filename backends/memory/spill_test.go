@@ -61,7 +61,7 @@ func TestWhatOverflowsStopsNoOtherKey(t *testing.T) {
 			}),
 		})
 		for n := range 10 {
-			require.NoError(t, b.PublishLocal(time.Now(), "t", local("bad", n), local("good", n)))
+			require.NoError(t, publishLocal(b, "t", local("bad", n), local("good", n)))
 		}
 		synctest.Wait()
 		require.Len(t, good, 10)
@@ -73,7 +73,7 @@ func TestWhatOverflowsStopsNoOtherKey(t *testing.T) {
 		broken.Store(false)
 		time.Sleep(time.Minute)
 		require.NoError(t, b.CatchUp(t.Context(), "t", "g"))
-		require.NoError(t, b.PublishLocal(time.Now(), "t", local("bad", 10)))
+		require.NoError(t, publishLocal(b, "t", local("bad", 10)))
 		synctest.Wait()
 		require.Equal(t, []int{0, 1, 2, 10}, bad)
 		leave()
@@ -98,9 +98,9 @@ func TestWhatOverflowRefusesIsKept(t *testing.T) {
 			}),
 		})
 		for n := range 5 {
-			require.NoError(t, b.PublishLocal(time.Now(), "t", local("bad", n)))
+			require.NoError(t, publishLocal(b, "t", local("bad", n)))
 		}
-		require.NoError(t, b.PublishLocal(time.Now(), "t", local("good", 0)))
+		require.NoError(t, publishLocal(b, "t", local("good", 0)))
 		synctest.Wait()
 		require.Empty(t, good)
 		lag, err := b.Lag(t.Context(), "t", "g")
@@ -149,7 +149,7 @@ func TestWhatDoesNotOverflowIsHeldBack(t *testing.T) {
 				}
 				leave := consume(t, b, consumption)
 				for n := range 20 {
-					require.NoError(t, b.PublishLocal(time.Now(), "t", local("bad", n)))
+					require.NoError(t, publishLocal(b, "t", local("bad", n)))
 				}
 				time.Sleep(time.Hour)
 				synctest.Wait()
@@ -176,7 +176,7 @@ func TestOverflowWhenAllQueuesAreFull(t *testing.T) {
 			Handle:  each(func(*event, int) error { return errRefused }),
 		})
 		for n := range 10 {
-			require.NoError(t, b.PublishLocal(time.Now(), "t", local("a", n), local("b", n)))
+			require.NoError(t, publishLocal(b, "t", local("a", n), local("b", n)))
 		}
 		synctest.Wait()
 		require.Len(t, over.got, 14)

@@ -67,7 +67,7 @@ func TestEverythingAtOnce(t *testing.T) {
 				key := strconv.Itoa(p) + "/" + strconv.Itoa(i%keys)
 				var err error
 				if m := local(key, i/keys); i%2 == 0 {
-					err = b.PublishLocal(time.Now(), "t", m)
+					err = publishLocal(b, "t", m)
 				} else {
 					_, err = b.Commit(ctx, backend.Record{ID: key + "/" + strconv.Itoa(i)}, []backend.Publication{{Topic: "t", Message: m}})
 				}
@@ -119,7 +119,7 @@ func TestCloseInMidFlight(t *testing.T) {
 			})
 			users.Go(func() {
 				for i := 0; ; i++ {
-					err := b.PublishLocal(time.Now(), "t", local("k", i))
+					err := publishLocal(b, "t", local("k", i))
 					if i%3 == 0 && err == nil {
 						err = b.PublishAt(context.Background(), time.Now().Add(time.Millisecond), "t", local("k", i))
 					}

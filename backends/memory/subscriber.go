@@ -89,11 +89,11 @@ func deliver(ctx context.Context, out chan<- *message.Message, b *backend.Batch)
 	if !b.Next() {
 		return 0, nil
 	}
-	m, err := backend.Wire(b.Message())
+	m, err := b.Entry().Wire()
 	if err != nil {
 		return 0, fmt.Errorf("encode: %w", err)
 	}
-	m = m.Copy() // b.Message() is shared, or not made to be acknowledged
+	m = m.Copy() // it is shared, or not made to be acknowledged
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	m.SetContext(ctx)

@@ -58,7 +58,7 @@ func TestSubscribersGetAMessageThatCouldNotBeEncodedLater(t *testing.T) {
 	bubble(t, func(t *testing.T, b *memory.Backend) {
 		m := new(message.Message)
 		m.SetContext(&unsound{event: event{Context: context.Background(), key: "k"}})
-		require.NoError(t, b.PublishLocal(time.Now(), "t", m, local("k", 1)))
+		require.NoError(t, publishLocal(b, "t", m, local("k", 1)))
 		_, channel := subscribe(t, b, "g")
 		for n := range 2 {
 			got := <-channel

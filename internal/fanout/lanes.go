@@ -4,8 +4,6 @@ import (
 	"container/heap"
 	"time"
 
-	"github.com/ThreeDotsLabs/watermill/message"
-
 	"github.com/seed-6c01d079/notify/backend"
 )
 
@@ -20,7 +18,7 @@ type place struct {
 // held is a message that was taken from the log.
 type held struct {
 	place
-	message *message.Message
+	entry backend.Entry
 }
 
 // lane is a key some message of which is in flight, has failed or waits.
@@ -57,13 +55,13 @@ type lanes struct {
 }
 
 // free tells how many of the messages, from the first, have no lane.
-func (l *lanes) free(messages []*message.Message) int {
-	for i, m := range messages {
-		if _, ok := l.byKey[backend.Key(m)]; ok {
+func (l *lanes) free(entries []backend.Entry) int {
+	for i, m := range entries {
+		if _, ok := l.byKey[m.Key()]; ok {
 			return i
 		}
 	}
-	return len(messages)
+	return len(entries)
 }
 
 func (l *lanes) get(key string) *lane {
@@ -76,14 +74,14 @@ func (l *lanes) get(key string) *lane {
 }
 
 // hold notes that a message is in flight.
-func (l *lanes) hold(m *message.Message) {
-	l.get(backend.Key(m)).inFlight++
+func (l *lanes) hold(m backend.Entry) {
+	l.get(m.Key()).inFlight++
 }
 
 // release undoes hold. Settled says that the message that had failed before is
 // finished.
-func (l *lanes) release(m *message.Message, settled bool) {
-	ln := l.byKey[backend.Key(m)]
+func (l *lanes) release(m backend.Entry, settled bool) {
+	ln := l.byKey[m.Key()]
 	if settled {
 		ln.attempt = 0
 	}
@@ -131,7 +129,7 @@ func (l *lanes) full() bool {
 // queue puts a message whose key has a lane behind the others of its key. It
 // returns false when there is no room.
 func (l *lanes) queue(h held) bool {
-	ln := l.byKey[backend.Key(h.message)]
+	ln := l.byKey[h.entry.Key()]
 	if len(ln.queue) >= l.group.topic.config.MaxParkedPerKey {
 		l.stuck = ln
 	}
@@ -145,7 +143,7 @@ func (l *lanes) queue(h held) bool {
 
 // giveBack puts a message before the others of its key.
 func (l *lanes) giveBack(h held) *lane {
-	ln := l.get(backend.Key(h.message))
+	ln := l.get(h.entry.Key())
 	ln.queue = append(ln.queue, held{})
 	copy(ln.queue[1:], ln.queue)
 	ln.queue[0] = h
@@ -157,7 +155,7 @@ func (l *lanes) giveBack(h held) *lane {
 // fail gives a message back that failed for the attempt-th time, and is to be
 // delivered again after the pause.
 func (l *lanes) fail(h held, attempt int, pause time.Duration) {
-	ln := l.get(backend.Key(h.message))
+	ln := l.get(h.entry.Key())
 	ln.attempt, ln.pause = attempt, pause
 	l.giveBack(h)
 }
@@ -166,9 +164,9 @@ func (l *lanes) fail(h held, attempt int, pause time.Duration) {
 // message that has failed before comes alone.
 func (l *lanes) take(w *worker, limit int) (attempt int) {
 	w.queued()
-	for l.first != nil && len(w.messages) < limit {
+	for l.first != nil && len(w.entries) < limit {
 		ln := l.first
-		if ln.attempt > 0 && len(w.messages) > 0 {
+		if ln.attempt > 0 && len(w.entries) > 0 {
 			break
 		}
 		l.first, ln.next = ln.next, nil
@@ -176,12 +174,12 @@ func (l *lanes) take(w *worker, limit int) (attempt int) {
 			l.last = nil
 		}
 		ln.state = laneHeld
-		n := min(limit-len(w.messages), len(ln.queue))
+		n := min(limit-len(w.entries), len(ln.queue))
 		if ln.attempt > 0 {
 			n = 1
 		}
 		for _, h := range ln.queue[:n] {
-			w.messages = append(w.messages, h.message)
+			w.entries = append(w.entries, h.entry)
 			w.places = append(w.places, h.place)
 		}
 		clear(ln.queue[:n])

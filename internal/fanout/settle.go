@@ -13,7 +13,7 @@ func (g *Group) settle(w *worker, done int, failed bool, pause time.Duration) {
 	if g.gone {
 		return
 	}
-	n := len(w.messages)
+	n := len(w.entries)
 	done = min(max(done, 0), n)
 	failed = failed && done < n
 	if g.limit < segmentSize {
@@ -45,7 +45,7 @@ func (g *Group) settle(w *worker, done int, failed bool, pause time.Duration) {
 // settleLanes is settle for a batch whose keys have lanes. mu is held.
 func (g *Group) settleLanes(w *worker, done int, failed bool, pause time.Duration) {
 	// Backwards, so that what goes back to the front of a queue keeps its order.
-	for i, m := range slices.Backward(w.messages) {
+	for i, m := range slices.Backward(w.entries) {
 		switch {
 		case i < done:
 		case i == done && failed:
@@ -62,10 +62,10 @@ func (g *Group) settleLanes(w *worker, done int, failed bool, pause time.Duratio
 // rewind gives the messages of what was the open run from index i on back to
 // the log. mu is held.
 func (g *Group) rewind(w *worker, i int) {
-	if rest := len(w.messages) - i; rest > 0 {
+	if rest := len(w.entries) - i; rest > 0 {
 		g.seg, g.pos = w.seg, w.seq(i)
 		g.out -= int64(rest)
-		w.messages = w.messages[:i]
+		w.entries = w.entries[:i]
 	}
 	g.low.Store(g.pos)
 }
@@ -81,19 +81,19 @@ func (g *Group) reclaim(w *worker) (claimed int) {
 	if g.open == w {
 		g.open = nil
 		g.rewind(w, claimed)
-		for _, m := range w.messages[through:] {
+		for _, m := range w.entries[through:] {
 			g.lanes.hold(m)
 		}
 		w.released = through
 		return claimed
 	}
-	for i := len(w.messages) - 1; i >= claimed; i-- {
+	for i := len(w.entries) - 1; i >= claimed; i-- {
 		g.lanes.giveBack(w.held(i))
-		g.lanes.release(w.messages[i], false)
+		g.lanes.release(w.entries[i], false)
 	}
-	w.messages = w.messages[:min(claimed, len(w.messages))]
+	w.entries = w.entries[:min(claimed, len(w.entries))]
 	for ; w.released < through; w.released++ {
-		g.lanes.release(w.messages[w.released], false)
+		g.lanes.release(w.entries[w.released], false)
 	}
 	return claimed
 }

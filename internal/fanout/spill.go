@@ -3,8 +3,6 @@ package fanout
 import (
 	"slices"
 	"time"
-
-	"github.com/seed-6c01d079/notify/backend"
 )
 
 // spill is how a group gets past messages that have no room to queue behind
@@ -37,7 +35,7 @@ func (g *Group) overflows() bool {
 			return true // who looks finds where the log goes on
 		}
 	}
-	ln := g.lanes.byKey[backend.Key(seg.messages[g.pos-seg.first])]
+	ln := g.lanes.byKey[seg.entries[g.pos-seg.first].Key()]
 	return ln != nil && ln.attempt > 0 && len(ln.queue) >= g.topic.config.MaxParkedPerKey &&
 		!slices.ContainsFunc(g.members, func(m *Member) bool { return m.Overflow == nil })
 }
@@ -47,7 +45,7 @@ func (g *Group) overflows() bool {
 func (g *Group) spillOne(w *worker) {
 	at := g.pos - g.seg.first
 	g.low.Store(g.pos)
-	w.run(g.seg, g.pos, g.seg.messages[at:at+1:at+1])
+	w.run(g.seg, g.pos, g.seg.entries[at:at+1:at+1])
 	w.does = overflow
 	if g.spill.seq != g.pos {
 		g.spill.seq, g.spill.refused = g.pos, 0

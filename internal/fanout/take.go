@@ -56,9 +56,9 @@ func (g *Group) takeRun(w *worker, limit int) bool {
 			continue
 		}
 		from := int(g.pos - g.seg.first)
-		to := min(from+limit, int(tail-g.seg.first), len(g.seg.messages))
+		to := min(from+limit, int(tail-g.seg.first), len(g.seg.entries))
 		if len(g.lanes.byKey) > 0 {
-			to = from + g.lanes.free(g.seg.messages[from:to])
+			to = from + g.lanes.free(g.seg.entries[from:to])
 		}
 		if from == to {
 			if !g.lanes.queue(g.seg.held(g.pos)) {
@@ -73,7 +73,7 @@ func (g *Group) takeRun(w *worker, limit int) bool {
 			continue
 		}
 		g.low.Store(g.pos)
-		w.run(g.seg, g.pos, g.seg.messages[from:to:to])
+		w.run(g.seg, g.pos, g.seg.entries[from:to:to])
 		g.pos += int64(to - from)
 		g.out += int64(to - from)
 		g.open = w
@@ -107,14 +107,14 @@ func (g *Group) takeQueued(w *worker, limit int) bool {
 		return false
 	}
 	attempt := g.lanes.take(w, limit)
-	w.buffer = w.messages
-	w.batch.Reset(attempt, w.messages)
+	w.buffer = w.entries
+	w.batch.Reset(attempt, w.entries)
 	return true
 }
 
 // closeRun gives each key of the open run a lane. mu is held.
 func (g *Group) closeRun(w *worker) {
-	for _, m := range w.messages {
+	for _, m := range w.entries {
 		g.lanes.hold(m)
 	}
 	g.open = nil

@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/seed-6c01d079/notify/backend"
 )
 
 // segmentSize is the length of a segment, and so of the longest batch.
@@ -14,8 +14,8 @@ const segmentSize = 256
 
 // segment is a run of a topic's log. The topic writes it below tail only.
 type segment struct {
-	first    int64 // sequence number of messages[0]
-	messages []*message.Message
+	first   int64 // sequence number of messages[0]
+	entries []backend.Entry
 	// stamps are the caller's, or when each was appended, since topic.born.
 	stamps []int64
 	// next is set before tail passes the segment, and nil again when the
@@ -26,10 +26,10 @@ type segment struct {
 // held is the message with the sequence number.
 func (s *segment) held(seq int64) held {
 	i := seq - s.first
-	return held{place{seq: seq, stamp: s.stamps[i]}, s.messages[i]}
+	return held{place{seq: seq, stamp: s.stamps[i]}, s.entries[i]}
 }
 
-func (s *segment) end() int64 { return s.first + int64(len(s.messages)) }
+func (s *segment) end() int64 { return s.first + int64(len(s.entries)) }
 
 // Topic is a log that is appended once and read by every group.
 type Topic struct {
@@ -67,18 +67,18 @@ func New(config *Config) *Topic {
 }
 
 func (t *Topic) segment(first int64) *segment {
-	return &segment{first: first, messages: make([]*message.Message, t.size), stamps: make([]int64, t.size)}
+	return &segment{first: first, entries: make([]backend.Entry, t.size), stamps: make([]int64, t.size)}
 }
 
 // Append adds messages to the log, stamped with the time, and wakes the groups
 // that wait for them. It keeps the messages, not the slice.
-func (t *Topic) Append(now time.Time, messages ...*message.Message) {
+func (t *Topic) Append(now time.Time, entries ...backend.Entry) {
 	stamp := int64(now.Sub(t.born))
 	t.mu.Lock()
 	stamp = max(stamp, t.newest) // callers may overtake each other
 	t.newest = stamp
 	tail := t.tail.Load()
-	for _, m := range messages {
+	for _, m := range entries {
 		t.put(tail, stamp, m)
 		tail++
 	}
@@ -87,10 +87,10 @@ func (t *Topic) Append(now time.Time, messages ...*message.Message) {
 
 // AppendStamped is Append with a stamp for each message that means something to
 // the caller alone.
-func (t *Topic) AppendStamped(stamps []int64, messages []*message.Message) {
+func (t *Topic) AppendStamped(stamps []int64, entries []backend.Entry) {
 	t.mu.Lock()
 	tail := t.tail.Load()
-	for i, m := range messages {
+	for i, m := range entries {
 		t.newest = stamps[i]
 		t.put(tail, t.newest, m)
 		tail++
@@ -99,12 +99,12 @@ func (t *Topic) AppendStamped(stamps []int64, messages []*message.Message) {
 }
 
 // put writes a message beyond the tail. mu is held.
-func (t *Topic) put(seq, stamp int64, m *message.Message) {
+func (t *Topic) put(seq, stamp int64, m backend.Entry) {
 	if seq == t.last.end() {
 		t.grow()
 	}
 	i := seq - t.last.first
-	t.last.messages[i], t.last.stamps[i] = m, stamp
+	t.last.entries[i], t.last.stamps[i] = m, stamp
 }
 
 // publish moves the tail, releases mu, and wakes who waits.

@@ -3,8 +3,6 @@ package fanout
 import (
 	"time"
 
-	"github.com/ThreeDotsLabs/watermill/message"
-
 	"github.com/seed-6c01d079/notify/backend"
 )
 
@@ -27,11 +25,11 @@ type worker struct {
 
 	// The batch: a run of seg from the sequence number first on, or messages
 	// that queued, with theirs in places.
-	messages []*message.Message
-	seg      *segment
-	first    int64
-	places   []place
-	buffer   []*message.Message
+	entries []backend.Entry
+	seg     *segment
+	first   int64
+	places  []place
+	buffer  []backend.Entry
 	// released is how many messages, from the first, hold no lane any more.
 	released int
 
@@ -86,7 +84,7 @@ func (w *worker) goOn(done int, err error) {
 		case handle:
 			done, err = m.Handle(m.ctx, &w.batch)
 		case overflow:
-			if err = m.Overflow(w.messages[0]); err == nil {
+			if err = m.Overflow(backend.MessageOf(w.entries[0])); err == nil {
 				done = 1
 			}
 		}
@@ -102,15 +100,15 @@ func (w *worker) wake() {
 }
 
 // run makes a run of the log the worker's batch.
-func (w *worker) run(seg *segment, first int64, messages []*message.Message) {
-	w.seg, w.first, w.messages, w.places = seg, first, messages, w.places[:0]
+func (w *worker) run(seg *segment, first int64, entries []backend.Entry) {
+	w.seg, w.first, w.entries, w.places = seg, first, entries, w.places[:0]
 	w.released, w.does = 0, handle
-	w.batch.Reset(1, messages)
+	w.batch.Reset(1, entries)
 }
 
 // queued empties the worker's batch for messages that queued.
 func (w *worker) queued() {
-	w.seg, w.messages, w.places = nil, w.buffer[:0], w.places[:0]
+	w.seg, w.entries, w.places = nil, w.buffer[:0], w.places[:0]
 	w.released, w.does = 0, handle
 }
 
@@ -125,7 +123,7 @@ func (w *worker) seq(i int) int64 {
 // held is the batch's i-th message.
 func (w *worker) held(i int) held {
 	if w.seg == nil {
-		return held{w.places[i], w.messages[i]}
+		return held{w.places[i], w.entries[i]}
 	}
 	seq := w.first + int64(i)
 	return w.seg.held(seq)
@@ -134,6 +132,6 @@ func (w *worker) held(i int) held {
 // unpin lets go of the last batch.
 func (w *worker) unpin() {
 	clear(w.buffer[:cap(w.buffer)])
-	w.seg, w.messages = nil, nil
+	w.seg, w.entries = nil, nil
 	w.batch.Reset(1, nil)
 }
