@@ -46,6 +46,7 @@ func runChild(o Orders) error {
 	if err != nil {
 		return fmt.Errorf("open the backend: %w", err)
 	}
+	defer func() { _ = opened.close() }()
 	c.n, err = notify.New(notify.Config{
 		Backend: opened.backend, Records: opened.records, Source: "crash",
 		AddressKey: opened.addressKey, Logger: logger(), DrainTimeout: 5 * time.Second,

@@ -195,7 +195,9 @@ func withoutLetters(p *parts) { p.letters = shredder{p.letters} }
 
 type shredder struct{ backend.DeadLetters }
 
-func (shredder) Bury(context.Context, backend.DeadLetter) (string, bool, error) { return "1", false, nil }
+func (shredder) Bury(context.Context, backend.DeadLetter) (string, bool, error) {
+	return "1", false, nil
+}
 
 func withoutSweep(p *parts) { p.records = neverDue{p.records} }
 

@@ -34,7 +34,6 @@ func command(args []string, stdout, stderr io.Writer) int {
 	flags.SetOutput(stderr)
 	s := Settings{Errors: stderr}
 	flags.StringVar(&s.Backend, "backend", "broker", "`one` of "+backendNames)
-	flags.StringVar(&s.Where, "where", "", "the backend's `address`, if it needs one")
 	flags.IntVar(&s.Kills, "kills", 300, "how `many` children to kill")
 	flags.Uint64Var(&s.Seed, "seed", 0, "what chance follows from; 0 picks one")
 	flags.StringVar(&s.Without, "without", "", "a `guarantee` to take away: "+controlNames())

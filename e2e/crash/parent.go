@@ -26,11 +26,11 @@ type parent struct {
 	mu       sync.Mutex // guards the following
 	wake     chan struct{}
 	tasks    []task
-	last     int         // number of the last task
+	last     int // number of the last task
 	underWay map[int]taken
 	gone     map[int]bool // the lives that have ended
-	specs    int // notifications that were made up
-	quota    int // how many more may be
+	specs    int          // notifications that were made up
+	quota    int          // how many more may be
 	progress time.Time
 }
 

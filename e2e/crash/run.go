@@ -18,7 +18,6 @@ import (
 // Settings are a run's.
 type Settings struct {
 	Backend string
-	Where   string // the backend's address, if it needs one
 	Kills   int
 	Seed    uint64
 	Without string
@@ -32,6 +31,7 @@ type Settings struct {
 // run kills children until it has done so often enough, then lets one finish.
 type run struct {
 	Settings
+	Where   string // the backend's file or address
 	parent  *parent
 	chance  *rand.Rand
 	kills   map[string]int // by point, with "before", "after" and "recovery"
@@ -63,9 +63,12 @@ func play(s Settings) (*Outcome, error) {
 	r.parent.broker = newBrokers()
 	defer func() { _ = r.parent.broker.Close() }()
 	defer r.parent.close()
-	if r.Where == "" {
-		r.Where = filepath.Join(s.Dir, "backend")
+	servers, where, err := serve(s.Backend, s.Dir)
+	if err != nil {
+		return nil, err
 	}
+	defer servers()
+	r.Where = where
 	out := &Outcome{Settings: s, Kills: r.kills}
 	for out.Total < s.Kills {
 		point, err := r.life()
@@ -107,7 +110,7 @@ var (
 
 // points are those of the run's backend.
 func (r *run) points() []string {
-	if r.Backend == "apart" || r.Backend == "kafka" {
+	if strings.HasPrefix(r.Backend, "kafka") || r.Backend == "apart" {
 		return slices.Concat(pointsAnywhere, pointsApart)
 	}
 	return slices.Concat(pointsAnywhere, pointsTogether)

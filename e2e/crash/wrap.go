@@ -25,6 +25,7 @@ type parts struct {
 	committer committer
 	secrets   backend.SecretKeeper
 	local     backend.LocalPublisher
+	tailer    backend.Tailer
 	points    *points
 }
 
@@ -44,6 +45,7 @@ func partsOf(b backend.Backend, store backend.Records, p *points) *parts {
 	all.committer, _ = b.(committer)
 	all.secrets, _ = b.(backend.SecretKeeper)
 	all.local, _ = b.(backend.LocalPublisher)
+	all.tailer, _ = b.(backend.Tailer)
 	if store == nil {
 		all.records, _ = b.(backend.Records)
 		all.letters, _ = b.(backend.DeadLetters)
@@ -60,7 +62,9 @@ func (p *parts) wrapBackend(echo bool) (backend.Backend, error) {
 	plain := plain{carrier{p.backend, p.points}, consuming{p.consumer, p.points, echo}, positioned{p.positions, p.points}, delaying{p.delayed, p.points}}
 	shared := shared{admitting{plain, p.admitter}, p.wrapStore(), committing{p.committer, p.points}}
 	owned := owned{shared, p.secrets}
-	for _, wrapped := range []backend.Backend{plain, shared.admitting, shared, owned, inProcess{owned, publishingLocal{p.local, p.points}}} {
+	for _, wrapped := range []backend.Backend{
+		shared.admitting, tailing{plain, p.tailer}, shared, owned, inProcess{owned, publishingLocal{p.local, p.points}},
+	} {
 		if slices.Equal(interfacesOf(wrapped), interfacesOf(p.backend)) {
 			return wrapped, nil
 		}
@@ -98,10 +102,12 @@ func interfacesOf(b any) (names []string) {
 	has(ok, "LocalPublisher")
 	_, ok = b.(backend.SecretKeeper)
 	has(ok, "SecretKeeper")
+	_, ok = b.(backend.Tailer)
+	has(ok, "Tailer")
 	return names
 }
 
-// The combinations: Kafka's, with room asked for or not; PostgreSQL's, which
+// The combinations: the parent's without records; Kafka's; PostgreSQL's, which
 // keeps records too; SQLite's, which nobody shares; and that in memory.
 type (
 	plain struct {
@@ -113,6 +119,10 @@ type (
 	admitting struct {
 		plain
 		backend.Admitter
+	}
+	tailing struct {
+		plain
+		backend.Tailer
 	}
 	keeping struct {
 		kept
@@ -171,8 +181,12 @@ type publishingLocal struct {
 	points *points
 }
 
-func (p publishingLocal) PublishLocal(now time.Time, topic string, messages ...*message.Message) error {
-	return p.points.at("publish "+nameOf(topic, messages...), func() error { return p.local.PublishLocal(now, topic, messages...) })
+func (p publishingLocal) PublishLocal(now time.Time, topic string, value backend.Local) error {
+	wire, err := value.Wire()
+	if err != nil {
+		return err
+	}
+	return p.points.at("publish "+nameOf(topic, wire), func() error { return p.local.PublishLocal(now, topic, value) })
 }
 
 // positioned wraps a [backend.Positioner].

@@ -3,8 +3,6 @@ package fanout
 import (
 	"time"
 
-	"github.com/ThreeDotsLabs/watermill/message"
-
 	"github.com/seed-6c01d079/notify/backend"
 )
 
@@ -87,7 +85,7 @@ func (g *Group) untaken() (first int64, u Unfinished) {
 // unfinished tells the worker's batch, the failed message of which waits.
 func (w *worker) unfinished(open func(place), waiting []Waiting) []Waiting {
 	again := w.does == handle && w.batch.Attempt > 1
-	for i := range w.messages {
+	for i := range w.entries {
 		h := w.held(i)
 		switch {
 		case again:
@@ -103,16 +101,16 @@ func (w *worker) unfinished(open func(place), waiting []Waiting) []Waiting {
 
 // Restore makes messages wait again that did in an earlier life of the group,
 // in log order. It is called before the group has members.
-func (g *Group) Restore(waiting []Waiting, messages []*message.Message) {
+func (g *Group) Restore(waiting []Waiting, entries []backend.Entry) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := time.Now()
 	for i, what := range waiting {
-		ln := g.lanes.get(backend.Key(messages[i]))
+		ln := g.lanes.get(entries[i].Key())
 		if len(ln.queue) == 0 && what.Attempt > 0 {
 			ln.attempt, ln.pause = what.Attempt, what.Due.Sub(now)
 		}
-		ln.queue = append(ln.queue, held{place{-1, what.Stamp, true}, messages[i]})
+		ln.queue = append(ln.queue, held{place{-1, what.Stamp, true}, entries[i]})
 		g.lanes.size++
 		g.out++
 	}
