@@ -80,6 +80,7 @@ const takeover = time.Second
 func openKafka(brokers string) backend.Backend {
 	return kafka.New(strings.Split(brokers, ","), func(c *kafka.Config) {
 		c.Partitions, c.Session, c.Heartbeat, c.CommitInterval = 4, takeover, takeover/20, 20*time.Millisecond
+		c.Drain = takeover // how long a rebalance waits for members, dead ones too
 		c.Logger = logger()
 	})
 }
