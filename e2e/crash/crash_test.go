@@ -32,7 +32,6 @@ func sound(t *testing.T, backend string, kills int) *Outcome {
 
 // Every point of the list is one that children do come to.
 func TestSQLite(t *testing.T) {
-	t.Parallel()
 	out := sound(t, "sqlite", 300)
 	require.Positive(t, out.Verdict.Unknown)
 	require.Positive(t, out.Verdict.Stopped)
@@ -45,65 +44,67 @@ func TestSQLite(t *testing.T) {
 	}
 }
 
-func TestBroker(t *testing.T) {
-	t.Parallel()
-	sound(t, "broker", 60)
-}
-
-// Records that stand apart from the backend, as with Kafka.
-func TestApart(t *testing.T) {
-	t.Parallel()
-	sound(t, "apart", 100)
-}
-
-func TestPostgres(t *testing.T) {
-	t.Parallel()
-	sound(t, "postgres", 60)
-}
-
 // Kafka waits for the dead members of its groups, so that a kill takes seconds.
 func TestKafka(t *testing.T) {
 	t.Parallel()
-	sound(t, "kafka", 8)
+	sound(t, "kafka", 6)
 }
 
 // Without a guarantee the harness finds what it was for.
 func TestControls(t *testing.T) {
 	t.Parallel()
-	finds := map[string]func(*Verdict) []string{
-		"record":   func(v *Verdict) []string { return v.Lost },
-		"intent":   func(v *Verdict) []string { return v.Doubled },
-		"outbox":   func(v *Verdict) []string { return v.Missed },
-		"cas":      func(v *Verdict) []string { return append(v.Doubled, v.Disorder...) },
-		"lease":    func(v *Verdict) []string { return append(v.Doubled, v.Baseless...) },
-		"ack-last": func(v *Verdict) []string { return v.Missed },
-		"position": func(v *Verdict) []string { return v.Missed },
-		"letters":  func(v *Verdict) []string { return v.Missed },
-		"cancel":   func(v *Verdict) []string { return v.Canceled },
-		"sweep":    func(v *Verdict) []string { return v.Lost },
-		"key":      func(v *Verdict) []string { return v.Doubled },
-	}
-	require.Len(t, finds, len(controls))
 	var all sync.WaitGroup // most of their time they wait
-	for _, c := range controls {
-		s := settings(t, "sqlite", 40)
-		s.Without = c.name
+	for _, c := range []struct {
+		name         string
+		kills, sends int
+		finds        func(*Verdict) []string
+	}{
+		{"record", 5, 5, func(v *Verdict) []string { return v.Lost }},
+		{"intent", 30, 8, func(v *Verdict) []string { return v.Doubled }},
+		{"outbox", 40, 5, func(v *Verdict) []string { return v.Missed }},
+		{"cas", 5, 30, func(v *Verdict) []string { return append(v.Doubled, v.Disorder...) }},
+		{"lease", 30, 8, func(v *Verdict) []string { return append(v.Doubled, v.Baseless...) }},
+		{"ack-last", 20, 8, func(v *Verdict) []string { return v.Missed }},
+		{"position", 10, 8, func(v *Verdict) []string { return v.Missed }},
+		{"letters", 1, 20, func(v *Verdict) []string { return v.Missed }},
+		{"cancel", 2, 40, func(v *Verdict) []string { return v.Canceled }},
+		{"sweep", 1, 60, func(v *Verdict) []string { return v.Lost }},
+		{"key", 1, 60, func(v *Verdict) []string { return v.Doubled }},
+	} {
+		s := settings(t, "sqlite", c.kills)
+		s.Without, s.Sends = c.name, c.sends
 		all.Go(func() {
 			out, err := play(s)
 			if err != nil {
 				t.Errorf("without %s: %v", c.name, err)
 				return
 			}
-			if len(finds[c.name](out.Verdict)) == 0 {
-				t.Errorf("without %s, %s, it found only %v", c.name, c.about, out.Verdict.violations())
+			if len(c.finds(out.Verdict)) == 0 {
+				t.Errorf("without %s it found only %v", c.name, out.Verdict.violations())
 			}
 		})
 	}
-	s := settings(t, "memory", 10)
+	s := settings(t, "memory", 5)
 	all.Go(func() {
 		if out, err := play(s); err != nil || len(out.Verdict.Lost) == 0 {
 			t.Errorf("a backend that keeps nothing loses nothing: %v", err)
 		}
 	})
 	all.Wait()
+}
+
+func TestBroker(t *testing.T) {
+	t.Parallel()
+	sound(t, "broker", 30)
+}
+
+// Records that stand apart from the backend, as with Kafka.
+func TestApart(t *testing.T) {
+	t.Parallel()
+	sound(t, "apart", 60)
+}
+
+func TestPostgres(t *testing.T) {
+	t.Parallel()
+	sound(t, "postgres", 40)
 }

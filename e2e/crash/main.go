@@ -35,6 +35,7 @@ func command(args []string, stdout, stderr io.Writer) int {
 	s := Settings{Errors: stderr}
 	flags.StringVar(&s.Backend, "backend", "broker", "`one` of "+backendNames)
 	flags.IntVar(&s.Kills, "kills", 300, "how `many` children to kill")
+	flags.IntVar(&s.Sends, "sends", 5, "how `many` notifications each child is given to send")
 	flags.Uint64Var(&s.Seed, "seed", 0, "what chance follows from; 0 picks one")
 	flags.StringVar(&s.Without, "without", "", "a `guarantee` to take away: "+controlNames())
 	if err := flags.Parse(args); err != nil {

@@ -22,5 +22,5 @@ func settings(t *testing.T, backend string, kills int) Settings {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	return Settings{Backend: backend, Kills: kills, Seed: 1, Program: []string{os.Args[0]}, Dir: dir, Errors: t.Output()}
+	return Settings{Backend: backend, Kills: kills, Sends: 5, Seed: 1, Program: []string{os.Args[0]}, Dir: dir, Errors: t.Output()}
 }

@@ -19,6 +19,7 @@ import (
 type Settings struct {
 	Backend string
 	Kills   int
+	Sends   int // how many notifications a child is given to send, at most
 	Seed    uint64
 	Without string
 	// Program is the child's: this one, by another name. Dir is for what the
@@ -48,9 +49,6 @@ type Outcome struct {
 	Took    time.Duration
 	Drained time.Duration
 }
-
-// perLife is how many notifications a child is given to send, at most.
-const perLife = 5
 
 func play(s Settings) (*Outcome, error) {
 	r := &run{
@@ -110,7 +108,7 @@ var (
 
 // points are those of the run's backend.
 func (r *run) points() []string {
-	if strings.HasPrefix(r.Backend, "kafka") || r.Backend == "apart" {
+	if r.isKafka() || r.Backend == "apart" {
 		return slices.Concat(pointsAnywhere, pointsApart)
 	}
 	return slices.Concat(pointsAnywhere, pointsTogether)
@@ -127,7 +125,7 @@ func (r *run) life() (string, error) {
 	if recovery {
 		r.parent.allow(0)
 	} else {
-		r.parent.allow(perLife)
+		r.parent.allow(r.Sends)
 	}
 	if r.chance.IntN(4) == 0 {
 		r.parent.add(Task{Kind: TaskRedrive}, time.Now())
@@ -136,27 +134,17 @@ func (r *run) life() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	pace := time.Duration(1)
-	if strings.HasPrefix(r.Backend, "kafka") {
-		pace = 20 // a group waits for its dead members
-	}
-	patience := time.Duration(r.chance.IntN(120)) * time.Millisecond * pace
-	if o.Fate.Nth > 0 {
-		// Long enough to come to its point, if there is anything to do there.
+	if o.Fate.Nth > 0 || r.isKafka() || r.chance.IntN(2) == 0 {
 		select {
 		case <-c.ended:
 		case <-c.ready:
 		case <-time.After(time.Minute):
 			return "", fmt.Errorf("child %d does not start: %s", c.life.Number, c.errors)
 		}
-		patience = 120 * time.Millisecond * pace
-		if recovery {
-			patience = 40 * time.Millisecond * pace
-		}
 	}
 	select {
 	case <-c.ended:
-	case <-time.After(patience):
+	case <-time.After(r.patience(c, o, recovery)):
 		if r.chance.IntN(8) == 0 { // it is killed while it closes
 			_ = c.process.Signal(syscall.SIGTERM)
 			select {
@@ -169,6 +157,27 @@ func (r *run) life() (string, error) {
 	}
 	return r.buried(c, o.Fate, recovery)
 }
+
+// patience is how much longer a child may live: if it has a fate, long enough
+// for it to come to that point if there is anything to do there, on a machine
+// as busy as its start shows.
+func (r *run) patience(c *process, o Orders, recovery bool) time.Duration {
+	start := time.Since(c.life.Began)
+	var least time.Duration
+	if r.isKafka() {
+		least = 3 * time.Second // a group waits for its dead members
+	}
+	switch {
+	case o.Fate.Nth == 0:
+		return least + time.Duration(r.chance.Int64N(int64(80*time.Millisecond+4*start)))
+	case recovery:
+		return least + 20*time.Millisecond + 2*start
+	default:
+		return 2*least + 60*time.Millisecond + 6*start
+	}
+}
+
+func (r *run) isKafka() bool { return strings.HasPrefix(r.Backend, "kafka") }
 
 // fate picks a point that few children died at so far, or none.
 func (r *run) fate(recovery bool) Fate {
@@ -284,9 +293,10 @@ func (r *run) buried(c *process, f Fate, recovery bool) (string, error) {
 	return atRandom, nil
 }
 
-// drain lets a child finish what is left, and asks it how everything ended.
+// drain lets a child send its share and finish what is left, and asks it how
+// everything ended.
 func (r *run) drain() error {
-	r.parent.allow(0)
+	r.parent.allow(r.Sends)
 	c, err := r.start(Orders{Workers: 8})
 	if err != nil {
 		return err
