@@ -78,13 +78,28 @@ func (l *Ledger) checkPair(p, c *Call) string {
 	case p.Key == c.Key && serviceNamed(c.Service).Keyed:
 		// A caller gives up a call after its timeout, whatever the service does.
 		given := p.Began.Add(callTimeout * 9 / 10)
-		if underWay := (p.Ended.IsZero() || p.Ended.After(c.Began)) && c.Began.Before(given); underWay && l.life(p.Life).up(c.Began) {
+		if underWay := (p.Ended.IsZero() || p.Ended.After(c.Began)) && c.Began.Before(given); underWay && !l.froze(p, c) && l.life(p.Life).up(c.Began) {
 			return "the same call is under way"
 		}
 	case !p.Fortune.definite():
 		return "an earlier call may have had its effect"
 	}
 	return ""
+}
+
+// froze tells whether the process of one of two calls was frozen shortly before:
+// it may have been between its look at the lease and the call, which nothing can
+// prevent.
+func (l *Ledger) froze(p, c *Call) bool {
+	since := c.Began.Add(-2 * leaseTime)
+	return !l.life(p.Life).through(later(since, l.life(p.Life).Began), p.Began) || !l.life(c.Life).through(later(since, l.life(c.Life).Began), c.Began)
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // arrived tells whether the message of a call's key reached the recipient, and

@@ -41,6 +41,16 @@ func runChild(o Orders) error {
 		return err
 	}
 	defer func() { _ = client.Close() }()
+	ending := make(chan struct{})
+	defer close(ending)
+	go func() {
+		_ = client.Call("Parent.Stay", struct{}{}, &struct{}{})
+		select {
+		case <-ending:
+		default:
+			os.Exit(3) // the parent is gone
+		}
+	}()
 	c := &child{orders: o, client: client, points: &points{fate: o.Fate, grave: os.NewFile(3, "grave")}}
 	opened, err := open(o, client, c.points)
 	if err != nil {

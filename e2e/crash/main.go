@@ -36,6 +36,7 @@ func command(args []string, stdout, stderr io.Writer) int {
 	flags.StringVar(&s.Backend, "backend", "broker", "`one` of "+backendNames)
 	flags.IntVar(&s.Kills, "kills", 300, "how `many` children to kill")
 	flags.IntVar(&s.Sends, "sends", 5, "how `many` notifications each child is given to send")
+	flags.BoolVar(&s.Pair, "pair", false, "two children at a time, which share the work and are also frozen")
 	flags.Uint64Var(&s.Seed, "seed", 0, "what chance follows from; 0 picks one")
 	flags.StringVar(&s.Without, "without", "", "a `guarantee` to take away: "+controlNames())
 	if err := flags.Parse(args); err != nil {
@@ -75,7 +76,10 @@ func command(args []string, stdout, stderr io.Writer) int {
 // print writes what came of a run, for people.
 func (o *Outcome) print(w io.Writer) {
 	fmt.Fprintf(w, "backend %s, seed %d: %d kills in %s, then %s to finish\n",
-		o.Backend, o.Seed, o.Total, (o.Took - o.Drained).Round(time.Second/10), o.Drained.Round(time.Second/10))
+		o.Backend, o.Seed, o.Total, o.Killing.Round(time.Second/10), o.Ending.Round(time.Second/10))
+	if o.Pair {
+		fmt.Fprintf(w, "two processes shared the work; %d times one was frozen\n", o.Frozen)
+	}
 	if o.Without != "" {
 		c, _ := controlNamed(o.Without)
 		fmt.Fprintf(w, "control: without %s, %s\n", c.name, c.about)

@@ -52,7 +52,7 @@ func newParent(seed uint64, socket string) (*parent, error) {
 		return nil, err
 	}
 	p := &parent{
-		script: script{seed}, ledger: newLedger(), listener: listener, wake: make(chan struct{}),
+		script: script{seed}, ledger: newLedger(), broker: newBrokers(), listener: listener, wake: make(chan struct{}),
 		underWay: map[int]taken{}, gone: map[int]bool{}, progress: time.Now(),
 	}
 	p.done, p.stop = context.WithCancel(context.Background())
@@ -64,6 +64,7 @@ func (p *parent) close() {
 	p.stop()
 	_ = p.listener.Close()
 	p.serving.Wait()
+	_ = p.broker.Close()
 }
 
 // serve answers the children, each on its connection.
@@ -143,6 +144,12 @@ func (p *parent) died(life int) {
 type desk struct {
 	p    *parent
 	gone context.Context // ends with the connection
+}
+
+// Stay returns when the parent is gone.
+func (d *desk) Stay(struct{}, *struct{}) error {
+	<-d.gone.Done()
+	return nil
 }
 
 // Ready is told that the child's Notifier runs.

@@ -1,16 +1,14 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -21,276 +19,108 @@ type Settings struct {
 	Kills   int
 	Sends   int // how many notifications a child is given to send, at most
 	Seed    uint64
+	Pair    bool // two children at a time share the work
 	Without string
 	// Program is the child's: this one, by another name. Dir is for what the
 	// run leaves on disk, and Errors gets what children say.
 	Program []string
 	Dir     string
 	Errors  io.Writer
+	// Turn, if it is set, has room for the runs that may kill at a time; to
+	// finish takes more waiting than work.
+	Turn chan struct{}
 }
 
 // run kills children until it has done so often enough, then lets one finish.
 type run struct {
 	Settings
-	Where   string // the backend's file or address
-	parent  *parent
-	chance  *rand.Rand
-	kills   map[string]int // by point, with "before", "after" and "recovery"
-	missed  map[string]int // fates by point that did not come true
-	started time.Time
+	Where  string // the backend's file or address
+	parent *parent
+	frozen atomic.Int64
+
+	mu      sync.Mutex     // guards the following
+	kills   map[string]int // by point
+	missed  map[string]int // fates that did not come true, by point
+	total   int
+	unsound bool
 }
 
 // Outcome is what came of a run.
 type Outcome struct {
 	Settings
-	Kills   map[string]int
+	Kills   map[string]int // by point
 	Total   int
+	Frozen  int
 	Verdict *Verdict
-	Took    time.Duration
-	Drained time.Duration
+	Killing time.Duration
+	Ending  time.Duration
 }
 
+// play makes a run.
 func play(s Settings) (*Outcome, error) {
-	r := &run{
-		Settings: s, chance: rand.New(rand.NewPCG(s.Seed, 0)), kills: map[string]int{}, missed: map[string]int{}, started: time.Now(),
-	}
-	var err error
-	if r.parent, err = newParent(s.Seed, filepath.Join(s.Dir, "s")); err != nil {
-		return nil, err
-	}
-	r.parent.broker = newBrokers()
-	defer func() { _ = r.parent.broker.Close() }()
-	defer r.parent.close()
+	r := &run{Settings: s, kills: map[string]int{}, missed: map[string]int{}}
 	servers, where, err := serve(s.Backend, s.Dir)
 	if err != nil {
 		return nil, err
 	}
 	defer servers()
 	r.Where = where
-	out := &Outcome{Settings: s, Kills: r.kills}
-	for out.Total < s.Kills {
-		point, err := r.life()
-		if err != nil {
-			return nil, err
-		}
-		if point != "" {
-			r.kills[point]++
-			out.Total++
-		}
-		if s.Without != "" && point != "" && out.Total%10 == 0 && !r.soundSoFar() {
-			break
-		}
+	if r.parent, err = newParent(s.Seed, filepath.Join(s.Dir, "s")); err != nil {
+		return nil, err
 	}
+	defer r.parent.close()
 	began := time.Now()
+	if err := r.killAll(); err != nil {
+		return nil, err
+	}
+	killed := time.Now()
 	if err := r.drain(); err != nil {
 		return nil, err
 	}
-	out.Verdict, out.Took, out.Drained = r.parent.ledger.check(), time.Since(r.started), time.Since(began)
-	return out, nil
+	return &Outcome{
+		Settings: s, Kills: r.kills, Total: r.total, Frozen: int(r.frozen.Load()), Verdict: r.parent.ledger.check(),
+		Killing: killed.Sub(began), Ending: time.Since(killed),
+	}, nil
 }
 
-// soundSoFar tells whether nothing was done that no later child can mend.
-func (r *run) soundSoFar() bool {
-	v := r.parent.ledger.check()
-	return len(v.Doubled)+len(v.Canceled)+len(v.Baseless)+len(v.Unrelated) == 0
+// killAll fills the slots with children until enough were killed.
+func (r *run) killAll() error {
+	if r.Turn != nil {
+		r.Turn <- struct{}{}
+		defer func() { <-r.Turn }()
+	}
+	if !r.Pair {
+		return r.slot(0).kill()
+	}
+	var slots sync.WaitGroup
+	errs := make([]error, 2)
+	for i := range errs {
+		slots.Go(func() { errs[i] = r.slot(uint64(i)).kill() })
+	}
+	slots.Wait()
+	return errors.Join(errs...)
 }
 
-// The points that a child may be sent to: on every backend, where records and
-// backend are one, and where they are apart.
-var (
-	pointsAnywhere = []string{
-		"publish-later", "expire", "bury", "unbury", "fix", "acknowledge route", "acknowledge deliver", "acknowledge events",
-		"call", "ask", "observe", "send", "cancel", "report", "redrive",
-	}
-	pointsTogether = []string{"commit accepted", "commit rendered", "commit sending", "commit sent", "commit unknown", "commit delivered", "commit"}
-	pointsApart    = []string{"store", "publish", "publish route", "publish deliver", "publish sending", "publish settled", "delete"}
-)
-
-// points are those of the run's backend.
-func (r *run) points() []string {
-	if r.isKafka() || r.Backend == "apart" {
-		return slices.Concat(pointsAnywhere, pointsApart)
-	}
-	return slices.Concat(pointsAnywhere, pointsTogether)
+// more tells whether there is more to kill. A control ends when what it brings
+// about is seen.
+func (r *run) more() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.total < r.Settings.Kills && !r.unsound
 }
 
-// atRandom is the point of a child that the parent kills.
-const atRandom = "a random moment"
-
-// life runs one child until it dies, and returns where: empty if it ended by
-// itself.
-func (r *run) life() (string, error) {
-	recovery := r.chance.IntN(3) == 0
-	o := Orders{Fate: r.fate(recovery), Echo: r.chance.IntN(3) == 0, Workers: 4}
-	if recovery {
-		r.parent.allow(0)
-	} else {
-		r.parent.allow(r.Sends)
+func (r *run) count(point string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if point == "" {
+		return
 	}
-	if r.chance.IntN(4) == 0 {
-		r.parent.add(Task{Kind: TaskRedrive}, time.Now())
+	r.kills[point]++
+	r.total++
+	if r.Without != "" && r.total%10 == 0 {
+		v := r.parent.ledger.check()
+		r.unsound = len(v.Doubled)+len(v.Canceled)+len(v.Baseless)+len(v.Unrelated) > 0
 	}
-	c, err := r.start(o)
-	if err != nil {
-		return "", err
-	}
-	if o.Fate.Nth > 0 || r.isKafka() || r.chance.IntN(2) == 0 {
-		select {
-		case <-c.ended:
-		case <-c.ready:
-		case <-time.After(time.Minute):
-			return "", fmt.Errorf("child %d does not start: %s", c.life.Number, c.errors)
-		}
-	}
-	select {
-	case <-c.ended:
-	case <-time.After(r.patience(c, o, recovery)):
-		if r.chance.IntN(8) == 0 { // it is killed while it closes
-			_ = c.process.Signal(syscall.SIGTERM)
-			select {
-			case <-c.ended:
-			case <-time.After(time.Duration(r.chance.IntN(30)) * time.Millisecond):
-			}
-		}
-		_ = c.process.Kill()
-		<-c.ended
-	}
-	return r.buried(c, o.Fate, recovery)
-}
-
-// patience is how much longer a child may live: if it has a fate, long enough
-// for it to come to that point if there is anything to do there, on a machine
-// as busy as its start shows.
-func (r *run) patience(c *process, o Orders, recovery bool) time.Duration {
-	start := time.Since(c.life.Began)
-	var least time.Duration
-	if r.isKafka() {
-		least = 3 * time.Second // a group waits for its dead members
-	}
-	switch {
-	case o.Fate.Nth == 0:
-		return least + time.Duration(r.chance.Int64N(int64(80*time.Millisecond+4*start)))
-	case recovery:
-		return least + 20*time.Millisecond + 2*start
-	default:
-		return 2*least + 60*time.Millisecond + 6*start
-	}
-}
-
-func (r *run) isKafka() bool { return strings.HasPrefix(r.Backend, "kafka") }
-
-// fate picks a point that few children died at so far, or none.
-func (r *run) fate(recovery bool) Fate {
-	if r.chance.IntN(8) == 0 {
-		return Fate{}
-	}
-	var best []Fate
-	least := -1
-	for _, point := range r.points() {
-		for _, after := range []bool{false, true} {
-			name := pointText(point, after, recovery)
-			weight := r.kills[name] + 2*r.missed[name]
-			if least < 0 || weight < least {
-				best, least = nil, weight
-			}
-			if weight == least {
-				best = append(best, Fate{Point: point, After: after, Nth: 1 + r.chance.IntN(3)})
-			}
-		}
-	}
-	return best[r.chance.IntN(len(best))]
-}
-
-// pointText names a point in the table of kills.
-func pointText(point string, after, recovery bool) string {
-	text := "before " + point
-	if after {
-		text = "after " + point
-	}
-	if recovery {
-		text += ", in recovery"
-	}
-	return text
-}
-
-// process is a child that runs.
-type process struct {
-	process *os.Process
-	cmd     *exec.Cmd
-	life    *Life
-	ready   <-chan struct{} // closed when its Notifier runs
-	ended   chan struct{}
-	err     error
-	grave   string // the point at which it killed itself
-	errors  *strings.Builder
-}
-
-func (r *run) start(o Orders) (*process, error) {
-	l := r.parent.ledger
-	l.mu.Lock()
-	life := &Life{Number: len(l.Lives) + 1, Began: time.Now(), ready: make(chan struct{})}
-	l.Lives = append(l.Lives, life)
-	l.mu.Unlock()
-	o.Socket, o.Life, o.Backend, o.Where, o.Without = filepath.Join(r.Dir, "s"), life.Number, r.Backend, r.Where, r.Without
-	text, err := json.Marshal(o)
-	if err != nil {
-		return nil, err
-	}
-	read, write, err := os.Pipe()
-	if err != nil {
-		return nil, err
-	}
-	c := &process{life: life, ready: life.ready, ended: make(chan struct{}), errors: &strings.Builder{}}
-	c.cmd = exec.Command(r.Program[0], r.Program[1:]...)
-	c.cmd.Env = append(os.Environ(), ordersEnv+"="+string(text))
-	c.cmd.ExtraFiles = []*os.File{write}
-	c.cmd.Stdout, c.cmd.Stderr = c.errors, c.errors
-	err = c.cmd.Start()
-	_ = write.Close()
-	if err != nil {
-		_ = read.Close()
-		return nil, fmt.Errorf("start a child: %w", err)
-	}
-	c.process = c.cmd.Process
-	go func() {
-		defer close(c.ended)
-		grave, _ := io.ReadAll(read)
-		_ = read.Close()
-		c.err = c.cmd.Wait()
-		c.grave = string(grave)
-		l.mu.Lock()
-		life.Ended, life.Point = time.Now(), c.grave
-		l.mu.Unlock()
-		r.parent.died(life.Number)
-	}()
-	return c, nil
-}
-
-// buried returns where a child died. A child that was not killed must have
-// ended well. (SIGTERM kills one that does not listen yet.)
-func (r *run) buried(c *process, f Fate, recovery bool) (string, error) {
-	if c.errors.Len() > 0 {
-		fmt.Fprintf(r.Errors, "child %d: %s\n", c.life.Number, c.errors)
-	}
-	var exit *exec.ExitError
-	switch {
-	case c.err == nil:
-		return "", nil
-	case !errors.As(c.err, &exit) || !exit.Sys().(syscall.WaitStatus).Signaled():
-		return "", fmt.Errorf("child %d failed: %w: %s", c.life.Number, c.err, c.errors)
-	case c.grave != "":
-		return pointText(f.Point, f.After, recovery), nil
-	}
-	if f.Nth > 0 {
-		r.missed[pointText(f.Point, f.After, recovery)]++
-	}
-	l := r.parent.ledger
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if c.life.Ready.IsZero() {
-		return atRandom + ", in recovery", nil
-	}
-	return atRandom, nil
 }
 
 // drain lets a child send its share and finish what is left, and asks it how
@@ -324,11 +154,11 @@ func (r *run) drain() error {
 			break
 		}
 	}
-	_ = c.process.Signal(syscall.SIGTERM)
+	_ = c.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-c.ended:
 	case <-time.After(20 * time.Second):
-		_ = c.process.Kill()
+		_ = c.cmd.Process.Kill()
 		<-c.ended
 		return errors.New("the last child did not close in time")
 	}

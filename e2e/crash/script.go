@@ -95,6 +95,9 @@ func (f Fortune) definite() bool {
 // callTimeout is how long a provider's call may take.
 const callTimeout = time.Second
 
+// leaseTime is how long a call's execution holds its attempt.
+const leaseTime = callTimeout + 10*time.Second
+
 // fortune is that of a call.
 func (s script) fortune(key string, number int) Fortune {
 	switch n := s.roll(100, "call", key, number); {
