@@ -111,7 +111,7 @@ func (o *Outcome) print(w io.Writer) {
 		fmt.Fprintf(w, "%6d  %s\n", line.n, line.what)
 	}
 	all := v.violations()
-	for _, violation := range all[:min(len(all), 20)] {
+	for _, violation := range all[:min(len(all), 10)] {
 		fmt.Fprintln(w, "VIOLATION:", violation)
 	}
 }
