@@ -157,7 +157,7 @@ func (m *member) handle(batch *backend.Batch) (int, error) {
 	select {
 	case m.deliveries <- h:
 	case <-m.left.Done():
-		return 0, errGone
+		return 0, nil // given back, which is no failure of the message
 	}
 	select {
 	case s := <-h.settled:
@@ -166,7 +166,7 @@ func (m *member) handle(batch *backend.Batch) (int, error) {
 		}
 		return 1, nil
 	case <-m.left.Done():
-		return 0, errGone
+		return 0, nil
 	}
 }
 

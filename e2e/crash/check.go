@@ -262,7 +262,7 @@ func (s Seen) attempt() string { return fmt.Sprintf("%s %d.%d", s.Notification, 
 
 // lostAnswer tells whether the answer said nothing, or came too late.
 func (c *Call) lostAnswer() bool {
-	return c.Fortune.Verdict == string(notify.VerdictUncertain) || c.Ended.IsZero() && c.Fortune.Pause >= callTimeout ||
+	return c.Unheard || c.Fortune.Verdict == string(notify.VerdictUncertain) || c.Ended.IsZero() && c.Fortune.Pause >= callTimeout ||
 		!c.Ended.IsZero() && c.Ended.Sub(c.Began) > callTimeout*9/10
 }
 

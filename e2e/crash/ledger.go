@@ -63,6 +63,7 @@ type Call struct {
 	Leg, Ordinal int
 	Fortune      Fortune
 	Effect       bool      // the recipient got it by this call
+	Unheard      bool      // its caller gave it up
 	Began, Ended time.Time // at the service; Ended is zero if its answer was not written
 }
 

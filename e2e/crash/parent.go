@@ -321,6 +321,18 @@ func (d *desk) Call(args CallArgs, out *Answer) error {
 	return nil
 }
 
+// Unheard is told of a call whose answer its caller gave up.
+func (d *desk) Unheard(args CallArgs, _ *struct{}) error {
+	d.p.ledger.mu.Lock()
+	defer d.p.ledger.mu.Unlock()
+	for _, c := range d.p.ledger.Calls {
+		if c.CallArgs == args {
+			c.Unheard = true
+		}
+	}
+	return nil
+}
+
 // word has the host report what the service says later about a message.
 func (p *parent) word(service Service, c CallArgs) {
 	key := stableKey(c)

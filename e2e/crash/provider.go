@@ -41,6 +41,8 @@ func (c caller[M]) Send(ctx context.Context, d notify.Delivery[M]) (notify.Recei
 	err := c.points.at("call "+c.Service.Name, func() error { return ask(ctx, c.client, "Parent.Call", args, &answer) })
 	switch {
 	case err != nil:
+		// On a machine that is busy the service may have answered in time.
+		c.client.Go("Parent.Unheard", args, &struct{}{}, make(chan *rpc.Call, 1))
 		return notify.Receipt{}, err
 	case answer.Verdict != "":
 		return notify.Receipt{}, &notify.SendError{Verdict: notify.Verdict(answer.Verdict), Class: notify.ClassService, Code: "503"}
