@@ -115,7 +115,7 @@ func ownCopy(nt Notification) (*Notification, error) {
 func (n *Notifier) accept(ctx context.Context, r *record) error {
 	route := work{Version: workVersion, ID: r.ID, Topic: routeTopic}
 	if r.Fingerprint == "" && n.ledger.atomic == nil {
-		route.Accepted = r
+		route.Record = r
 		p, err := n.ledger.ofWork(&route)
 		if err != nil {
 			return err

@@ -31,6 +31,9 @@ func (n *Notifier) Cancel(ctx context.Context, id string) (Cancellation, error) 
 	if err := n.open(ctx); err != nil {
 		return "", err
 	}
+	if err := n.needsRecords("cancel"); err != nil {
+		return "", err
+	}
 	if id == "" || len(id) > maxKey {
 		return "", &FieldError{Field: "id", Problem: "must have 1 to 255 bytes"}
 	}

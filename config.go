@@ -26,7 +26,8 @@ type Config struct {
 	// all of them set it. Without it a Notifier takes itself for the only one.
 	Backend     Backend
 	KeepBackend bool
-	// Records keeps the records if the backend does not.
+	// Records keeps the records if the backend does not; [NoRecords] gives them
+	// up.
 	Records Records
 	// Directory knows the recipients; default none: every notification brings
 	// its addresses.

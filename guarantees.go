@@ -14,6 +14,11 @@ func (n *Notifier) Guarantees() []string {
 	switch {
 	case inMemory:
 		all = append(all, "What is sent is kept in memory: it is lost if the process ends before it settled.")
+	case n.ledger.carried != nil:
+		all = append(all,
+			"What Send accepted settles, whatever crashes, as durably as the backend keeps work.",
+			"There are no records: no idempotency keys, Cancel, Status or Report, no routes with All, and no receipts.",
+			"When a process dies or loses its work in mid-attempt, the call is made again: a provider that does not honour keys may send twice.")
 	case n.ledger.atomic != nil:
 		all = append(all, "What Send accepted settles, whatever crashes: backend and records change in one transaction.")
 	default:

@@ -22,6 +22,8 @@ type ledger struct {
 	local     backend.LocalPublisher
 	delayed   backend.DelayedPublisher
 	publisher message.Publisher
+	// carried is not nil where the records are [NoRecords].
+	carried   *carried
 	retention time.Duration
 	// changed is called with the ID and the due time after each write.
 	changed func(id string, due time.Time)
@@ -127,7 +129,7 @@ func (l *ledger) flush(ctx context.Context, s stored) (stored, error) {
 	var left time.Time
 	for _, p := range out {
 		err := l.publish(ctx, p)
-		if !p.At.IsZero() && errors.Is(err, backend.ErrOverloaded) {
+		if !p.At.IsZero() && errors.Is(err, backend.ErrOverloaded) && l.carried == nil {
 			left = earlier(left, p.At)
 		} else if err != nil {
 			return s, err

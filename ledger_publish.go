@@ -31,7 +31,12 @@ func (l *ledger) publications(r *record) ([]backend.Publication, error) {
 			}
 			out = append(out, p)
 		default:
-			p, err := l.ofWork(e.work)
+			w := e.work
+			if l.carried != nil {
+				w = new(*w)
+				w.Record = r.snapshot()
+			}
+			p, err := l.ofWork(w)
 			if err != nil {
 				return nil, err
 			}
@@ -85,7 +90,7 @@ func (l *ledger) putBack(ctx context.Context, w work, at time.Time) error {
 		return nil
 	}
 	err := l.publishAt(ctx, w, at)
-	if errors.Is(err, backend.ErrOverloaded) {
+	if errors.Is(err, backend.ErrOverloaded) && l.carried == nil {
 		return retryConflicts(ctx, func() error { return l.leaveToSweep(ctx, w.ID, at) })
 	}
 	return err
@@ -94,6 +99,13 @@ func (l *ledger) putBack(ctx context.Context, w work, at time.Time) error {
 // publishAt has the backend hold work until a time.
 func (l *ledger) publishAt(ctx context.Context, w work, at time.Time) error {
 	w.At = at
+	if l.carried != nil {
+		s, err := l.load(ctx, w.ID)
+		if err != nil {
+			return err
+		}
+		w.Record = s.snapshot()
+	}
 	p, err := l.ofWork(&w)
 	if err != nil {
 		return err

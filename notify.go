@@ -123,6 +123,7 @@ func New(config Config) (*Notifier, error) {
 		n.validation.channels = n.planner.usable
 	}
 	found = append(found, n.connect()...)
+	n.validation.unrecorded = n.ledger.carried != nil
 	if len(found) > 0 {
 		n.hardStop()
 		if n.ledger.publisher != nil {
@@ -142,8 +143,14 @@ func (n *Notifier) connect() problems {
 		n.ledger.records = own
 		n.ledger.atomic, _ = b.(backend.Atomic)
 	}
+	if c, ok := n.ledger.records.(carrier); ok {
+		n.ledger.carried = c.carries()
+		if _, delays := b.(backend.DelayedPublisher); !delays {
+			found.add("Config.Records", "is NoRecords, with which the backend must be able to hold delayed messages")
+		}
+	}
 	if n.ledger.records == nil {
-		found.add("Config.Records", "is required: the backend keeps no records; memory.NewRecords() will do for a single process")
+		found.add("Config.Records", "is required: the backend keeps no records; memory.NewRecords() will do for a single process, and notify.NoRecords says what it is to have none")
 	}
 	n.ledger.local, _ = b.(backend.LocalPublisher)
 	n.ledger.delayed, _ = b.(backend.DelayedPublisher)

@@ -66,7 +66,7 @@ func (p *pipeline) consumption(topic string, concurrency int, step func(context.
 				continue
 			}
 			w.Topic = topic
-			if err := safely(func() error { return step(ctx, &w) }); err != nil {
+			if err := safely(func() error { return p.carry(ctx, &w, step) }); err != nil {
 				if ctx.Err() == nil {
 					p.log.WarnContext(ctx, "notify: a step failed, and will be tried again", "topic", topic, "notification", w.ID, "error", err)
 				}
@@ -80,6 +80,19 @@ func (p *pipeline) consumption(topic string, concurrency int, step func(context.
 		Topic: topic, Group: pipelineGroup, Concurrency: concurrency, Handle: handle,
 		Backoff: func(attempt int, _ error) time.Duration { return stepBackoff(attempt) },
 	}
+}
+
+// carry runs a step with the record that its work brings.
+func (p *pipeline) carry(ctx context.Context, w *work, step func(context.Context, *work) error) (err error) {
+	if carried := p.ledger.carried; carried != nil {
+		carried.bring(w)
+		done := false
+		defer func() { carried.leave(w, done) }()
+		err = step(ctx, w)
+		done = err == nil
+		return err
+	}
+	return step(ctx, w)
 }
 
 // bury puts what is not work among the dead letters.

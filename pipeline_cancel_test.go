@@ -19,7 +19,7 @@ func cancel(t *testing.T, b *notifytest.Bench, id string) notify.Cancellation {
 }
 
 func TestCancelBeforeItIsRouted(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, b *notifytest.Bench) {
+	inRecordedForms(t, func(t *testing.T, b *notifytest.Bench) {
 		mail := notifytest.NewProvider[notify.Email]("mail")
 		notify.Use(b.Notifier, mail)
 		nt := toAnna(notify.EmailChannel)
@@ -39,7 +39,7 @@ func TestCancelBeforeItIsRouted(t *testing.T) {
 }
 
 func TestCancelRightAfterSend(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, b *notifytest.Bench) {
+	inRecordedForms(t, func(t *testing.T, b *notifytest.Bench) {
 		mail := notifytest.NewProvider[notify.Email]("mail")
 		mail.Always(notifytest.Succeed().After(time.Second))
 		notify.Use(b.Notifier, mail)
@@ -59,7 +59,7 @@ func TestCancelRightAfterSend(t *testing.T) {
 }
 
 func TestCancelWhileARetryWaits(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, b *notifytest.Bench) {
+	inRecordedForms(t, func(t *testing.T, b *notifytest.Bench) {
 		mail := notifytest.NewProvider[notify.Email]("mail")
 		mail.Next(notifytest.Throttle(10 * time.Minute))
 		text := notifytest.NewProvider[notify.SMS]("text")
@@ -92,7 +92,7 @@ func TestCancelDuringACall(t *testing.T) {
 		"that is lost":     {notifytest.LoseCall(), notify.StateUnknown, notify.ErrTooLate},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inEveryForm(t, func(t *testing.T, b *notifytest.Bench) {
+			inRecordedForms(t, func(t *testing.T, b *notifytest.Bench) {
 				mail := notifytest.NewProvider[notify.Email]("mail", keyed)
 				mail.Next(test.outcome.After(10 * time.Second))
 				text := notifytest.NewProvider[notify.SMS]("text")
@@ -124,7 +124,7 @@ func TestCancelDuringACall(t *testing.T) {
 }
 
 func TestCancelInTheReceiptWindow(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, b *notifytest.Bench) {
+	inRecordedForms(t, func(t *testing.T, b *notifytest.Bench) {
 		mail := notifytest.NewProvider[notify.Email]("mail", reporting)
 		notify.Use(b.Notifier, mail, anHour)
 		id := b.Send(toAnna(notify.EmailChannel))
@@ -138,7 +138,7 @@ func TestCancelInTheReceiptWindow(t *testing.T) {
 
 // A host that did not hear the answer asks again, and hears the same.
 func TestCancelTwiceAnswersTheSame(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, b *notifytest.Bench) {
+	inRecordedForms(t, func(t *testing.T, b *notifytest.Bench) {
 		notify.Use(b.Notifier, notifytest.NewProvider[notify.Email]("mail", reporting), anHour)
 		waiting := toAnna(notify.EmailChannel)
 		waiting.NotBefore = time.Now().Add(time.Hour)
@@ -158,7 +158,7 @@ func TestCancelTwiceAnswersTheSame(t *testing.T) {
 }
 
 func TestCancelOfWhatHasSettledIsTooLate(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, b *notifytest.Bench) {
+	inRecordedForms(t, func(t *testing.T, b *notifytest.Bench) {
 		notify.Use(b.Notifier, notifytest.NewProvider[notify.Email]("mail"))
 		id := b.Send(toAnna(notify.EmailChannel))
 		b.Settle(id)
@@ -170,7 +170,7 @@ func TestCancelOfWhatHasSettledIsTooLate(t *testing.T) {
 
 // A cancel that overtakes its Send leaves a mark that the Send runs into.
 func TestCancelOfAnUnknownID(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, b *notifytest.Bench) {
+	inRecordedForms(t, func(t *testing.T, b *notifytest.Bench) {
 		mail := notifytest.NewProvider[notify.Email]("mail")
 		notify.Use(b.Notifier, mail)
 		nt := toAnna(notify.EmailChannel)
@@ -196,7 +196,7 @@ func TestCancelOfAnUnknownID(t *testing.T) {
 }
 
 func TestCancelTakesASensibleID(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, b *notifytest.Bench) {
+	inRecordedForms(t, func(t *testing.T, b *notifytest.Bench) {
 		_, err := b.Notifier.Cancel(t.Context(), "")
 		require.ErrorContains(t, err, "id: must have 1 to 255 bytes")
 	})

@@ -11,7 +11,7 @@ import (
 )
 
 func TestFirstGoesOnAfterAPermanentFailure(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, b *notifytest.Bench) {
+	inRecordedForms(t, func(t *testing.T, b *notifytest.Bench) {
 		push := notifytest.NewProvider[notify.Push]("push")
 		push.Next(notifytest.FailPermanently(notify.ClassAddress, "410"))
 		mail := notifytest.NewProvider[notify.Email]("mail")
@@ -169,7 +169,7 @@ func pauses[M notify.Message](p *notifytest.Provider[M]) []time.Duration {
 }
 
 func TestAllSendsOnEveryChannel(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, b *notifytest.Bench) {
+	inRecordedForms(t, func(t *testing.T, b *notifytest.Bench) {
 		mail := notifytest.NewProvider[notify.Email]("mail")
 		mail.Always(notifytest.Succeed().After(time.Second))
 		text := notifytest.NewProvider[notify.SMS]("text")
@@ -197,7 +197,7 @@ func TestAllSendsOnEveryChannel(t *testing.T) {
 }
 
 func TestAllFailsWhenEveryLegHas(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, b *notifytest.Bench) {
+	inRecordedForms(t, func(t *testing.T, b *notifytest.Bench) {
 		mail := notifytest.NewProvider[notify.Email]("mail")
 		mail.Always(notifytest.FailPermanently(notify.ClassPolicy, "spam"))
 		text := notifytest.NewProvider[notify.SMS]("text")
@@ -236,7 +236,7 @@ func TestNestedRoutes(t *testing.T) {
 		{"the last", true, true, true, map[string]int{"mail": 1}, notify.StateSent, 2},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			inEveryForm(t, func(t *testing.T, b *notifytest.Bench) {
+			inRecordedForms(t, func(t *testing.T, b *notifytest.Bench) {
 				push := notifytest.NewProvider[notify.Push]("push")
 				chat := notifytest.NewProvider[notify.Chat]("chat")
 				text := notifytest.NewProvider[notify.SMS]("text")

@@ -1,6 +1,7 @@
 package notify_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -21,10 +22,27 @@ var forms = []form{
 	{"apart", func(b *memory.Backend) notify.Backend { return notifytest.Apart(b) }},
 }
 
-func (f form) config(c *notify.Config) { c.Backend = f.of(memory.New()) }
+func (f form) config(c *notify.Config) {
+	c.Backend = f.of(memory.New())
+	if f.name == unrecorded.name {
+		c.Records = notify.NoRecords(nil)
+	}
+}
 
-// inEveryForm runs a test in virtual time, once in each form.
+// inEveryForm runs a test in virtual time, once in each form, and without
+// records.
 func inEveryForm(t *testing.T, f func(t *testing.T, b *notifytest.Bench), options ...func(*notify.Config)) {
+	t.Helper()
+	inForms(t, append(slices.Clip(forms), unrecorded), f, options...)
+}
+
+// inRecordedForms runs a test in each form that keeps records.
+func inRecordedForms(t *testing.T, f func(t *testing.T, b *notifytest.Bench), options ...func(*notify.Config)) {
+	t.Helper()
+	inForms(t, forms, f, options...)
+}
+
+func inForms(t *testing.T, forms []form, f func(t *testing.T, b *notifytest.Bench), options ...func(*notify.Config)) {
 	t.Helper()
 	t.Parallel()
 	for _, form := range forms {

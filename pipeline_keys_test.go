@@ -13,7 +13,7 @@ import (
 )
 
 func TestTheSameKeyGivesTheSameID(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, b *notifytest.Bench) {
+	inRecordedForms(t, func(t *testing.T, b *notifytest.Bench) {
 		mail := notifytest.NewProvider[notify.Email]("mail")
 		notify.Use(b.Notifier, mail)
 		nt := toAnna(notify.EmailChannel)
@@ -37,7 +37,7 @@ func TestTheSameKeyGivesTheSameID(t *testing.T) {
 }
 
 func TestARecordIsKeptForItsRetention(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, b *notifytest.Bench) {
+	inRecordedForms(t, func(t *testing.T, b *notifytest.Bench) {
 		notify.Use(b.Notifier, notifytest.NewProvider[notify.Email]("mail"))
 		nt := toAnna(notify.EmailChannel)
 		nt.Key = "order-1"
@@ -56,7 +56,7 @@ func TestARecordIsKeptForItsRetention(t *testing.T) {
 // After the retention a key is a new notification. It has the ID of the first,
 // but no ID stands for two events or two attempts.
 func TestAKeyAfterItsRetention(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, b *notifytest.Bench) {
+	inRecordedForms(t, func(t *testing.T, b *notifytest.Bench) {
 		mail := notifytest.NewProvider[notify.Email]("mail", func(c *notify.Capabilities) { c.KeyWindow = 30 * 24 * time.Hour })
 		notify.Use(b.Notifier, mail)
 		nt := toAnna(notify.EmailChannel)
@@ -90,7 +90,7 @@ func TestAKeyAfterItsRetention(t *testing.T) {
 }
 
 func TestManySendsOfOneKeyAtOnce(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, b *notifytest.Bench) {
+	inRecordedForms(t, func(t *testing.T, b *notifytest.Bench) {
 		mail := notifytest.NewProvider[notify.Email]("mail")
 		notify.Use(b.Notifier, mail)
 		b.Start()
@@ -116,7 +116,7 @@ func TestManySendsOfOneKeyAtOnce(t *testing.T) {
 }
 
 func TestSendBatch(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, b *notifytest.Bench) {
+	inRecordedForms(t, func(t *testing.T, b *notifytest.Bench) {
 		mail := notifytest.NewProvider[notify.Email]("mail")
 		notify.Use(b.Notifier, mail)
 		b.Start()

@@ -19,7 +19,7 @@ import (
 )
 
 func TestNothingWorksAfterClose(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, b *notifytest.Bench) {
+	inRecordedForms(t, func(t *testing.T, b *notifytest.Bench) {
 		notify.Use(b.Notifier, notifytest.NewProvider[notify.Email]("mail"))
 		id := b.Send(toAnna(notify.EmailChannel))
 		b.Settle(id)

@@ -17,7 +17,7 @@ import (
 // An observer answers an event with a notification. The event is redelivered,
 // and yet there is one answer.
 func TestSendInAnObserver(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, b *notifytest.Bench) {
+	inRecordedForms(t, func(t *testing.T, b *notifytest.Bench) {
 		mail := notifytest.NewProvider[notify.Email]("mail")
 		mail.Next(notifytest.FailPermanently(notify.ClassAddress, "550"))
 		text := notifytest.NewProvider[notify.SMS]("text")
@@ -77,7 +77,7 @@ func TestTheDepthOfAnswersIsLimited(t *testing.T) {
 }
 
 func TestNotificationsThatAnswerEachOtherAreLimitedToo(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, b *notifytest.Bench) {
+	inRecordedForms(t, func(t *testing.T, b *notifytest.Bench) {
 		mail := notifytest.NewProvider[notify.Email]("mail")
 		notify.Use(b.Notifier, mail)
 		notify.On(b.Notifier, "more", func(ctx context.Context, e notify.Event[notify.Settled]) error {

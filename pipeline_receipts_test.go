@@ -29,7 +29,7 @@ func report[M notify.Message](t *testing.T, b *notifytest.Bench, p *notifytest.P
 }
 
 func TestDeliveredEndsTheReceiptWindow(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, b *notifytest.Bench) {
+	inRecordedForms(t, func(t *testing.T, b *notifytest.Bench) {
 		mail := notifytest.NewProvider[notify.Email]("mail", reporting)
 		notify.Use(b.Notifier, mail, anHour)
 		id := b.Send(toAnna(notify.EmailChannel))
@@ -53,7 +53,7 @@ func TestDeliveredEndsTheReceiptWindow(t *testing.T) {
 }
 
 func TestReportByKey(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, b *notifytest.Bench) {
+	inRecordedForms(t, func(t *testing.T, b *notifytest.Bench) {
 		mail := notifytest.NewProvider[notify.Email]("mail", reporting)
 		mail.Always(notifytest.SucceedWith(notify.Receipt{})) // gives its messages no names
 		notify.Use(b.Notifier, mail, anHour)
@@ -74,7 +74,7 @@ func TestABounceInTheReceiptWindowFailsOver(t *testing.T) {
 		{notify.Undelivered{Class: notify.ClassService}, notify.EndUndelivered},
 	} {
 		t.Run(string(test.reason), func(t *testing.T) {
-			inEveryForm(t, func(t *testing.T, b *notifytest.Bench) {
+			inRecordedForms(t, func(t *testing.T, b *notifytest.Bench) {
 				text := notifytest.NewProvider[notify.SMS]("text", reporting)
 				mail := notifytest.NewProvider[notify.Email]("mail")
 				notify.Use(b.Notifier, text, anHour)
@@ -98,7 +98,7 @@ func TestABounceInTheReceiptWindowFailsOver(t *testing.T) {
 }
 
 func TestABounceWithoutAnotherWayEndsAsBounced(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, b *notifytest.Bench) {
+	inRecordedForms(t, func(t *testing.T, b *notifytest.Bench) {
 		mail := notifytest.NewProvider[notify.Email]("mail", reporting)
 		notify.Use(b.Notifier, mail, anHour)
 		id := b.Send(toAnna(notify.EmailChannel))
@@ -114,7 +114,7 @@ func TestABounceWithoutAnotherWayEndsAsBounced(t *testing.T) {
 }
 
 func TestTheReceiptWindowPasses(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, b *notifytest.Bench) {
+	inRecordedForms(t, func(t *testing.T, b *notifytest.Bench) {
 		mail := notifytest.NewProvider[notify.Email]("mail", reporting)
 		notify.Use(b.Notifier, mail, anHour)
 		id := b.Send(toAnna(notify.EmailChannel))
@@ -127,7 +127,7 @@ func TestTheReceiptWindowPasses(t *testing.T) {
 
 // A report that comes before the answer of the call it is about waits for it.
 func TestAnEarlyReportWaitsForItsMessage(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, b *notifytest.Bench) {
+	inRecordedForms(t, func(t *testing.T, b *notifytest.Bench) {
 		mail := notifytest.NewProvider[notify.Email]("mail", reporting)
 		mail.Always(notifytest.SucceedWith(notify.Receipt{MessageID: "m-1"}).After(10 * time.Second))
 		notify.Use(b.Notifier, mail, anHour)
@@ -151,7 +151,7 @@ func TestAnEarlyReportWaitsForItsMessage(t *testing.T) {
 
 // By its key a report is stored at once: the outcome is decided on all evidence.
 func TestAReportDuringTheCall(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, b *notifytest.Bench) {
+	inRecordedForms(t, func(t *testing.T, b *notifytest.Bench) {
 		mail := notifytest.NewProvider[notify.Email]("mail", reporting)
 		mail.Always(notifytest.LoseAnswer().After(10 * time.Second))
 		notify.Use(b.Notifier, mail, anHour)
@@ -167,7 +167,7 @@ func TestAReportDuringTheCall(t *testing.T) {
 }
 
 func TestDuplicateReportsChangeNothing(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, b *notifytest.Bench) {
+	inRecordedForms(t, func(t *testing.T, b *notifytest.Bench) {
 		mail := notifytest.NewProvider[notify.Email]("mail", reporting)
 		notify.Use(b.Notifier, mail, anHour)
 		id := b.Send(toAnna(notify.EmailChannel))
@@ -182,7 +182,7 @@ func TestDuplicateReportsChangeNothing(t *testing.T) {
 }
 
 func TestALateReportCorrectsWhatHasSettled(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, b *notifytest.Bench) {
+	inRecordedForms(t, func(t *testing.T, b *notifytest.Bench) {
 		text := notifytest.NewProvider[notify.SMS]("text", reporting)
 		mail := notifytest.NewProvider[notify.Email]("mail")
 		notify.Use(b.Notifier, text, anHour)
@@ -229,7 +229,7 @@ func hasEvent(events []notify.Event[any], id string) bool {
 
 // A bounce overrules a delivery that was reported before, also before Settled.
 func TestABounceAfterADeliveryBeforeSettled(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, b *notifytest.Bench) {
+	inRecordedForms(t, func(t *testing.T, b *notifytest.Bench) {
 		text := notifytest.NewProvider[notify.SMS]("text", reporting)
 		mail := notifytest.NewProvider[notify.Email]("mail", reporting)
 		notify.Use(b.Notifier, text, anHour)
@@ -254,7 +254,7 @@ func TestABounceAfterADeliveryBeforeSettled(t *testing.T) {
 }
 
 func TestEngagement(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, b *notifytest.Bench) {
+	inRecordedForms(t, func(t *testing.T, b *notifytest.Bench) {
 		mail := notifytest.NewProvider[notify.Email]("mail")
 		notify.Use(b.Notifier, mail)
 		id := b.Send(toAnna(notify.EmailChannel))
@@ -296,7 +296,7 @@ func TestEngagement(t *testing.T) {
 // What comes again when the record's history does not hold it any more is
 // another event: no ID ever has two contents.
 func TestEngagementComesAgainAfterItsHistory(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, b *notifytest.Bench) {
+	inRecordedForms(t, func(t *testing.T, b *notifytest.Bench) {
 		notify.Use(b.Notifier, notifytest.NewProvider[notify.Email]("mail"))
 		id := b.Send(toAnna(notify.EmailChannel))
 		b.Settle(id)
@@ -329,7 +329,7 @@ func TestEngagementComesAgainAfterItsHistory(t *testing.T) {
 }
 
 func TestReportsThatAreWrong(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, b *notifytest.Bench) {
+	inRecordedForms(t, func(t *testing.T, b *notifytest.Bench) {
 		mail := notifytest.NewProvider[notify.Email]("mail")
 		notify.Use(b.Notifier, mail)
 		id := b.Send(toAnna(notify.EmailChannel))

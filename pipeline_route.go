@@ -67,14 +67,14 @@ func (p *pipeline) leaveToOthers(ctx context.Context, w *work, now time.Time) er
 func (p *pipeline) taken(ctx context.Context, w *work) (stored, error) {
 	s, err := p.ledger.load(ctx, w.ID)
 	switch {
-	case errors.Is(err, backend.ErrNotFound) && w.Accepted != nil:
-		return stored{record: w.Accepted}, nil
+	case errors.Is(err, backend.ErrNotFound) && w.Record != nil:
+		return stored{record: w.Record}, nil
 	case errors.Is(err, backend.ErrNotFound):
 		return stored{}, nil
 	case err != nil:
 		return stored{}, err
-	case s.Request == nil && !s.settled() && w.Accepted != nil:
-		taken := w.Accepted.clone()
+	case s.Request == nil && !s.settled() && w.Record != nil:
+		taken := w.Record.clone()
 		taken.Canceled = s.Canceled
 		s.record = taken
 	}

@@ -33,7 +33,7 @@ func TestNotBefore(t *testing.T) {
 }
 
 func TestTheFarthestSchedule(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, b *notifytest.Bench) {
+	inRecordedForms(t, func(t *testing.T, b *notifytest.Bench) {
 		notify.Use(b.Notifier, notifytest.NewProvider[notify.Email]("mail"))
 		nt := toAnna(notify.EmailChannel)
 		nt.NotBefore = time.Now().Add(366 * 24 * time.Hour).Round(0).UTC()

@@ -16,7 +16,7 @@ import (
 )
 
 func TestWaitAndStatus(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, b *notifytest.Bench) {
+	inRecordedForms(t, func(t *testing.T, b *notifytest.Bench) {
 		mail := notifytest.NewProvider[notify.Email]("mail", reporting)
 		mail.Next(notifytest.Throttle(time.Minute))
 		notify.Use(b.Notifier, mail, func(c *notify.ProviderConfig) { c.ReceiptWindow = time.Minute })
@@ -62,7 +62,7 @@ func TestWaitAndStatus(t *testing.T) {
 }
 
 func TestWaitForWhatIsNotKnown(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, b *notifytest.Bench) {
+	inRecordedForms(t, func(t *testing.T, b *notifytest.Bench) {
 		b.Start()
 		_, err := b.Notifier.Status(t.Context(), "no-such-id")
 		require.ErrorIs(t, err, notify.ErrNotFound)
@@ -236,7 +236,7 @@ func TestWaitAtAnotherNotifier(t *testing.T) {
 }
 
 func TestWaitEndsWithClose(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, b *notifytest.Bench) {
+	inRecordedForms(t, func(t *testing.T, b *notifytest.Bench) {
 		mail := notifytest.NewProvider[notify.Email]("mail", reporting)
 		notify.Use(b.Notifier, mail)
 		id := b.Send(toAnna(notify.EmailChannel))

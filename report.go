@@ -43,6 +43,9 @@ func (n *Notifier) Report(ctx context.Context, rep Report) error {
 	if err := n.open(ctx); err != nil {
 		return err
 	}
+	if err := n.needsRecords("report"); err != nil {
+		return err
+	}
 	if err := rep.check(); err != nil {
 		return err
 	}

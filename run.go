@@ -69,7 +69,11 @@ func (n *Notifier) Run(ctx context.Context) error {
 // all registered by now.
 func (n *Notifier) checkRouteLocked() {
 	if !n.config.Route.IsZero() {
+		before := len(n.problems)
 		n.problems.route("Config.Route", n.config.Route, n.validation.channels)
+		if n.ledger.carried != nil && len(n.problems) == before && n.config.Route.hasAll() {
+			n.problems.addErr(errNoRecords, "Config.Route", "has All, which needs records, and Config.Records is NoRecords")
+		}
 	}
 }
 

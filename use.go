@@ -37,6 +37,9 @@ func Use[M Message](n *Notifier, p Provider[M], options ...func(*ProviderConfig)
 	if capable, ok := p.(Capable); ok {
 		policy.Capabilities = capable.Capabilities()
 	}
+	if n.ledger.carried != nil {
+		policy.Receipts = false // there is nowhere to keep them
+	}
 	_, policy.CanAsk = p.(Asker)
 	if checker, ok := p.(interface{ Check() error }); ok {
 		if err := checker.Check(); err != nil {

@@ -28,6 +28,8 @@ type validation struct {
 	hostTemplates bool
 	defaultRoute  Route
 	hasDirectory  bool
+	// unrecorded says that there are no records: see [NoRecords].
+	unrecorded bool
 	// maxBytes bounds the notification as JSON; 0 is 256 KiB.
 	maxBytes int
 }
@@ -51,6 +53,9 @@ func validateNotification(n *Notification, c validation) error {
 		steps = p.route("Route", n.Route, c.channels)
 	} else if c.defaultRoute.IsZero() {
 		p.add("Route", "is required, since there is no Config.Route")
+	}
+	if c.unrecorded {
+		p.travelling(n, len(p) == before)
 	}
 	data := dataCheck{budget: c.maxBytes}
 	p.data(n.Data, &data)

@@ -25,6 +25,9 @@ const (
 // [Budgets.Retention], or, where backend and records are apart, it was sent
 // just now.
 func (n *Notifier) Status(ctx context.Context, id string) (Status, error) {
+	if err := n.needsRecords("status"); err != nil {
+		return Status{}, err
+	}
 	s, err := n.known(ctx, id)
 	if err != nil {
 		return Status{}, unknown(id, err)
@@ -84,6 +87,9 @@ func (r *record) status() Status {
 // second, or every 30 s where nobody else should change it: on a backend of this
 // process which keeps the records and is not shared ([Config.KeepBackend]).
 func (n *Notifier) Wait(ctx context.Context, id string) (Status, error) {
+	if n.ledger.carried != nil {
+		return n.waitByEvents(ctx, id)
+	}
 	var status Status
 	err := n.follow(ctx, id, func(r *record) bool {
 		if r.settled() {
@@ -102,6 +108,9 @@ func (n *Notifier) Wait(ctx context.Context, id string) (Status, error) {
 // Events of the host's, and those that name no notification, are not among
 // them.
 func (n *Notifier) Watch(ctx context.Context, id string) iter.Seq2[Event[any], error] {
+	if n.ledger.carried != nil {
+		return n.tail(ctx, id)
+	}
 	return func(yield func(Event[any], error) bool) {
 		var last int64
 		stopped := false

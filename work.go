@@ -36,8 +36,9 @@ type work struct {
 	// Topic and At say where it goes and when; they are the outbox's.
 	Topic string    `json:"topic,omitempty"`
 	At    time.Time `json:"at,omitzero"`
-	// Accepted is the record that Send made, for a route step that finds none.
-	Accepted *record `json:"accepted,omitempty"`
+	// Record is that of the notification, for a step that finds none: as Send made
+	// it, or with [NoRecords] as the step before left it.
+	Record *record `json:"record,omitempty"`
 }
 
 // workVersion is the newest form of work that this program understands.

@@ -15,7 +15,8 @@
 //   - [Admitter] makes a sender wait while too much work is queued;
 //   - [Tailer] shows the messages of one key without a group;
 //   - [LocalPublisher] takes values of this process without serialising them;
-//   - [SecretKeeper] makes and keeps random secrets.
+//   - [SecretKeeper] makes and keeps random secrets;
+//   - [Tailer] shows the messages of one key without a group.
 //
 // The package imports Watermill's message package and the standard library
 // only, so a backend can be written against it without importing notify.

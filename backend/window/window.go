@@ -72,8 +72,9 @@ type Window struct {
 	topic  *fanout.Topic
 	group  *fanout.Group
 	moved  func()
-	room   chan struct{} // Room looks again
-	done   chan struct{} // closed by Close
+	room   chan struct{}   // Room looks again
+	open   context.Context // ends with Close
+	shut   context.CancelFunc
 
 	mu     sync.Mutex
 	closed bool
@@ -87,7 +88,8 @@ func New(opts ...func(*Config)) *Window {
 	for _, opt := range opts {
 		opt(&c)
 	}
-	w := &Window{moved: c.Moved, room: make(chan struct{}, 1), done: make(chan struct{})}
+	w := &Window{moved: c.Moved, room: make(chan struct{}, 1)}
+	w.open, w.shut = context.WithCancel(context.Background())
 	w.config = fanout.Config{
 		Retention: math.MaxInt, MaxWork: math.MaxInt,
 		MaxParkedPerKey: positive(c.MaxParkedPerKey, fanout.DefaultParkedPerKey),
@@ -164,7 +166,7 @@ func (w *Window) Room(ctx context.Context, n int) error {
 	for w.group.Ahead() >= int64(n) {
 		select {
 		case <-w.room:
-		case <-w.done:
+		case <-w.open.Done():
 			return fmt.Errorf("window: %w", backend.ErrClosed)
 		case <-ctx.Done():
 			return ctx.Err()
@@ -187,7 +189,10 @@ func (w *Window) Consume(ctx context.Context, c backend.Consumption) error {
 	w.active.Add(1)
 	w.mu.Unlock()
 	defer w.active.Done()
-	w.group.Consume(ctx, w.done, &fanout.Member{Consumption: c})
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(w.open, cancel)()
+	w.group.Consume(ctx, c)
 	return nil
 }
 
@@ -245,7 +250,7 @@ func (w *Window) Close(ctx context.Context) error {
 	w.mu.Lock()
 	if !w.closed {
 		w.closed = true
-		close(w.done)
+		w.shut()
 	}
 	w.mu.Unlock()
 	ended := make(chan struct{})

@@ -53,7 +53,7 @@ func (g *Group) Unfinished() Unfinished {
 			}
 		}
 	}
-	for _, members := range [][]*Member{g.members, g.leaving} {
+	for _, members := range [][]*member{g.members, g.leaving} {
 		for _, m := range members {
 			for _, w := range m.workers {
 				if w.busy {

@@ -64,7 +64,7 @@ func (g *Group) inspect() (busy bool) {
 		// range over does not have it, and its batch arms the watch.
 		for _, w := range m.workers {
 			switch {
-			case !w.busy || w.late || m.Outside:
+			case !w.busy || w.late || m.single:
 			case w.round == w.seen:
 				g.slow(w)
 			default:
