@@ -36,7 +36,7 @@ var (
 type Backend struct {
 	path     string
 	config   Config
-	problems error // of config
+	problems error           // of config
 	life     context.Context // ends when Close begins
 	end      context.CancelFunc
 	active   sync.WaitGroup

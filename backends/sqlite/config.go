@@ -49,14 +49,21 @@ type Config struct {
 	// is dropped. Default 100,000.
 	MaxDeadLetters int
 	// TimelineFor and MaxTimeline are how long, and how many notifications, the
-	// timeline keeps; the oldest go first. MaxTimelineEvents is how many events
-	// it keeps of one. Default 90 days, 1,048,576, and 256.
+	// timeline keeps; the oldest go first. A notification that has
+	// MaxTimelineEvents takes no more that are not of its lifecycle, which are
+	// engagement and the host's own. Default 90 days, 1,048,576, and 256.
 	TimelineFor       time.Duration
 	MaxTimeline       int
 	MaxTimelineEvents int
 	// Logger is told of abandoned groups and of what fails in the background.
 	// It never gets content. Default slog.Default().
 	Logger *slog.Logger
+
+	// Tests have their own.
+
+	vfs        string             // SQLite's default if empty
+	syncDir    func(string) error // default syncDir
+	checkpoint int                // pages in the log; default 4,000, which are 16 MiB
 }
 
 func newConfig(opts []func(*Config)) (Config, error) {
@@ -67,7 +74,7 @@ func newConfig(opts []func(*Config)) (Config, error) {
 	var problems []error
 	number := func(name string, n *int, otherwise int) {
 		if *n < 0 {
-			problems = append(problems, fmt.Errorf("Config.%s is %d: it must not be negative", name, *n))
+			problems = append(problems, fmt.Errorf("the Config has %s %d: it must not be negative", name, *n))
 		}
 		if *n == 0 {
 			*n = otherwise
@@ -75,7 +82,7 @@ func newConfig(opts []func(*Config)) (Config, error) {
 	}
 	span := func(name string, d *time.Duration, otherwise time.Duration) {
 		if *d < 0 {
-			problems = append(problems, fmt.Errorf("Config.%s is %v: it must not be negative", name, *d))
+			problems = append(problems, fmt.Errorf("the Config has %s %v: it must not be negative", name, *d))
 		}
 		if *d == 0 {
 			*d = otherwise
@@ -94,6 +101,10 @@ func newConfig(opts []func(*Config)) (Config, error) {
 	span("TimelineFor", &c.TimelineFor, 90*day)
 	number("MaxTimeline", &c.MaxTimeline, 1<<20)
 	number("MaxTimelineEvents", &c.MaxTimelineEvents, 256)
+	number("checkpoint", &c.checkpoint, 4000)
+	if c.syncDir == nil {
+		c.syncDir = syncDir
+	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}

@@ -19,6 +19,6 @@ func TestConformance(t *testing.T) {
 		Consumer: true, Positioner: true, DelayedPublisher: true, Records: true, Atomic: true, DeadLetters: true,
 		Admitter: true, SecretKeeper: true,
 		Ordered: true, Concurrent: true, Shared: true, Kept: true,
-		MaxRecords: 600, MaxDeadLetters: 500, MaxWork: 500, Quiet: 50 * time.Millisecond,
+		MaxRecords: 600, MaxDeadLetters: 500, MaxWork: 500, Quiet: 20 * time.Millisecond,
 	})
 }

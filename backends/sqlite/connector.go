@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/url"
 	"path/filepath"
+	"strconv"
 
 	moderncsqlite "modernc.org/sqlite"
 )
@@ -18,9 +19,12 @@ type pragma struct {
 	is   string // as the connection says it; empty is not checked
 }
 
-var (
-	ofWriter = []pragma{
-		{"busy_timeout", "5000", "5000"}, // somebody may be writing with the sqlite3 shell
+// ofWriter are the settings of the writer's connection. The log is moved into
+// the database when it has so many pages.
+func ofWriter(checkpoint int) []pragma {
+	pages := strconv.Itoa(checkpoint)
+	return []pragma{
+		{"busy_timeout", "5000", "5000"},   // somebody may be writing with the sqlite3 shell
 		{"auto_vacuum", "INCREMENTAL", ""}, // has an effect on a new file only
 		{"journal_mode", "WAL", "wal"},
 		{"synchronous", "FULL", "2"},
@@ -28,14 +32,17 @@ var (
 		{"temp_store", "MEMORY", "2"},
 		{"cache_size", "-16000", "-16000"},
 		{"journal_size_limit", "67108864", "67108864"},
+		{"wal_autocheckpoint", pages, pages},
 	}
-	ofReader = []pragma{
-		{"busy_timeout", "5000", "5000"},
-		{"query_only", "ON", "1"},
-		{"temp_store", "MEMORY", "2"},
-		{"cache_size", "-4000", "-4000"},
-	}
-)
+}
+
+// ofReader are the settings of a connection that only reads.
+var ofReader = []pragma{
+	{"busy_timeout", "5000", "5000"},
+	{"query_only", "ON", "1"},
+	{"temp_store", "MEMORY", "2"},
+	{"cache_size", "-4000", "-4000"},
+}
 
 // connector opens connections that have been seen to have their settings.
 type connector struct {
@@ -43,9 +50,12 @@ type connector struct {
 	pragmas []pragma
 }
 
-func newConnector(path string, pragmas []pragma) (*connector, error) {
+func newConnector(path, vfs string, pragmas []pragma) (*connector, error) {
 	// As a URI, a path may hold any character.
 	name := url.URL{Scheme: "file", OmitHost: true, Path: filepath.ToSlash(path), RawQuery: "_defensive=1&_dqs=0"}
+	if vfs != "" {
+		name.RawQuery += "&vfs=" + vfs
+	}
 	inner, err := moderncsqlite.NewConnector(name.String())
 	if err != nil {
 		return nil, err

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 
 	"github.com/seed-6c01d079/notify/backend"
@@ -114,14 +113,16 @@ func (t *tx) revive(g *group) (skipped []skip, err error) {
 	if err != nil {
 		return nil, err
 	}
-	next := g.next.Load()
+	var next, waits int64
+	if err := t.row("SELECT next, (SELECT count(*) FROM waiting WHERE group_id = positions.id) FROM positions WHERE id = ?",
+		[]any{g.id}, &next, &waits); isNoRows(err) {
+		return nil, nil // forgotten since
+	} else if err != nil {
+		return nil, err
+	}
 	if first := g.topic.first; next < first {
 		skipped = append(skipped, skip{next, first})
 		next = first
-	}
-	var waits sql.NullInt64
-	if err := t.row("SELECT count(*) FROM waiting WHERE group_id = ?", []any{g.id}, &waits); err != nil {
-		return nil, err
 	}
 	_, err = t.exec("UPDATE positions SET next = ?, seen = ?, abandoned = NULL WHERE id = ?", next, text(t.now), g.id)
 	t.onCommit(func() {
@@ -129,7 +130,7 @@ func (t *tx) revive(g *group) (skipped []skip, err error) {
 		defer g.mu.Unlock()
 		g.abandoned, g.seen = false, t.now
 		g.next.Store(next)
-		g.waits.Store(waits.Int64)
+		g.waits.Store(waits)
 	})
 	return skipped, err
 }

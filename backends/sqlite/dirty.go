@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"sync"
-	"time"
 
 	"github.com/seed-6c01d079/notify/backend/window"
 )
@@ -71,11 +70,11 @@ func (t *tx) savePositions() error {
 }
 
 func (t *tx) savePosition(g *group) error {
-	next, waiting, ok := g.position()
+	next, waiting, seen, ok := g.position(t.now)
 	if !ok {
 		return nil
 	}
-	n, err := t.exec("UPDATE positions SET next = ?, seen = ? WHERE id = ?", next, text(t.now), g.id)
+	n, err := t.exec("UPDATE positions SET next = ?, seen = ? WHERE id = ?", next, text(seen), g.id)
 	if err != nil || n == 0 { // it may have been forgotten just now
 		return err
 	}
@@ -97,7 +96,7 @@ func (t *tx) savePosition(g *group) error {
 			}
 		}
 	}
-	t.onCommit(func() { g.saved(next, saved, t.now) })
+	t.onCommit(func() { g.saved(next, saved) })
 	return nil
 }
 
@@ -119,10 +118,10 @@ func (t *tx) endWait(g *group, position int64) error {
 const liveWaiting = `SELECT 1 FROM waiting w JOIN positions p ON p.id = w.group_id
 	WHERE w.topic = ?1 AND w.position = ?2 AND p.abandoned IS NULL`
 
-func (g *group) saved(next int64, waiting map[int64]window.Waiting, at time.Time) {
+func (g *group) saved(next int64, waiting map[int64]window.Waiting) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.next.Store(next)
 	g.waits.Store(int64(len(waiting)))
-	g.waiting, g.seen = waiting, at
+	g.waiting = waiting
 }

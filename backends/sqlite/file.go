@@ -13,8 +13,9 @@ import (
 // file is the database while it is open: locked, known to be ours and of the
 // schema that this program knows.
 type file struct {
-	path string
-	lock *fileLock
+	path   string
+	config Config
+	lock   *fileLock
 	// write is for one connection, read for a few that cannot write.
 	write, read *sql.DB
 }
@@ -22,11 +23,11 @@ type file struct {
 const readers = 4
 
 // openFile opens the database, and makes it if there is none.
-func openFile(path string) (f *file, err error) {
+func openFile(path string, c Config) (f *file, err error) {
 	if path, err = resolve(path); err != nil {
 		return nil, err
 	}
-	f = &file{path: path}
+	f = &file{path: path, config: c}
 	if f.lock, err = lockFile(path); err != nil {
 		return nil, f.explain(err)
 	}
@@ -78,7 +79,7 @@ func (f *file) open() error {
 	if err := f.identify(); err != nil {
 		return err
 	}
-	write, err := newConnector(f.path, ofWriter)
+	write, err := newConnector(f.path, f.config.vfs, ofWriter(f.config.checkpoint))
 	if err != nil {
 		return err
 	}
@@ -87,19 +88,24 @@ func (f *file) open() error {
 	if err := migrate(context.Background(), f.write); err != nil {
 		return err
 	}
-	read, err := newConnector(f.path, ofReader)
+	read, err := newConnector(f.path, f.config.vfs, ofReader)
 	if err != nil {
 		return err
 	}
 	f.read = sql.OpenDB(read)
 	f.read.SetMaxOpenConns(readers)
 	f.read.SetMaxIdleConns(readers)
-	return f.read.Ping()
+	if err := f.read.Ping(); err != nil {
+		return err
+	}
+	// SQLite does not wait until the journal that it made the database with is
+	// gone for good: it would undo all that came since.
+	return f.config.syncDir(filepath.Dir(f.path))
 }
 
 // identify refuses a file that is not ours, before anything is changed in it.
 func (f *file) identify() error {
-	probe, err := newConnector(f.path, nil)
+	probe, err := newConnector(f.path, f.config.vfs, nil)
 	if err != nil {
 		return err
 	}

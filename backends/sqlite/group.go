@@ -27,7 +27,7 @@ type group struct {
 	closed    bool
 	abandoned bool
 	members   int
-	seen      time.Time // when it had a member, as is on disk
+	seen      time.Time // about when it last had a member
 	window    *window.Window
 	read      int64                    // the position of the next message to be added
 	waiting   map[int64]window.Waiting // as on disk
@@ -62,8 +62,9 @@ func (g *group) join() (*window.Window, error) {
 func (g *group) leave() {
 	g.mu.Lock()
 	g.members--
+	g.seen = time.Now()
 	g.mu.Unlock()
-	g.topic.store.dirty.mark(g) // the time when it was seen
+	g.topic.store.dirty.mark(g) // to write that down
 }
 
 // start makes the window, with what waits in it. mu is held.
@@ -148,17 +149,20 @@ func (g *group) moved() {
 }
 
 // position is what is to be written down; ok is false if there is nothing new.
-func (g *group) position() (next int64, waiting []window.Waiting, ok bool) {
+func (g *group) position(now time.Time) (next int64, waiting []window.Waiting, seen time.Time, ok bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.window == nil || g.gone || g.abandoned {
-		return 0, nil, false
+		return 0, nil, g.seen, false
+	}
+	if g.members > 0 {
+		g.seen = now
 	}
 	p := g.window.Position()
 	if p.Clear {
 		p.At++
 	}
-	return p.At, p.Waiting, true
+	return p.At, p.Waiting, g.seen, true
 }
 
 // lag is how many messages of the topic the group has not finished.

@@ -3,6 +3,8 @@ package sqlite_test
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"os"
 	"path/filepath"
 	"strconv"
 	"sync"
@@ -21,8 +23,19 @@ var errFailed = errors.New("failed")
 // patience is how long a test waits for what must happen.
 const patience = 30 * time.Second
 
-// path is a file that does not exist yet.
-func path(t testing.TB) string { return filepath.Join(t.TempDir(), "notify.db") }
+// path is a file that does not exist yet, in memory where that can be had:
+// neither a test nor a process that is killed can tell the difference.
+func path(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "notify")
+	if err != nil {
+		return onDisk(t)
+	}
+	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
+	return filepath.Join(dir, "notify.db")
+}
+
+func onDisk(t testing.TB) string { return filepath.Join(t.TempDir(), "notify.db") }
 
 // open opens the file until the test ends.
 func open(t testing.TB, path string, opts ...func(*sqlite.Config)) *sqlite.Backend {
@@ -33,6 +46,9 @@ func open(t testing.TB, path string, opts ...func(*sqlite.Config)) *sqlite.Backe
 	require.NoError(t, err)
 	return b
 }
+
+// quiet keeps the log from the test's output.
+func quiet(c *sqlite.Config) { c.Logger = slog.New(slog.DiscardHandler) }
 
 // wire is the n-th message of a key.
 func wire(key string, n int) *message.Message {

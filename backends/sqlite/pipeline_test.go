@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"os/exec"
 	"strconv"
 	"strings"
 	"sync"
@@ -24,10 +23,7 @@ func notifier(t testing.TB, file string, mail notify.Provider[notify.Email], obs
 	t.Helper()
 	n, err := notify.New(notify.Config{Backend: sqlite.Open(file), Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
-	notify.Use(n, mail, func(c *notify.ProviderConfig) {
-		c.AttemptTimeout, c.BreakerFailures, c.Attempts = time.Second, -1, 1000
-		c.Backoff = func(int) time.Duration { return 50 * time.Millisecond }
-	})
+	notify.Use(n, mail, hasty)
 	notify.On(n, "journal", func(_ context.Context, e notify.Event[any]) error {
 		observe(e)
 		return nil
@@ -43,6 +39,12 @@ func notifier(t testing.TB, file string, mail notify.Provider[notify.Email], obs
 		require.NoError(t, n.Close(ctx))
 		require.NoError(t, <-ended)
 	})
+}
+
+// hasty leaves a provider no time.
+func hasty(c *notify.ProviderConfig) {
+	c.AttemptTimeout, c.BreakerFailures, c.Attempts = time.Second, -1, 1000
+	c.Backoff = func(int) time.Duration { return 50 * time.Millisecond }
 }
 
 func toAnna(key string) notify.Notification {
@@ -138,18 +140,15 @@ func TestANotifierGoesOnWhereTheLastOneEnded(t *testing.T) {
 	}
 }
 
-const childFile = "NOTIFY_SQLITE_TEST_FILE"
-
-// TestChild is no test but a process that another test kills: it prints the ID
-// of each notification that was accepted, and of each that the provider got.
-func TestChild(t *testing.T) {
-	file := os.Getenv(childFile)
-	if file == "" {
-		t.Skip("it is run by TestKilledInTheMiddle")
+// killed is a process that another test kills: it prints the ID of each
+// notification that was accepted.
+func killed(file string) error {
+	n, err := notify.New(notify.Config{Backend: sqlite.Open(file), Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return err
 	}
-	mail := notifytest.NewProvider[notify.Email]("mail")
-	n, stop := notifier(t, file, mail, func(notify.Event[any]) {})
-	defer stop()
+	notify.Use(n, notifytest.NewProvider[notify.Email]("mail"), hasty)
+	go func() { _ = n.Run(context.Background()) }()
 	var senders sync.WaitGroup
 	for s := range 8 {
 		senders.Go(func() {
@@ -163,6 +162,7 @@ func TestChild(t *testing.T) {
 		})
 	}
 	senders.Wait()
+	return nil
 }
 
 // Several processes are killed one after the other; the last one lives.
@@ -172,8 +172,7 @@ func TestKilledInTheMiddle(t *testing.T) {
 	file := path(t)
 	var accepted []string
 	for kill := range 4 {
-		child := exec.Command(os.Args[0], "-test.run=^TestChild$", "-test.v")
-		child.Env = append(os.Environ(), childFile+"="+file)
+		child := process("killed", file)
 		var out strings.Builder
 		child.Stderr = os.Stderr
 		pipe, err := child.StdoutPipe()

@@ -86,7 +86,11 @@ func postOf(out []backend.Publication) (post, error) {
 		if one.Topic == "" {
 			return p, fmt.Errorf("message %d: the topic is empty", i)
 		}
-		r, err := rowOf(one.Message)
+		m := one.Message
+		if one.Local != nil {
+			m = backend.MessageOf(one.Local)
+		}
+		r, err := rowOf(m)
 		if err != nil {
 			return p, fmt.Errorf("message %d: %w", i, err)
 		}

@@ -75,6 +75,9 @@ func (s *store) look(ctx context.Context, g *group, now time.Time) error {
 func (s *store) abandon(ctx context.Context, g *group) error {
 	done := false
 	err := s.do(ctx, func(t *tx) error {
+		if err := t.savePosition(g); err != nil {
+			return err
+		}
 		g.mu.Lock()
 		defer g.mu.Unlock()
 		if done = g.members == 0 && !g.gone && !g.abandoned; !done {
@@ -89,12 +92,12 @@ func (s *store) abandon(ctx context.Context, g *group) error {
 		if _, err := t.exec("UPDATE positions SET abandoned = ? WHERE id = ?", text(t.now), g.id); err != nil {
 			return err
 		}
+		t.onCommit(g.reset)
 		return t.release(g.topic, g.id)
 	})
 	if err != nil || !done {
 		return err
 	}
-	g.reset()
 	g.topic.mu.Lock()
 	name := g.name
 	g.topic.mu.Unlock()

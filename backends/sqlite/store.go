@@ -37,7 +37,7 @@ type store struct {
 
 func openStore(path string, c Config) (_ *store, err error) {
 	s := &store{config: c, log: c.Logger, topics: map[string]*topic{}, opened: time.Now()}
-	if s.file, err = openFile(path); err != nil {
+	if s.file, err = openFile(path, c); err != nil {
 		return nil, err
 	}
 	read := s.file.read

@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,18 +35,19 @@ type writer struct {
 	begin  func(*session) *tx
 	idle   func() bool
 	failed func(error)
-	ended chan struct{}
+	ended  chan struct{}
 
 	mu     sync.RWMutex
 	closed bool // the queue is; nothing more is sent
 
 	// The rest is the goroutine's own.
 
-	conn    *sql.Conn
-	session *session
-	batch   []*op
-	most    int // operations to a transaction
-	unsaved error // of the last transaction
+	conn     *sql.Conn
+	session  *session
+	batch    []*op
+	most     int   // operations to a transaction
+	unsaved  error // of the last transaction
+	answered int   // operations in the last transaction
 }
 
 // op is something that a caller wants written.
@@ -132,6 +134,7 @@ func (w *writer) run() {
 		if len(w.batch) > 0 || !w.idle() {
 			w.write()
 		}
+		w.answered = len(w.batch)
 		clear(w.batch)
 		w.batch = w.batch[:0]
 	}
@@ -156,6 +159,7 @@ func (w *writer) collect() (open bool) {
 		return false
 	}
 	w.batch = append(w.batch, first)
+	w.gather()
 	for size := first.size; len(w.batch) < w.most && size < maxBytes; {
 		select {
 		case o, more := <-w.queue:
@@ -169,6 +173,18 @@ func (w *writer) collect() (open bool) {
 		}
 	}
 	return true
+}
+
+// gather gives those who were answered just now a moment to ask again, as long
+// as they do: one wait for the disk is then theirs together.
+func (w *writer) gather() {
+	for idle := 0; idle < 4 && len(w.queue)+1 < w.answered; idle++ {
+		before := len(w.queue)
+		runtime.Gosched()
+		if len(w.queue) > before {
+			idle = 0
+		}
+	}
 }
 
 // write writes the batch in one transaction, and answers the callers.

@@ -99,6 +99,7 @@ CREATE TABLE timeline (
 ) STRICT;
 CREATE INDEX timeline_at ON timeline (at, notification);
 CREATE INDEX timeline_recipient ON timeline (recipient, at, notification);
+CREATE INDEX timeline_tenant ON timeline (tenant, at, notification);
 
 CREATE TABLE timeline_events (
     notification TEXT    NOT NULL REFERENCES timeline (notification) ON DELETE CASCADE,
@@ -106,9 +107,10 @@ CREATE TABLE timeline_events (
     id           TEXT    NOT NULL,
     type         TEXT    NOT NULL,
     time         TEXT    NOT NULL,
-    metadata     TEXT    NOT NULL, -- the other attributes of the CloudEvent
-    data         ANY     NOT NULL,
-    PRIMARY KEY (notification, n)
+    metadata     TEXT    NOT NULL, -- the attributes of the CloudEvent, a JSON object
+    data         ANY     NOT NULL, -- the event's data, in JSON
+    PRIMARY KEY (notification, n),
+    UNIQUE (notification, id)
 ) STRICT;
 
 -- For people.

@@ -22,3 +22,12 @@ func tryLock(file *os.File) error {
 		}
 	}
 }
+
+// syncDir has it on disk which files the directory has.
+func syncDir(path string) error {
+	dir, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}

@@ -18,3 +18,6 @@ func tryLock(file *os.File) error {
 	}
 	return err
 }
+
+// syncDir does nothing: Windows has no such thing.
+func syncDir(string) error { return nil }
