@@ -31,6 +31,13 @@ type Config struct {
 	// MaxDeadLetters is how many dead letters are kept; beyond it the oldest
 	// is dropped. Default 10,000.
 	MaxDeadLetters int
+	// TimelineFor is how long the timeline keeps a notification, from when it was
+	// accepted. Default 90 days.
+	TimelineFor time.Duration
+	// MaxTimelineEvents is how many events of one notification the timeline
+	// keeps before it leaves out those that are not of its lifecycle. Default
+	// 256.
+	MaxTimelineEvents int
 	// Logger is told what fails in the background, and is tried again. It gets
 	// no content. Default slog.Default().
 	Logger *slog.Logger
@@ -68,9 +75,12 @@ type Config struct {
 	// Default 2,000.
 	MaxParked int
 
-	// seesAll turns off the rule that only what is below every open
-	// transaction is read, for its test.
-	seesAll bool
+	// What a test turns off: the rule that only what is below every open
+	// transaction is read; the lease in the statement that moves positions; and
+	// looking after the leases that are held.
+	seesAll       bool
+	writePosition string
+	deaf          bool
 }
 
 // newConfig returns the config with its defaults, and what is wrong with it.
@@ -90,6 +100,9 @@ func newConfig(dsn string, opts []func(*Config)) (Config, error) {
 	if c.Schema == "" {
 		c.Schema = "notify"
 	}
+	if c.writePosition == "" {
+		c.writePosition = writePosition
+	}
 	if len(c.Schema) > 63 || strings.ContainsRune(c.Schema, 0) || !utf8.ValidString(c.Schema) || strings.HasPrefix(c.Schema, "pg_") {
 		wrong(`Config.Schema: must have at most 63 bytes, and not begin with "pg_"`)
 	}
@@ -107,6 +120,7 @@ func newConfig(dsn string, opts []func(*Config)) (Config, error) {
 		{"ConnectTimeout", &c.ConnectTimeout, 30 * time.Second},
 		{"Lease", &c.Lease, 15 * time.Second},
 		{"Poll", &c.Poll, time.Second},
+		{"TimelineFor", &c.TimelineFor, 90 * 24 * time.Hour},
 		{"Retention", &c.Retention, 72 * time.Hour},
 		{"GroupTimeout", &c.GroupTimeout, 14 * 24 * time.Hour},
 	} {
@@ -123,6 +137,7 @@ func newConfig(dsn string, opts []func(*Config)) (Config, error) {
 		standard int
 	}{
 		{"MaxDeadLetters", &c.MaxDeadLetters, 10_000},
+		{"MaxTimelineEvents", &c.MaxTimelineEvents, 256},
 		{"MaxWork", &c.MaxWork, 1 << 16},
 		{"MaxParkedPerKey", &c.MaxParkedPerKey, 1000},
 		{"MaxParked", &c.MaxParked, 2000},

@@ -47,6 +47,7 @@ func (b *Backend) consume(ctx context.Context, c backend.Consumption) {
 	m := newMember(ctx, c)
 	s := b.join(m)
 	<-ctx.Done()
+	s.dismiss(m)
 	m.ended.Wait()
 	s.leave(m)
 }
@@ -56,7 +57,8 @@ func (b *Backend) consume(ctx context.Context, c backend.Consumption) {
 type member struct {
 	backend.Consumption
 	ctx   context.Context
-	ended sync.WaitGroup // its consuming; added to with the share's mu held, and not once ctx has ended
+	ended sync.WaitGroup // its consuming
+	over  bool           // nothing is added to ended; guarded by the share's mu
 	turns chan struct{}  // holds one for each call of Handle or Overflow that is under way
 }
 
@@ -66,7 +68,7 @@ func newMember(ctx context.Context, c backend.Consumption) *member {
 
 // consume has the member consume from a part. The share's mu is held.
 func (m *member) consume(p *part) {
-	if m.ctx.Err() != nil {
+	if m.over {
 		return
 	}
 	m.ended.Go(func() {
@@ -75,7 +77,7 @@ func (m *member) consume(p *part) {
 			if !m.turn(p) {
 				return 0, nil
 			}
-			defer m.over()
+			defer m.done()
 			return m.Handle(ctx, b)
 		}
 		if m.Overflow != nil {
@@ -102,7 +104,7 @@ func (m *member) turn(p *part) bool {
 	if m.ctx.Err() == nil && held {
 		return true
 	}
-	m.over()
+	m.done()
 	if !held { // it is about to be lost
 		select {
 		case <-m.ctx.Done():
@@ -112,7 +114,7 @@ func (m *member) turn(p *part) bool {
 	return false
 }
 
-func (m *member) over() { <-m.turns }
+func (m *member) done() { <-m.turns }
 
 // overflow is the member's Overflow, within its Concurrency.
 func (p *part) overflow(m *member) func(*message.Message) error {
@@ -120,7 +122,7 @@ func (p *part) overflow(m *member) func(*message.Message) error {
 		if !m.turn(p) {
 			return errLost
 		}
-		defer m.over()
+		defer m.done()
 		return m.Overflow(msg)
 	}
 }

@@ -30,6 +30,8 @@ func (s *share) tend(ctx context.Context, pool *pgxpool.Pool) {
 		case err != nil:
 			s.backend.complain("the leases of "+s.group+" were not renewed", err)
 			wait, retry = retry, min(2*retry, lease/3)
+		case s.backend.config.deaf:
+			return
 		default:
 			retry = soon
 		}

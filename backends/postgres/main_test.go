@@ -22,6 +22,10 @@ var (
 )
 
 func TestMain(m *testing.M) {
+	if named := os.Getenv("NOTIFY_TEST_CHILD"); named != "" {
+		child(named)
+		return
+	}
 	if dsn = os.Getenv("NOTIFY_TEST_POSTGRES"); dsn == "" {
 		var err error
 		if server, err = postgrestest.Start(); errors.Is(err, postgrestest.ErrMissing) {

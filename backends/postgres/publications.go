@@ -20,8 +20,7 @@ const maxNameBytes = 255
 // publications are messages on their way into the tables, a slice for each
 // column.
 type publications struct {
-	// outbox: they go to the outbox, not to topics.
-	outbox     bool
+	outbox     bool // they go to the outbox, not to topics
 	partitions int
 
 	topics   []string
@@ -82,10 +81,6 @@ const (
   select at, topic, partition, uuid, metadata::json, payload from p
   where at > statement_timestamp() {condition} order by n
 )`
-	publishOutbox = `, o as (
-  insert into {s}.outbox (at, topic, uuid, metadata, payload)
-  select at, topic, uuid, metadata::json, payload from p where true {condition} order by n
-)`
 )
 
 // sql continues a "with", in which so many parameters are used.
@@ -94,11 +89,7 @@ func (p *publications) sql(condition string, used int) string {
 	for i := 6; i >= 1; i-- {
 		rows = strings.Replace(rows, fmt.Sprintf("$%d:", i), fmt.Sprintf("$%d:", i+used), 1)
 	}
-	into := publishTopics
-	if p.outbox {
-		into = publishOutbox
-	}
-	return ", " + rows + strings.ReplaceAll(into, "{condition}", condition)
+	return ", " + rows + strings.ReplaceAll(publishTopics, "{condition}", condition)
 }
 
 func (p *publications) args() []any {

@@ -104,23 +104,27 @@ with w as (
 	countRecord = ` select count(*) from w`
 )
 
-func (s *Store) recordWrite(r backend.Record, out *publications) (*write, error) {
+func checkRecord(r backend.Record) error {
 	switch {
 	case r.ID == "":
-		return nil, errors.New("the ID is empty")
+		return errors.New("the ID is empty")
 	case len(r.ID) > 255:
-		return nil, fmt.Errorf("the ID has %d bytes; at most 255 are allowed", len(r.ID))
+		return fmt.Errorf("the ID has %d bytes; at most 255 are allowed", len(r.ID))
 	case r.Body == nil:
-		return nil, errors.New("the body is missing")
+		return errors.New("the body is missing")
 	case r.Revision < 0:
-		return nil, conflict(r.Revision)
+		return conflict(r.Revision)
 	}
-	body, err := r.Body.AppendBinary(nil)
-	if err != nil {
+	return nil
+}
+
+func (s *Store) recordWrite(r backend.Record, out *publications) (*write, error) {
+	if err := checkRecord(r); err != nil {
 		return nil, err
 	}
-	if body == nil {
-		body = []byte{}
+	body, err := r.Body.AppendBinary([]byte{}) // not nil, which is null
+	if err != nil {
+		return nil, err
 	}
 	one := &write{key: r.ID, bytes: len(body) + 256, sql: updateRecord}
 	if r.Revision == 0 {

@@ -24,6 +24,7 @@ type share struct {
 	leases   chan struct{} // there may be partitions to take or to give
 	moved    chan struct{} // there may be something to write down
 	left     chan struct{} // closed when there is no member any more
+	ended    chan struct{} // closed when all is written down, and the leases are given back
 	writing  sync.Mutex    // held while positions are written
 	fixed    bool          // the group has had a position; tend's
 
@@ -45,7 +46,8 @@ func (b *Backend) join(m *member) *share {
 	b.opened++
 	s := &share{
 		shareKey: key, backend: b, id: b.id + "/" + strconv.Itoa(b.opened),
-		messages: make(chan struct{}, 1), leases: make(chan struct{}, 1), moved: make(chan struct{}, 1), left: make(chan struct{}),
+		messages: make(chan struct{}, 1), leases: make(chan struct{}, 1), moved: make(chan struct{}, 1),
+		left: make(chan struct{}), ended: make(chan struct{}),
 		parts: map[int16]*part{}, members: []*member{m},
 	}
 	b.shares[key] = s
@@ -67,14 +69,24 @@ func (s *share) add(m *member) bool {
 	return true
 }
 
-// leave takes out a member whose handlers have returned.
-func (s *share) leave(m *member) {
+// dismiss gives a member nothing more.
+func (s *share) dismiss(m *member) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	m.over = true
+}
+
+// leave takes out a member whose handlers have returned. The last one waits
+// until it is written down what was finished.
+func (s *share) leave(m *member) {
+	s.mu.Lock()
 	s.members = slices.DeleteFunc(s.members, func(other *member) bool { return other == m })
-	if len(s.members) == 0 {
-		s.over = true
+	last := len(s.members) == 0
+	s.over = last
+	s.mu.Unlock()
+	if last {
 		close(s.left)
+		<-s.ended
 	}
 }
 
@@ -95,6 +107,7 @@ func (s *share) room() int {
 
 // run keeps the share until its last member has left.
 func (s *share) run() {
+	defer close(s.ended)
 	reading, stopReading := context.WithCancel(s.backend.base)
 	tending, stopTending := context.WithCancel(s.backend.base)
 	var readers, tender sync.WaitGroup

@@ -21,6 +21,7 @@ const announcePause = 5 * time.Millisecond
 const (
 	kindMessages = "m"
 	kindLeases   = "l"
+	kindOutbox   = "o" // there is something in the outbox: without process and topic
 )
 
 // waker tells those who wait for a topic that there is something: in this
@@ -94,45 +95,54 @@ func (w *waker) announce(ctx context.Context, pool *pgxpool.Pool) {
 	}
 }
 
-// listen hears what other processes announce, until ctx ends. It has a
-// connection of its own, and makes another when that is lost.
+// listen hears what other processes announce, until ctx ends.
 func (w *waker) listen(ctx context.Context, pool *pgxpool.Pool) {
-	wait := 100 * time.Millisecond
+	w.backend.listen(ctx, pool, w.all, func(text string) {
+		// A transaction of the host's has no process: see SendTx.
+		parts := strings.SplitN(text, "\n", 3)
+		if len(parts) == 3 && parts[0] != w.backend.id {
+			w.local(parts[1], parts[2])
+		}
+	})
+}
+
+// listen calls heard with what is announced, until ctx ends. It has a connection
+// of its own, and makes another when that is lost. Each time it has one it calls
+// begun, for what was announced before.
+func (s *Store) listen(ctx context.Context, pool *pgxpool.Pool, begun func(), heard func(text string)) {
+	const soon = 100 * time.Millisecond
+	wait := soon
 	for ctx.Err() == nil {
-		begun := time.Now()
-		err := w.hear(ctx, pool)
+		at := time.Now()
+		err := s.hear(ctx, pool, begun, heard)
 		if ctx.Err() != nil {
 			return
 		}
-		w.backend.complain("the server's announcements are not heard, and messages will be found by polling", err)
-		if time.Since(begun) > time.Minute {
-			wait = 100 * time.Millisecond
+		s.complain("the server's announcements are not heard, and messages will be found by polling", err)
+		if time.Since(at) > time.Minute {
+			wait = soon
 		}
 		pause(ctx, wait)
 		wait = min(2*wait, 5*time.Second)
 	}
 }
 
-func (w *waker) hear(ctx context.Context, pool *pgxpool.Pool) error {
+func (s *Store) hear(ctx context.Context, pool *pgxpool.Pool, begun func(), heard func(text string)) error {
 	conn, err := pgx.ConnectConfig(ctx, pool.Config().ConnConfig)
 	if err != nil {
 		return explain(err)
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	if _, err := conn.Exec(ctx, "listen "+pgx.Identifier{w.backend.config.Schema}.Sanitize()); err != nil {
+	if _, err := conn.Exec(ctx, "listen "+pgx.Identifier{s.config.Schema}.Sanitize()); err != nil {
 		return err
 	}
-	w.all() // for what was announced before
+	begun()
 	for {
-		heard, err := conn.WaitForNotification(ctx)
+		n, err := conn.WaitForNotification(ctx)
 		if err != nil {
 			return err
 		}
-		// A transaction of the host's has no process: see SendTx.
-		parts := strings.SplitN(heard.Payload, "\n", 3)
-		if len(parts) == 3 && parts[0] != w.backend.id {
-			w.local(parts[1], parts[2])
-		}
+		heard(n.Payload)
 	}
 }
 

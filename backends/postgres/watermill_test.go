@@ -14,7 +14,8 @@ import (
 	"github.com/seed-6c01d079/notify/backends/postgres"
 )
 
-// features has a restart only where the server is ours.
+// features has a restart only where the server is ours, and not under the race
+// detector, which finds a race in the test itself.
 func features() tests.Features {
 	f := tests.Features{
 		ConsumerGroups:                   true,
@@ -22,7 +23,7 @@ func features() tests.Features {
 		Persistent:                       true,
 		NewSubscriberReceivesOldMessages: true,
 	}
-	if server != nil {
+	if server != nil && !raced {
 		f.RestartServiceCommand = server.RestartCommand()
 	}
 	return f

@@ -69,7 +69,7 @@ func (s *share) writeDown(ctx context.Context, pool *pgxpool.Pool, parts []*part
 			continue
 		}
 		states[p] = now
-		batch.Queue(s.backend.config.sql(writePosition), s.writeArgs(p, now)...).QueryRow(func(row pgx.Row) error {
+		batch.Queue(s.backend.config.sql(s.backend.config.writePosition), s.writeArgs(p, now)...).QueryRow(func(row pgx.Row) error {
 			var n int64
 			err := row.Scan(&n)
 			found[p] = n

@@ -37,7 +37,8 @@ create table timeline (
     tenant    text collate "C" not null,
     category  text collate "C" not null,
     state     text collate "C" not null,
-    settled   boolean not null
+    settled   boolean not null,
+    truncated boolean not null default false -- events were left out
 );
 create index timeline_at on timeline (at, id);
 create index timeline_recipient on timeline (recipient, at, id);
