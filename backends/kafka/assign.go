@@ -82,7 +82,7 @@ func (m *member) hold(partition int32, at int64) error {
 		m.mu.Unlock()
 		return nil // offsets were fetched twice
 	}
-	delete(m.claims, partition)
+	m.release(partition, old)
 	m.mu.Unlock()
 	if old != nil {
 		stop(context.Background(), map[int32]*held{partition: old})
@@ -107,12 +107,6 @@ func beyond(id, topic string, partition int32, at, end int64) error {
 }
 
 func outOfRange(err error) bool { return errors.Is(err, kerr.OffsetOutOfRange) }
-
-// passing tells whether a lost session comes back by itself.
-func passing(err error) bool {
-	_, ok := errors.AsType[*kerr.Error](err)
-	return ok && !lasting(err)
-}
 
 // reset goes on in a partition whose next message the topic does not have.
 func (m *member) reset(ctx context.Context, partition int32) error {
@@ -192,10 +186,7 @@ func (m *member) drop(all map[int32]*held) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for p, h := range all {
-		if m.claims[p] == h {
-			delete(m.claims, p)
-			m.client.ResumeFetchPartitions(map[string][]int32{m.topic: {p}}) // if it is assigned again
-		}
+		m.release(p, h)
 	}
 }
 

@@ -28,16 +28,18 @@ type Backend struct {
 	brokers []string
 	config  Config
 
-	topics  topics
-	groups  groups
-	delays  delays
-	members members
+	topics   topics
+	groups   groups
+	delays   delays
+	members  members
+	encoders sync.Pool // of *encoder
 
 	// open ends when Close begins: members leave. ctx ends a little later:
 	// whatever still runs gives up.
-	open, ctx  context.Context
-	shut, stop context.CancelFunc
-	active     sync.WaitGroup // calls that Close waits for
+	open, ctx context.Context
+	shut      context.CancelFunc
+	stop      context.CancelCauseFunc
+	active    sync.WaitGroup // calls that Close waits for
 
 	mu     sync.Mutex // guards the following; no call to the cluster is made under it
 	closed bool       // no more is added to active
@@ -51,7 +53,7 @@ type Backend struct {
 // nothing: mistakes in the configuration are reported by the first call.
 func New(brokers []string, opts ...func(*Config)) *Backend {
 	b := &Backend{brokers: slices.Clone(brokers), config: newConfig(opts)}
-	b.ctx, b.stop = context.WithCancel(context.Background())
+	b.ctx, b.stop = context.WithCancelCause(context.Background())
 	b.open, b.shut = context.WithCancel(b.ctx)
 	b.topics.backend, b.groups.backend, b.delays.backend = b, b, b
 	return b
@@ -69,10 +71,10 @@ func (b *Backend) Close() error {
 	b.mu.Unlock()
 	b.shut()
 	b.members.wait()
-	timer := time.AfterFunc(grace, b.stop)
+	timer := time.AfterFunc(grace, func() { b.stop(backend.ErrClosed) })
 	defer timer.Stop()
 	b.active.Wait()
-	b.stop()
+	b.stop(backend.ErrClosed)
 	b.groups.close()
 
 	b.mu.Lock()
@@ -94,6 +96,9 @@ func (b *Backend) enter(ctx context.Context) (_ context.Context, leave func(), _
 		return nil, nil, backend.ErrClosed
 	}
 	b.active.Add(1)
+	if ctx.Done() == nil { // a call of Publish has no context
+		return b.ctx, b.active.Done, nil
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	stop := context.AfterFunc(b.ctx, func() { cancel(backend.ErrClosed) })
 	return ctx, func() {
@@ -110,7 +115,10 @@ func (b *Backend) begin(ctx context.Context) (_ context.Context, leave func(), _
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := b.start(ctx); err != nil {
+	if b.producer() == nil {
+		err = b.start(ctx)
+	}
+	if err != nil {
 		leave()
 		return nil, nil, err
 	}

@@ -27,10 +27,7 @@ func (m *member) commitOften(ctx context.Context) {
 		default:
 			continue
 		}
-		m.mu.Lock()
-		all := maps.Clone(m.claims)
-		m.mu.Unlock()
-		if err := m.commitMoved(ctx, all); err != nil {
+		if err := m.commitMoved(ctx, m.current); err != nil {
 			m.move() // again
 			if ctx.Err() == nil && lasting(err) {
 				m.end(fmt.Errorf("write the position: %w", explain(err)))
@@ -42,14 +39,25 @@ func (m *member) commitOften(ctx context.Context) {
 // commitLast writes the positions of claims that the member gives up. If that
 // fails, what they have finished since they were written comes again.
 func (m *member) commitLast(ctx context.Context, all map[int32]*held) {
-	if err := m.commitMoved(ctx, all); err != nil {
+	if err := m.commitMoved(ctx, func() map[int32]*held { return all }); err != nil {
 		m.backend.config.Logger.Warn("kafka: the last position could not be written, so some messages will come again", "group", m.id, "error", err)
 	}
 }
 
-// commitMoved writes the positions that are not written.
-func (m *member) commitMoved(ctx context.Context, all map[int32]*held) error {
-	offsets := map[int32]kgo.EpochOffset{}
+// current are the claims that the member has now.
+func (m *member) current() map[int32]*held {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return maps.Clone(m.claims)
+}
+
+// commitMoved writes the positions that are not written. It looks at them when
+// its turn has come: one that is written late would be behind, and may be of a
+// partition that another member has by then.
+func (m *member) commitMoved(ctx context.Context, of func() map[int32]*held) error {
+	m.committing.Lock()
+	defer m.committing.Unlock()
+	all, offsets := of(), map[int32]kgo.EpochOffset{}
 	for p, h := range all {
 		low := h.state().low
 		m.mu.Lock()

@@ -14,8 +14,9 @@ import (
 // Config says how to reach the cluster, and what topics the [Backend] makes. A
 // number or duration that is zero has its default; a negative one is an error.
 type Config struct {
-	// Prefix begins the name of every topic and consumer group of the backend,
-	// so that several may share a cluster. Default "notify.".
+	// Prefix begins the name of every topic and consumer group, so that several
+	// hosts may share a cluster: "shop." makes shop.notify.events of a Notifier's
+	// notify.events. Default none.
 	Prefix string
 
 	// Partitions is how many partitions a new topic gets: at most as many
@@ -49,8 +50,8 @@ type Config struct {
 	// StartTimeout is how long the first call waits for a broker that does not
 	// answer. Default 30 s.
 	StartTimeout time.Duration
-	// PublishTimeout is how long Publish tries. It is open then whether the
-	// messages were written. Default 30 s.
+	// PublishTimeout is how long Publish tries, at least 1 s. It is open then
+	// whether the messages were written. Default 30 s.
 	PublishTimeout time.Duration
 	// CommitInterval is how often a position is written; after a crash, what
 	// was finished since comes again. Default 1 s.
@@ -67,8 +68,9 @@ type Config struct {
 	Drain time.Duration
 
 	// MaxAhead is how many messages of a partition may be read ahead and not
-	// finished, in a group in this process; somewhat more are held, since a read
-	// is not cut. Default 1,000.
+	// finished, in a group in this process, before it is read no further; up to
+	// twice as many are held, since what is read at once comes on top.
+	// Default 1,000.
 	MaxAhead int
 	// MaxParkedPerKey is how many messages of one key may queue behind one that
 	// failed or is slow; more go to Consumption.Overflow. Default 1,000.
@@ -90,7 +92,6 @@ func newConfig(opts []func(*Config)) Config {
 	for _, opt := range opts {
 		opt(&c)
 	}
-	standard(&c.Prefix, "notify.")
 	standard(&c.ClientID, "notify")
 	standard(&c.Replication, 3)
 	standard(&c.MinInSync, max(1, c.Replication-1))
@@ -142,7 +143,7 @@ func (c *Config) check(brokers []string) error {
 			complain("the broker %q is not host:port", broker)
 		}
 	}
-	if !legalName.MatchString(c.Prefix) {
+	if c.Prefix != "" && !legalName.MatchString(c.Prefix) {
 		complain("Config.Prefix %q: use letters, digits, '.', '_' and '-'", c.Prefix)
 	}
 	for _, number := range []struct {
@@ -164,19 +165,19 @@ func (c *Config) check(brokers []string) error {
 		}
 	}
 	for _, duration := range []struct {
-		name string
-		d    time.Duration
+		name     string
+		d, least time.Duration
 	}{
-		{"Retention", c.Retention},
-		{"StartTimeout", c.StartTimeout},
-		{"PublishTimeout", c.PublishTimeout},
-		{"CommitInterval", c.CommitInterval},
-		{"Session", c.Session},
-		{"Heartbeat", c.Heartbeat},
-		{"Drain", c.Drain},
+		{"Retention", c.Retention, time.Millisecond},
+		{"StartTimeout", c.StartTimeout, time.Millisecond},
+		{"PublishTimeout", c.PublishTimeout, time.Second}, // the client's least
+		{"CommitInterval", c.CommitInterval, time.Millisecond},
+		{"Session", c.Session, 100 * time.Millisecond},
+		{"Heartbeat", c.Heartbeat, time.Millisecond},
+		{"Drain", c.Drain, time.Millisecond},
 	} {
-		if duration.d < time.Millisecond {
-			complain("Config.%s is %v: it must be 0 (the default) or at least a millisecond", duration.name, duration.d)
+		if duration.d < duration.least {
+			complain("Config.%s is %v: it must be 0 (the default) or at least %v", duration.name, duration.d, duration.least)
 		}
 	}
 	if c.MinInSync > c.Replication {

@@ -20,8 +20,8 @@ import (
 // position starts at the oldest message that the topic has. Consumption.Skipped
 // is told the offsets of one partition.
 //
-// It returns an error when the cluster cannot be reached or refuses the member,
-// and may be called again.
+// It returns an error when the cluster refuses the member, or cannot be reached
+// for [Config.Session], and may be called again.
 func (b *Backend) Consume(ctx context.Context, c backend.Consumption) error {
 	err := c.Complete()
 	if err == nil {
@@ -49,6 +49,7 @@ func (b *Backend) consume(ctx context.Context, c backend.Consumption) error {
 	b.delays.run()
 	m := &member{backend: b, topic: b.topicName(c.Topic), id: b.groupID(c.Topic, c.Group), skipped: c.Skipped}
 	turns := make(chan struct{}, c.Concurrency)
+	m.busy = func() bool { return len(turns) == cap(turns) }
 	m.open = func(_ int32, at int64) claim { return newWindowed(ctx, m, c, turns, at) }
 	if err := m.run(ctx); !errors.Is(err, errDismissed) {
 		return err
@@ -139,7 +140,7 @@ func (w *windowed) room(ctx context.Context) error {
 	if ctx.Err() == nil {
 		n = max(1, n/2) // once it is full, it has to pay to go on
 	}
-	return w.window.Room(ctx, n)
+	return w.window.Room(ctx, n) // which ends with the claim, too
 }
 
 func (w *windowed) state() state {

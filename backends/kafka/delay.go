@@ -17,7 +17,7 @@ import (
 
 const (
 	// delaysTopic holds messages until their time. Its partitions are tiers.
-	delaysTopic = "delays"
+	delaysTopic = "notify.delays"
 	// delaysGroup takes them from there. Its members are the processes that
 	// consume anything.
 	delaysGroup = "notify-delays"
@@ -78,14 +78,14 @@ func (b *Backend) publishAt(ctx context.Context, at time.Time, topic string, mes
 	if err != nil {
 		return ended(ctx, err)
 	}
-	records, err := b.encode(name, messages)
+	e, err := b.encode(name, messages)
 	if err != nil {
 		return err
 	}
-	for _, r := range records {
+	for _, r := range e.all {
 		b.delays.address(r, topic, at, wait)
 	}
-	return b.produce(ctx, records)
+	return b.produce(ctx, e.all)
 }
 
 // delays is the group that brings delayed messages on.

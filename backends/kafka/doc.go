@@ -36,5 +36,5 @@
 // Topics are created when they are first used, with the partitions, replicas and
 // retention of [Config]. One that exists is checked: weaker settings are an error
 // that says how to change them, here or there. Beside those of its user the
-// backend has two topics, "groups" and "delays".
+// backend has two topics, "notify.groups" and "notify.delays".
 package kafka

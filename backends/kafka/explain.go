@@ -5,6 +5,8 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -29,9 +31,6 @@ func refused(err error) string {
 	}
 	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
 		return "the broker does not speak TLS at that port: take another port, or leave Config.TLS out"
-	}
-	if _, ok := errors.AsType[*kgo.ErrFirstReadEOF](err); ok {
-		return "the broker hangs up at once: its port may want TLS (Config.TLS) or authentication (Config.SASL)"
 	}
 	return ""
 }
@@ -62,6 +61,9 @@ func explain(err error) error {
 		return nil
 	}
 	what := refused(err)
+	if _, ok := errors.AsType[*net.OpError](err); what == "" && (ok || errors.Is(err, io.EOF)) {
+		what = "a broker cannot be reached: see that it runs and can be reached from here"
+	}
 	for _, a := range advice {
 		if errors.Is(err, a.err) {
 			what = a.what

@@ -14,7 +14,7 @@ import (
 // (offsets.retention.minutes); that a group is known here tells one whose
 // offsets are lost from one that is new. And it decides where a new group
 // begins: of several who fix the same one at once, the first in the log wins.
-const groupsTopic = "groups"
+const groupsTopic = "notify.groups"
 
 // known is what the log says of a group.
 type known struct {

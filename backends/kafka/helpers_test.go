@@ -84,3 +84,12 @@ func wire(key string, n int) *message.Message {
 	}
 	return m
 }
+
+// wires are the messages from <= n < to, each of a key of its own.
+func wires(from, to int) []*message.Message {
+	var all []*message.Message
+	for n := from; n < to; n++ {
+		all = append(all, wire("k"+strconv.Itoa(n), n))
+	}
+	return all
+}

@@ -4,11 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/seed-6c01d079/notify/backend"
 )
 
 const (
@@ -17,6 +18,8 @@ const (
 	fetchWait = 500 * time.Millisecond
 	// pollRecords bounds what is decoded at once.
 	pollRecords = 4096
+	// brief is half of how long a claim that is stuck holds up the others.
+	brief = 10 * time.Millisecond
 	// leaving bounds each of the last calls to a cluster that may be gone.
 	leaving = 5 * time.Second
 )
@@ -32,8 +35,10 @@ type member struct {
 	id      string // the group's
 	// open makes the claim of a partition that begins at the offset.
 	open func(partition int32, at int64) claim
-	// skipped is told of messages that the topic has no more.
+	// skipped, if set, is told of messages that the topic has no more.
 	skipped func(from, to int64)
+	// busy, if set, says that no more can be handled at once.
+	busy func() bool
 
 	client *kgo.Client
 	ready  chan struct{}           // closed when client is set
@@ -42,8 +47,11 @@ type member struct {
 	moved  chan struct{}           // a claim has moved
 	tasks  sync.WaitGroup
 
+	committing sync.Mutex // held while positions are written; before mu
+
 	mu     sync.Mutex
 	claims map[int32]*held
+	ailing *time.Timer // runs while it tries to join again; nil if it has joined
 }
 
 // move is told that a claim has moved.
@@ -66,6 +74,7 @@ func (m *member) options() []kgo.Opt {
 		kgo.DisableAutoCommit(),
 		// What was polled is in its claim before a partition is given up.
 		kgo.BlockRebalanceOnPoll(),
+		kgo.OnPartitionsAssigned(m.joined),
 		kgo.AdjustFetchOffsetsFn(m.assigned),
 		kgo.OnPartitionsRevoked(m.revoked),
 		kgo.OnPartitionsLost(m.lost),
@@ -108,12 +117,35 @@ func (m *member) run(ctx context.Context) error {
 	}
 }
 
-// poll takes what was fetched to its claims.
+// poll takes what was fetched to its claims, and waits for those that are full
+// then, while all handlers are at work: more could not be done anyway. A claim
+// that is full though they are not is stuck, and must not hold up the others.
 func (m *member) poll(ctx context.Context) {
-	fetches := m.client.PollRecords(ctx, pollRecords)
+	for partition, h := range m.fetch(ctx) {
+		for idle := 0; ; {
+			short, cancel := context.WithTimeout(ctx, brief)
+			err := h.room(short)
+			cancel()
+			if err == nil || ctx.Err() != nil || errors.Is(err, backend.ErrClosed) {
+				break
+			}
+			if m.busy == nil || !m.busy() {
+				idle++
+			}
+			if idle == 2 {
+				m.pause(ctx, partition, h)
+				break
+			}
+		}
+	}
+}
+
+// fetch takes what was fetched to its claims, and returns those that are full.
+func (m *member) fetch(ctx context.Context) (full map[int32]*held) {
+	fetches := m.client.PollRecords(ctx, min(pollRecords, m.backend.config.MaxAhead))
 	defer m.client.AllowRebalance()
 	if ctx.Err() != nil {
-		return
+		return nil
 	}
 	fetches.EachError(func(_ string, partition int32, err error) { m.trouble(ctx, partition, err) })
 	fetches.EachPartition(func(p kgo.FetchTopicPartition) {
@@ -128,20 +160,25 @@ func (m *member) poll(ctx context.Context) {
 		}
 		h.add(p.Records)
 		if h.room(always()) != nil {
-			m.pause(ctx, p.Partition, h)
+			if full == nil {
+				full = map[int32]*held{}
+			}
+			full[p.Partition] = h
 		}
 	})
+	return full
 }
 
-// pause has the partition fetched no further until its claim has room.
+// pause has the partition fetched no further until its claim has room. What the
+// client has fetched of it by then is fetched again, so this is for handlers that
+// take their time.
 func (m *member) pause(ctx context.Context, partition int32, h *held) {
 	m.mu.Lock()
-	paused := h.paused
-	h.paused = true
-	m.mu.Unlock()
-	if paused {
+	defer m.mu.Unlock()
+	if h.paused || m.claims[partition] != h {
 		return
 	}
+	h.paused = true
 	one := map[string][]int32{m.topic: {partition}}
 	m.client.PauseFetchPartitions(one)
 	m.tasks.Go(func() {
@@ -153,6 +190,17 @@ func (m *member) pause(ctx context.Context, partition int32, h *held) {
 			m.client.ResumeFetchPartitions(one)
 		}
 	})
+}
+
+// release ends a claim. mu is held.
+func (m *member) release(partition int32, h *held) {
+	if h == nil || m.claims[partition] != h {
+		return
+	}
+	delete(m.claims, partition)
+	if h.paused { // not so when it is assigned again
+		m.client.ResumeFetchPartitions(map[string][]int32{m.topic: {partition}})
+	}
 }
 
 // trouble sees to an error of the client.
@@ -167,20 +215,45 @@ func (m *member) trouble(ctx context.Context, partition int32, err error) {
 		}
 	case isLoss:
 		m.end(fmt.Errorf("%w: messages that were acknowledged are gone: see to the cluster's brokers (unclean.leader.election.enable), then start again", loss))
-	case isSession && passing(session.Err):
-		m.backend.config.Logger.Warn("kafka: a member lost its partitions, and joins its group again", "group", m.id, "error", session.Err)
+	case isSession && !lasting(session.Err):
+		m.ail(session.Err)
 	default:
 		m.backend.topics.gone(m.topic, err)
 		m.end(explain(err))
 	}
 }
 
+// ail is told that the member's session ended. The client joins again by itself,
+// as the same member; a new one would have to wait until the old one's session
+// is over. After that there is nothing to wait for.
+func (m *member) ail(err error) {
+	m.backend.config.Logger.Warn("kafka: a member has left its group, and joins again", "group", m.id, "error", err)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.ailing == nil {
+		m.ailing = time.AfterFunc(m.backend.config.Session, func() {
+			m.end(fmt.Errorf("out of its group for %v: %w", m.backend.config.Session, explain(err)))
+		})
+	}
+}
+
+// joined is called when the member has joined its group.
+func (m *member) joined(context.Context, *kgo.Client, map[string][]int32) { m.recover() }
+
+func (m *member) recover() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.ailing != nil {
+		m.ailing.Stop()
+		m.ailing = nil
+	}
+}
+
 // leave gives everything up, and waits for handlers however long they take:
 // until then the member keeps its partitions.
 func (m *member) leave() {
-	m.mu.Lock()
-	all := maps.Clone(m.claims)
-	m.mu.Unlock()
+	m.recover()
+	all := m.current()
 	stop(context.Background(), all)
 	m.tasks.Wait()
 

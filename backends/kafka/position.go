@@ -84,38 +84,46 @@ func (b *Backend) fix(ctx context.Context, topic, id string, from backend.Start)
 				return err
 			}
 		}
-		if err := b.complete(ctx, topic, id, k); err != nil {
+		if committed, err = b.complete(ctx, topic, id, k); err != nil {
 			return err
 		}
 	}
-	if k.Fixed && k.Partitions >= committed.partitions {
+	if len(committed.missing) > 0 || k.Fixed && k.Partitions >= committed.partitions {
 		return nil
 	}
 	return b.groups.fixed(ctx, id, committed.partitions)
 }
 
 // complete commits what a group is known to begin with, where it has no offset.
-func (b *Backend) complete(ctx context.Context, topic, id string, k known) error {
+// Partitions that are newer than the group may be left to its members.
+func (b *Backend) complete(ctx context.Context, topic, id string, k known) (committed, error) {
 	for {
-		committed, err := b.committed(ctx, topic, id)
-		if err != nil || len(committed.missing) == 0 {
-			return err
+		c, err := b.committed(ctx, topic, id)
+		if err != nil || len(c.missing) == 0 {
+			return c, err
 		}
 		offsets := make(kadm.Offsets)
-		for _, p := range committed.missing {
+		for _, p := range c.missing {
 			at, err := b.beginning(ctx, topic, id, p, k)
 			if err != nil {
-				return err
+				return c, err
 			}
 			offsets.Add(kadm.Offset{Topic: topic, Partition: p, At: at, LeaderEpoch: -1})
 		}
 		err = b.admin().CommitAllOffsets(ctx, id, offsets)
-		if err == nil || !occupied(err) {
-			return err
+		switch {
+		case err == nil:
+			c.missing = nil
+			return c, nil
+		case !occupied(err):
+			return c, err
+		case k.Fixed && c.missing[0] >= k.Partitions:
+			// These begin at the oldest message, whenever that is.
+			return c, nil
 		}
 		select { // its members do it
 		case <-ctx.Done():
-			return fmt.Errorf("its members have not committed offsets for %d partitions: %w", len(committed.missing), context.Cause(ctx))
+			return c, fmt.Errorf("its members have not committed offsets for %d partitions: %w", len(c.missing), context.Cause(ctx))
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
@@ -188,7 +196,7 @@ func listed(all kadm.ListedOffsets, err error) (map[int32]int64, error) {
 type committed struct {
 	partitions int32 // of the topic
 	offsets    map[int32]int64
-	missing    []int32
+	missing    []int32 // partitions without an offset, ascending
 }
 
 func (b *Backend) committed(ctx context.Context, topic, id string) (committed, error) {

@@ -63,27 +63,42 @@ func (b *Backend) publish(ctx context.Context, topic string, messages []*message
 	if err != nil {
 		return ended(ctx, err)
 	}
-	records, err := b.encode(name, messages)
+	e, err := b.encode(name, messages)
 	if err != nil {
 		return err
 	}
-	return b.produce(ctx, records)
+	if err := b.produce(ctx, e.all); err != nil {
+		return err // and the client may still be at it
+	}
+	b.recycle(e)
+	return nil
 }
 
 // encode makes records of messages that are not too large.
-func (b *Backend) encode(topic string, messages []*message.Message) ([]*kgo.Record, error) {
-	records := make([]*kgo.Record, len(messages))
+func (b *Backend) encode(topic string, messages []*message.Message) (*encoder, error) {
+	e, ok := b.encoders.Get().(*encoder)
+	if !ok {
+		e = new(encoder)
+	}
+	e.begin(topic, len(messages))
 	for i, m := range messages {
-		r, err := encode(topic, m)
+		size, err := e.encode(m)
+		if err == nil && size > b.config.MaxBytes {
+			err = fmt.Errorf("it has %d bytes with its key and metadata, and Config.MaxBytes is %d: %w", size, b.config.MaxBytes, errTooLarge)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("message %d of %d: %w", i+1, len(messages), err)
 		}
-		if n := size(r); n > b.config.MaxBytes {
-			return nil, fmt.Errorf("message %d of %d has %d bytes with its key and metadata, and Config.MaxBytes is %d: %w", i+1, len(messages), n, b.config.MaxBytes, errTooLarge)
-		}
-		records[i] = r
 	}
-	return records, nil
+	return e, nil
+}
+
+// recycle keeps an encoder whose records are written.
+func (b *Backend) recycle(e *encoder) {
+	if cap(e.records) <= most {
+		e.end()
+		b.encoders.Put(e)
+	}
 }
 
 var errTooLarge = errors.New("the message is too large")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -55,42 +56,102 @@ func (p *placed) Value(key any) any {
 	return p.Context.Value(key)
 }
 
-// encode makes the record of a message, for the topic with that name in the
-// cluster. Each entry of the metadata is a header of the same name and value:
-// for an event that is the binary mode of CloudEvents' Kafka binding, whose
-// headers are content-type and ce_ with the attribute's name. A message without
-// such entries is a record without them, and no CloudEvent.
-func encode(topic string, m *message.Message) (*kgo.Record, error) {
+// encoder makes the records of one call of Publish, which share what they are
+// made of.
+type encoder struct {
+	topic   string // in the cluster
+	records []kgo.Record
+	all     []*kgo.Record // those of records that are in use
+	headers []kgo.RecordHeader
+	text    []byte
+}
+
+// most is how many records an encoder keeps room for.
+const most = 1000
+
+// begin makes an empty encoder of e, for n messages.
+func (e *encoder) begin(topic string, n int) {
+	if cap(e.records) < n {
+		e.records, e.all = make([]kgo.Record, n), make([]*kgo.Record, 0, n)
+	}
+	e.topic, e.records, e.all = topic, e.records[:n], e.all[:0]
+	e.headers, e.text = e.headers[:0], e.text[:0]
+}
+
+// end lets go of what the records held, so that e can be used again.
+func (e *encoder) end() {
+	clear(e.records)
+	clear(e.all)
+	clear(e.headers)
+}
+
+// encode makes the record of a message. Each entry of the metadata is a header
+// of the same name and value: for an event that is the binary mode of
+// CloudEvents' Kafka binding, whose headers are content-type and ce_ with the
+// attribute's name. A message without such entries is a record without them, and
+// no CloudEvent. It returns about how many bytes the record takes in a batch.
+func (e *encoder) encode(m *message.Message) (size int, _ error) {
 	if m == nil {
-		return nil, errors.New("a message is nil")
+		return 0, errors.New("it is nil")
 	}
 	m, err := backend.Wire(m)
 	if err != nil {
-		return nil, fmt.Errorf("encode a message: %w", err)
+		return 0, fmt.Errorf("encode it: %w", err)
 	}
-	r := &kgo.Record{Topic: topic, Value: m.Payload, Headers: make([]kgo.RecordHeader, 0, len(m.Metadata)+1)}
+	r := &e.records[len(e.all)]
+	e.all = append(e.all, r)
+	r.Topic, r.Value = e.topic, m.Payload
 	if key := backend.Key(m); key != "" {
-		r.Key = []byte(key)
+		r.Key = e.bytes(key)
 	}
+	n := len(m.Metadata) + 1
+	if cap(e.headers)-len(e.headers) < n {
+		e.headers = make([]kgo.RecordHeader, 0, n*len(e.records)) // what was there is in use
+	}
+	at := len(e.headers)
 	if m.UUID != "" {
-		r.Headers = append(r.Headers, kgo.RecordHeader{Key: uuidHeader, Value: []byte(m.UUID)})
+		e.headers = append(e.headers, kgo.RecordHeader{Key: uuidHeader, Value: e.bytes(m.UUID)})
 	}
+	size = 32 + len(r.Key) + len(r.Value) + len(uuidHeader) + len(m.UUID)
 	for key, value := range m.Metadata {
-		r.Headers = append(r.Headers, kgo.RecordHeader{Key: key, Value: []byte(value)})
+		e.headers = append(e.headers, kgo.RecordHeader{Key: key, Value: e.bytes(value)})
+		size += len(key) + len(value) + 4
 	}
-	return r, nil
+	r.Headers = e.headers[at:len(e.headers):len(e.headers)]
+	return size, nil
+}
+
+// bytes are those of a text.
+func (e *encoder) bytes(s string) []byte {
+	if cap(e.text)-len(e.text) < len(s) {
+		e.text = make([]byte, 0, max(len(s), 256*len(e.records)))
+	}
+	at := len(e.text)
+	e.text = append(e.text, s...)
+	return e.text[at:len(e.text):len(e.text)]
 }
 
 // decode makes the message of a record. It never fails: what is no message of
 // ours is one with the record's value, and with its place for a UUID.
 func decode(r *kgo.Record) *message.Message {
-	metadata := make(message.Metadata, len(r.Headers)+1)
-	uuid := ""
+	n := 0
 	for _, h := range r.Headers {
+		n += len(h.Value)
+	}
+	var text strings.Builder // of all headers
+	text.Grow(n)
+	for _, h := range r.Headers {
+		text.Write(h.Value)
+	}
+	metadata, uuid := make(message.Metadata, len(r.Headers)), ""
+	rest := text.String()
+	for _, h := range r.Headers {
+		value := rest[:len(h.Value)]
+		rest = rest[len(h.Value):]
 		if h.Key == uuidHeader {
-			uuid = string(h.Value)
+			uuid = value
 		} else {
-			metadata[h.Key] = string(h.Value)
+			metadata[h.Key] = value
 		}
 	}
 	if metadata[backend.KeyMetadata] == "" && len(r.Key) > 0 {
@@ -108,15 +169,6 @@ func decode(r *kgo.Record) *message.Message {
 	m.Metadata = metadata
 	m.SetContext(&placed{context.Background(), Place{r.Topic, r.Partition, r.Offset, r.Timestamp}})
 	return m
-}
-
-// size is about what the record takes in a batch.
-func size(r *kgo.Record) int {
-	n := len(r.Key) + len(r.Value) + 32
-	for _, h := range r.Headers {
-		n += len(h.Key) + len(h.Value) + 4
-	}
-	return n
 }
 
 // partitioner spreads keys as every Kafka client does by default. Messages

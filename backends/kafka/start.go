@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"strings"
 	"time"
 
@@ -26,6 +28,7 @@ func (b *Backend) options() []kgo.Opt {
 			return min(20*time.Millisecond<<min(fails, 6), time.Second)
 		}),
 		kgo.MetadataMinAge(250 * time.Millisecond),
+		kgo.MetadataMaxAge(time.Minute), // how long new partitions are not noticed
 	}
 	if c.TLS != nil {
 		opts = append(opts, kgo.DialTLSConfig(c.TLS.Clone()))
@@ -90,7 +93,7 @@ func (b *Backend) connect(ctx context.Context, client *kgo.Client) error {
 		if err == nil {
 			return nil
 		}
-		if ctx.Err() == nil || last == nil {
+		if last == nil || !timedOut(err) { // that says the least
 			last = err
 		}
 		if refusal := refused(err); refusal != "" {
@@ -104,9 +107,29 @@ func (b *Backend) connect(ctx context.Context, client *kgo.Client) error {
 		if !errors.Is(context.Cause(ctx), errStart) {
 			return ended(ctx, fmt.Errorf("connect to %s: %w", strings.Join(b.brokers, ", "), context.Cause(ctx)))
 		}
-		return fmt.Errorf("no broker of %s answered within %v: %w: see that one runs there and can be reached from here, or correct the address; Config.StartTimeout says how long to wait",
-			strings.Join(b.brokers, ", "), b.config.StartTimeout, last)
+		return fmt.Errorf("no broker of %s answered within %v (Config.StartTimeout): %w: %s",
+			strings.Join(b.brokers, ", "), b.config.StartTimeout, last, b.unanswered(last))
 	}
+}
+
+// unanswered says what to do when no broker answers.
+func (b *Backend) unanswered(err error) string {
+	c := &b.config
+	_, first := errors.AsType[*kgo.ErrFirstReadEOF](err)
+	switch hangsUp := first || errors.Is(err, io.EOF); {
+	case hangsUp && c.SASL.Mechanism != "":
+		return "it hangs up, as it does when it does not accept the credentials: correct Config.SASL, or see that it runs"
+	case hangsUp:
+		return "it hangs up: its port may want authentication (Config.SASL) or TLS (Config.TLS), or it does not run"
+	case c.TLS != nil:
+		return "see that one runs there, can be reached from here, and speaks TLS at that port (Config.TLS), or correct the address"
+	}
+	return "see that one runs there and can be reached from here, or correct the address"
+}
+
+func timedOut(err error) bool {
+	timeout, ok := errors.AsType[net.Error](err)
+	return ok && timeout.Timeout() || errors.Is(err, context.DeadlineExceeded)
 }
 
 var errStart = errors.New("Config.StartTimeout is over")
