@@ -18,22 +18,23 @@ type control struct {
 	name  string
 	about string
 	apply func(p *parts)
+	at    []string // the points where its lack shows; nil: any
 }
 
 // The controls. What needs more than a killed process cannot be shown here: that
 // a write is on the disk before it counts shows only when power fails.
 var controls = []control{
-	{"record", "records live in the process, and what they put out is published", withoutRecord},
-	{"intent", "an intent is written only with its answer", withoutIntent},
-	{"outbox", "what a step decided is stored as published, then published", withoutOutbox},
-	{"cas", "a write does not look at what it replaces", withoutCompare},
-	{"lease", "every lease has expired", withoutLease},
-	{"ack-last", "a message is acknowledged before it is handled", withoutAckLast},
-	{"position", "an observer begins with what comes after its start", withoutPosition},
-	{"letters", "a dead letter is not kept", withoutLetters},
-	{"cancel", "a cancel is answered and not written", withoutCancel},
-	{"sweep", "nothing is ever due", withoutSweep},
-	{"key", "a repeated call has another key", func(*parts) {}}, // see renaming
+	{"record", "records live in the process, and what they put out is published", withoutRecord, nil},
+	{"intent", "an intent is written only with its answer", withoutIntent, []string{"call", "commit sent", "store"}},
+	{"outbox", "what a step decided is stored as published, then published", withoutOutbox, []string{"publish"}},
+	{"cas", "a write does not look at what it replaces", withoutCompare, nil},
+	{"lease", "every lease has expired", withoutLease, nil},
+	{"ack-last", "a message is acknowledged before it is handled", withoutAckLast, []string{"observe"}},
+	{"position", "an observer begins with what comes after its start", withoutPosition, []string{"observe"}},
+	{"letters", "a dead letter is not kept", withoutLetters, nil},
+	{"cancel", "a cancel is answered and not written", withoutCancel, nil},
+	{"sweep", "nothing is ever due", withoutSweep, nil},
+	{"key", "a repeated call has another key", func(*parts) {}, nil}, // see renaming
 }
 
 func controlNamed(name string) (control, error) {

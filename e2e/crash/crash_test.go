@@ -46,23 +46,28 @@ func (p *played) wait(t *testing.T) *Outcome {
 // they wait for leases and for Kafka more than they work.
 func TestCrash(t *testing.T) {
 	turn := make(chan struct{}, 2)
-	sound := map[string]*played{}
 	settings := func(backend string, kills int) Settings {
 		s := settings(t, backend, kills)
 		s.Turn = turn
 		return s
 	}
-	s := settings("kafka", 3)
-	s.Turn = nil // it waits for the dead members of groups
-	sound["kafka"] = begin(s)
-	sound["sqlite"] = begin(settings("sqlite", 300))
-	for backend, kills := range map[string]int{"broker": 30, "apart": 60, "postgres": 30} {
-		sound[backend] = begin(settings(backend, kills))
-		s := settings(backend, 12)
-		s.Pair = true
-		sound[backend+", two processes"] = begin(s)
-	}
+	sound := map[string]*played{"sqlite": begin(settings("sqlite", 300))}
 	controls := beginControls(settings)
+	nothing := begin(settings("memory", 5))
+	for backend, kills := range map[string]int{"broker": 20, "apart": 30, "postgres": 10} {
+		sound[backend] = begin(settings(backend, kills))
+	}
+	// These wait for frozen children, and for what a group of Kafka's does
+	// without a member that is gone, more than they work.
+	for backend, kills := range map[string]int{"apart": 6, "postgres": 3, "kafka": 1} {
+		s := settings(backend, kills)
+		s.Pair, s.Turn = backend != "kafka", nil
+		name := backend
+		if s.Pair {
+			name += ", two processes"
+		}
+		sound[name] = begin(s)
+	}
 
 	for name, run := range sound {
 		t.Run(name, func(t *testing.T) {
@@ -89,7 +94,7 @@ func TestCrash(t *testing.T) {
 		t.Run("without "+name, func(t *testing.T) { requireFound(t, run.wait(t), finds[name]) })
 	}
 	t.Run("on a backend that keeps nothing", func(t *testing.T) {
-		requireFound(t, begin(settings("memory", 5)).wait(t), []string{"lost"})
+		requireFound(t, nothing.wait(t), []string{"lost"})
 	})
 }
 
@@ -112,8 +117,8 @@ var finds = map[string][]string{
 // as it takes to see that.
 func beginControls(settings func(backend string, kills int) Settings) map[string]*played {
 	needs := map[string][2]int{
-		"record": {5, 5}, "intent": {30, 8}, "outbox": {40, 5}, "cas": {5, 30}, "lease": {30, 8}, "ack-last": {20, 8},
-		"position": {10, 8}, "letters": {1, 20}, "cancel": {2, 40}, "sweep": {1, 60}, "key": {1, 60},
+		"record": {3, 5}, "intent": {20, 8}, "outbox": {20, 5}, "cas": {3, 30}, "lease": {20, 8}, "ack-last": {15, 8},
+		"position": {8, 8}, "letters": {1, 20}, "cancel": {1, 40}, "sweep": {1, 60}, "key": {1, 60},
 	}
 	all := map[string]*played{}
 	for _, c := range controls {

@@ -16,8 +16,11 @@ var (
 	pointsApart    = []string{"store", "publish", "publish route", "publish deliver", "publish sending", "publish settled", "delete"}
 )
 
-// points are those of the run's backend.
+// points are those of the run's control, or of its backend.
 func (r *run) points() []string {
+	if c, err := controlNamed(r.Without); err == nil && c.at != nil {
+		return c.at
+	}
 	if r.isKafka() || r.Backend == "apart" {
 		return slices.Concat(pointsAnywhere, pointsApart)
 	}

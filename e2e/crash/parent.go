@@ -367,5 +367,5 @@ func (p *parent) allow(n int) {
 func (p *parent) idle() (bool, time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return len(p.tasks)+len(p.underWay) == 0, time.Since(p.progress)
+	return len(p.tasks)+len(p.underWay)+p.quota == 0, time.Since(p.progress)
 }
