@@ -161,9 +161,9 @@ func (r *run) drain() error {
 	select {
 	case <-c.ended:
 	case <-time.After(20 * time.Second):
-		_ = c.cmd.Process.Kill()
+		_ = c.cmd.Process.Signal(syscall.SIGQUIT) // it says where it is
 		<-c.ended
-		return errors.New("the last child did not close in time")
+		return fmt.Errorf("the last child did not close in time: %s", c.errors)
 	}
 	_, err = r.buried(c, Fate{}, false)
 	return err
