@@ -9,7 +9,34 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
+
+// fetched is called with the answer that assigned gets the offsets of.
+func (m *member) fetched(_ context.Context, _ *kgo.Client, resp *kmsg.OffsetFetchResponse) error {
+	notes := map[int32]string{}
+	take := func(partition int32, metadata *string) {
+		if metadata != nil {
+			notes[partition] = *metadata
+		}
+	}
+	for _, t := range resp.Topics { // of brokers before 3.0
+		for _, p := range t.Partitions {
+			take(p.Partition, p.Metadata)
+		}
+	}
+	for _, g := range resp.Groups {
+		for _, t := range g.Topics {
+			for _, p := range t.Partitions {
+				take(p.Partition, p.Metadata)
+			}
+		}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.notes = notes
+	return nil
+}
 
 // assigned is called with the partitions that the member got and the offsets
 // that are committed for them, before it fetches.
@@ -38,7 +65,10 @@ func (m *member) begin(ctx context.Context, parts map[int32]kgo.Offset) error {
 	if err != nil {
 		return err
 	}
-	fresh := map[int32]kgo.EpochOffset{}
+	fresh := map[int32]position{}
+	m.mu.Lock()
+	notes := m.notes
+	m.mu.Unlock()
 	for p, offset := range parts {
 		at := offset.EpochOffset().Offset
 		if at < 0 { // there is none
@@ -49,8 +79,9 @@ func (m *member) begin(ctx context.Context, parts map[int32]kgo.Offset) error {
 			if at, err = m.backend.beginning(ctx, m.topic, m.id, p, k); err != nil {
 				return err
 			}
-			fresh[p] = kgo.EpochOffset{Epoch: -1, Offset: at}
+			fresh[p] = position{offset: at}
 		}
+		n, _ := readNote(at, notes[p])
 		switch start, end := starts[p], ends[p]; {
 		case at < start:
 			m.skip(p, at, start)
@@ -61,7 +92,7 @@ func (m *member) begin(ctx context.Context, parts map[int32]kgo.Offset) error {
 		if at != offset.EpochOffset().Offset {
 			parts[p] = kgo.NewOffset().At(at)
 		}
-		if err := m.hold(p, at); err != nil {
+		if err := m.hold(p, at, n); err != nil {
 			return err
 		}
 	}
@@ -75,13 +106,9 @@ func (m *member) begin(ctx context.Context, parts map[int32]kgo.Offset) error {
 }
 
 // hold makes the claim of a partition that the member has got.
-func (m *member) hold(partition int32, at int64) error {
+func (m *member) hold(partition int32, at int64, n note) error {
 	m.mu.Lock()
 	old := m.claims[partition]
-	if old != nil && old.state() == (state{low: at, next: at}) {
-		m.mu.Unlock()
-		return nil // offsets were fetched twice
-	}
 	m.release(partition, old)
 	m.mu.Unlock()
 	if old != nil {
@@ -89,7 +116,7 @@ func (m *member) hold(partition int32, at int64) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.claims[partition] = &held{claim: m.open(partition, at), committed: noOffset}
+	m.claims[partition] = &held{claim: m.open(partition, at, n), committed: position{offset: noOffset}}
 	return nil
 }
 

@@ -25,16 +25,23 @@ type claim interface {
 
 // state is how far a group is in a partition.
 type state struct {
-	low        int64 // everything before it is finished
-	next       int64 // the next to be read
-	unfinished int64 // how many are not, of those that were read
+	low        int64  // everything before it is finished
+	note       string // what else is
+	next       int64  // the next to be read
+	unfinished int64  // how many are not, of those that were read
 }
 
 // held is a claim with what its member knows of it.
 type held struct {
 	claim
-	committed int64 // guarded by the member's mu, like paused
+	committed position // guarded by the member's mu, like paused
 	paused    bool
+}
+
+// position is what is written for a partition.
+type position struct {
+	offset int64
+	note   string
 }
 
 // always is a context that has ended, to ask without waiting.

@@ -57,31 +57,44 @@ func (m *member) current() map[int32]*held {
 func (m *member) commitMoved(ctx context.Context, of func() map[int32]*held) error {
 	m.committing.Lock()
 	defer m.committing.Unlock()
-	all, offsets := of(), map[int32]kgo.EpochOffset{}
+	all, positions := of(), map[int32]position{}
 	for p, h := range all {
-		low := h.state().low
+		s := h.state()
 		m.mu.Lock()
-		if low != h.committed {
-			offsets[p] = kgo.EpochOffset{Epoch: -1, Offset: low}
+		if at := (position{s.low, s.note}); at != h.committed {
+			positions[p] = at
 		}
 		m.mu.Unlock()
 	}
-	if err := m.commit(ctx, offsets); err != nil {
+	if err := m.commit(ctx, positions); err != nil {
 		return err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for p, o := range offsets {
-		all[p].committed = o.Offset
+	for p, at := range positions {
+		all[p].committed = at
 	}
 	return nil
 }
 
-// commit writes offsets as this member, which fails if it is none any more.
-func (m *member) commit(ctx context.Context, offsets map[int32]kgo.EpochOffset) error {
-	if len(offsets) == 0 {
+// commit writes positions as this member, which fails if it is none any more.
+func (m *member) commit(ctx context.Context, positions map[int32]position) error {
+	if len(positions) == 0 {
 		return nil
 	}
+	offsets := map[int32]kgo.EpochOffset{}
+	for p, at := range positions {
+		offsets[p] = kgo.EpochOffset{Epoch: -1, Offset: at.offset}
+	}
+	ctx = kgo.PreCommitFnContext(ctx, func(req *kmsg.OffsetCommitRequest) error {
+		for t := range req.Topics { // there is one
+			for i := range req.Topics[t].Partitions {
+				p := &req.Topics[t].Partitions[i]
+				p.Metadata = new(positions[p.Partition].note)
+			}
+		}
+		return nil
+	})
 	var failed error
 	m.client.CommitOffsetsSync(ctx, map[string]map[int32]kgo.EpochOffset{m.topic: offsets},
 		func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse, err error) {

@@ -181,6 +181,6 @@ func (d *delays) member(ctx context.Context) error {
 		return err
 	}
 	m := &member{backend: b, topic: name, id: id}
-	m.open = func(partition int32, at int64) claim { return newTier(m, partition, at) }
+	m.open = func(partition int32, at int64, _ note) claim { return newTier(m, partition, at) }
 	return m.run(ctx)
 }

@@ -118,7 +118,7 @@ func TestDelaysOutliveProcesses(t *testing.T) {
 	t.Parallel()
 	brokers, common := cluster(t), config()
 	const n = 300
-	at := time.Now().Add(3 * time.Second)
+	at := time.Now().Add(2 * time.Second)
 	first := open(t, brokers, common)
 	require.NoError(t, first.Fix(t.Context(), "t", "g", backend.FromNow()))
 	for i := range n {

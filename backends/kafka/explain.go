@@ -35,6 +35,12 @@ func refused(err error) string {
 	return ""
 }
 
+// unreachable tells whether no broker had a part in the error.
+func unreachable(err error) bool {
+	_, ok := errors.AsType[*net.OpError](err)
+	return (ok || errors.Is(err, io.EOF)) && refused(err) == ""
+}
+
 // advice pairs errors of a broker with what to do about them.
 var advice = []struct {
 	err  error
@@ -61,7 +67,7 @@ func explain(err error) error {
 		return nil
 	}
 	what := refused(err)
-	if _, ok := errors.AsType[*net.OpError](err); what == "" && (ok || errors.Is(err, io.EOF)) {
+	if what == "" && unreachable(err) {
 		what = "a broker cannot be reached: see that it runs and can be reached from here"
 	}
 	for _, a := range advice {

@@ -89,7 +89,7 @@ func TestPublishWhileDown(t *testing.T) {
 		require.ErrorContains(t, err, "see that it runs")
 	}
 	net.up()
-	require.NoError(t, pub.Publish("t", wire("k", 2)))
+	eventually(t, "it goes on", func() bool { return pub.Publish("t", wire("k", 2)) == nil })
 }
 
 // A restarted broker has everything that it acknowledged.
@@ -104,6 +104,7 @@ func TestRestart(t *testing.T) {
 	require.NoError(t, b.Fix(t.Context(), "t", "g", backend.FromNow()))
 	consume(t, b, backend.Consumption{Topic: "t", Group: "g", Concurrency: 8, Handle: l.handle("m", nil)}, nil)
 	stop := l.keepPublishing(t, b, "t")
+	eventually(t, "it has begun", func() bool { return l.count() > 50 })
 	for range 2 {
 		before := l.count()
 		require.NoError(t, broker.restart())

@@ -32,9 +32,7 @@ type groups struct {
 
 	mu     sync.Mutex // held while it is read: one reader is enough
 	client *kgo.Client
-	closed bool
 	token  int
-	seen   int // the last token of ours that came by
 	all    map[string]known
 }
 

@@ -11,10 +11,9 @@ import (
 var errNoPosition = fmt.Errorf("the group has no position: %w", backend.ErrNotFound)
 
 // Lag implements [backend.Positioner]. Of partitions that a member in this
-// process has, it counts what is not finished; of others, what comes after the
-// offset that was committed last, which is too much by what was finished since,
-// or behind one that was not. For a group without a position the error wraps
-// backend.ErrNotFound.
+// process has, it counts what is not finished; of others, what was not when
+// their position was written last. For a group without a position the error
+// wraps backend.ErrNotFound.
 func (b *Backend) Lag(ctx context.Context, topic, group string) (lag int64, err error) {
 	if err := b.position(ctx, topic, group, func(ctx context.Context, name, id string) error {
 		ends, err := listed(b.admin().ListEndOffsets(ctx, name))
@@ -32,6 +31,8 @@ func (b *Backend) Lag(ctx context.Context, topic, group string) (lag int64, err 
 		for p, end := range ends {
 			if s, ok := here[p]; ok {
 				lag += max(0, end-s.next) + s.unfinished
+			} else if n, ok := readNote(c.offsets[p], c.notes[p]); ok {
+				lag += max(0, end-n.next) + int64(len(n.waiting))
 			} else {
 				lag += max(0, end-c.offsets[p])
 			}

@@ -33,8 +33,9 @@ type member struct {
 	backend *Backend
 	topic   string // in the cluster
 	id      string // the group's
-	// open makes the claim of a partition that begins at the offset.
-	open func(partition int32, at int64) claim
+	// open makes the claim of a partition that begins at the offset, with what
+	// is noted beside that.
+	open func(partition int32, at int64, n note) claim
 	// skipped, if set, is told of messages that the topic has no more.
 	skipped func(from, to int64)
 	// busy, if set, says that no more can be handled at once.
@@ -51,7 +52,8 @@ type member struct {
 
 	mu     sync.Mutex
 	claims map[int32]*held
-	ailing *time.Timer // runs while it tries to join again; nil if it has joined
+	notes  map[int32]string // beside the offsets that were fetched last
+	ailing *time.Timer      // runs while it tries to join again; nil if it has joined
 }
 
 // move is told that a claim has moved.
@@ -75,6 +77,7 @@ func (m *member) options() []kgo.Opt {
 		// What was polled is in its claim before a partition is given up.
 		kgo.BlockRebalanceOnPoll(),
 		kgo.OnPartitionsAssigned(m.joined),
+		kgo.OnOffsetsFetched(m.fetched),
 		kgo.AdjustFetchOffsetsFn(m.assigned),
 		kgo.OnPartitionsRevoked(m.revoked),
 		kgo.OnPartitionsLost(m.lost),

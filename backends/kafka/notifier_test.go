@@ -18,13 +18,13 @@ import (
 	"github.com/seed-6c01d079/notify/backends/memory"
 )
 
-// flaky is a provider of e-mail whose every third call fails.
+// flaky is a provider of e-mail whose first call fails.
 type flaky struct{ calls atomic.Int64 }
 
 func (*flaky) Name() string { return "flaky" }
 
 func (f *flaky) Send(_ context.Context, d notify.Delivery[notify.Email]) (notify.Receipt, error) {
-	if n := f.calls.Add(1); n%3 == 0 {
+	if f.calls.Add(1) == 1 {
 		return notify.Receipt{}, &notify.SendError{Verdict: notify.VerdictTemporary, Class: notify.ClassNetwork, Err: errors.New("busy")}
 	}
 	return notify.Receipt{MessageID: "<" + d.Key + "@example.com>"}, nil
@@ -50,6 +50,29 @@ func notifier(t *testing.T, b *kafka.Backend, records notify.Records, provider *
 	})
 	require.NoError(t, n.Ready(t.Context()))
 	return n
+}
+
+// Without records a notification's state travels with its work, and who waits
+// reads its events.
+func TestNotifierWithoutRecords(t *testing.T) {
+	t.Parallel()
+	brokers, common := cluster(t), config()
+	n := notifier(t, kafka.New(brokers, common), notify.NoRecords(memory.NewRecords()), &flaky{}, func(notify.Event[any]) error { return nil })
+	for range 5 {
+		id, err := n.Send(t.Context(), notification())
+		require.NoError(t, err)
+		status, err := n.Wait(t.Context(), id)
+		require.NoError(t, err)
+		require.True(t, status.Settled)
+	}
+}
+
+func notification() notify.Notification {
+	return notify.Notification{
+		To:      notify.Recipient{ID: "u", Addresses: map[notify.Channel]string{notify.EmailChannel: "ann@example.com"}},
+		Content: notify.Content{Title: "Shipped", Body: "Your order is on its way."},
+		Route:   notify.First(notify.EmailChannel),
+	}
 }
 
 // Two processes share the work of a Notifier: everything settles, and every
@@ -84,11 +107,7 @@ func TestNotifier(t *testing.T) {
 	const sent = 30
 	var ids []string
 	for i := range sent {
-		id, err := all[i%2].Send(t.Context(), notify.Notification{
-			To:      notify.Recipient{ID: "u", Addresses: map[notify.Channel]string{notify.EmailChannel: "ann@example.com"}},
-			Content: notify.Content{Title: "Shipped", Body: "Your order is on its way."},
-			Route:   notify.First(notify.EmailChannel),
-		})
+		id, err := all[i%2].Send(t.Context(), notification())
 		require.NoError(t, err)
 		ids = append(ids, id)
 	}

@@ -196,7 +196,8 @@ func listed(all kadm.ListedOffsets, err error) (map[int32]int64, error) {
 type committed struct {
 	partitions int32 // of the topic
 	offsets    map[int32]int64
-	missing    []int32 // partitions without an offset, ascending
+	notes      map[int32]string // beside them
+	missing    []int32          // partitions without an offset, ascending
 }
 
 func (b *Backend) committed(ctx context.Context, topic, id string) (committed, error) {
@@ -207,7 +208,7 @@ func (b *Backend) committed(ctx context.Context, topic, id string) (committed, e
 	if err != nil {
 		return committed{}, err
 	}
-	c := committed{partitions: int32(len(detail.Partitions)), offsets: map[int32]int64{}}
+	c := committed{partitions: int32(len(detail.Partitions)), offsets: map[int32]int64{}, notes: map[int32]string{}}
 	all, err := b.admin().FetchOffsets(ctx, id)
 	if err == nil {
 		err = all.Error()
@@ -217,7 +218,7 @@ func (b *Backend) committed(ctx context.Context, topic, id string) (committed, e
 	}
 	for p := range c.partitions {
 		if o, ok := all.Lookup(topic, p); ok && o.At >= 0 {
-			c.offsets[p] = o.At
+			c.offsets[p], c.notes[p] = o.At, o.Metadata
 		} else {
 			c.missing = append(c.missing, p)
 		}

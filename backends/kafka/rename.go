@@ -39,7 +39,7 @@ func (b *Backend) rename(ctx context.Context, topic, from, to string) error {
 	}
 	offsets := make(kadm.Offsets)
 	for p, at := range was.offsets {
-		offsets.Add(kadm.Offset{Topic: topic, Partition: p, At: at, LeaderEpoch: -1})
+		offsets.Add(kadm.Offset{Topic: topic, Partition: p, At: at, LeaderEpoch: -1, Metadata: was.notes[p]})
 	}
 	if err := b.admin().CommitAllOffsets(ctx, to, offsets); err != nil {
 		return fmt.Errorf("write the offsets of group %s: %w", to, err)

@@ -48,7 +48,7 @@ func TestSASL(t *testing.T) {
 				logged := new(bytes.Buffer)
 				return open(t, fake.ListenAddrs(), config(func(c *kafka.Config) {
 					c.SASL = kafka.SASL{Mechanism: mechanism, User: user, Password: password}
-					c.StartTimeout = 2 * time.Second
+					c.StartTimeout = time.Second
 					c.Logger = slog.New(slog.NewTextHandler(logged, nil))
 				})), logged
 			}
@@ -103,7 +103,7 @@ func TestOAuthBearer(t *testing.T) {
 	with := func(token string, err error) *kafka.Backend {
 		return open(t, fake.ListenAddrs(), config(func(c *kafka.Config) {
 			c.SASL = kafka.SASL{Mechanism: "OAUTHBEARER", Token: func(context.Context) (string, error) { return token, err }}
-			c.StartTimeout = 2 * time.Second
+			c.StartTimeout = time.Second
 		}))
 	}
 	roundTrip(t, with(secret, nil))

@@ -121,6 +121,8 @@ func (b *Backend) unanswered(err error) string {
 		return "it hangs up, as it does when it does not accept the credentials: correct Config.SASL, or see that it runs"
 	case hangsUp:
 		return "it hangs up: its port may want authentication (Config.SASL) or TLS (Config.TLS), or it does not run"
+	case c.SASL.Mechanism != "":
+		return "see that one runs there and can be reached from here, or correct the address; one that does not accept the credentials may not answer either: correct Config.SASL"
 	case c.TLS != nil:
 		return "see that one runs there, can be reached from here, and speaks TLS at that port (Config.TLS), or correct the address"
 	}

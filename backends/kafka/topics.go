@@ -77,11 +77,29 @@ func (t *topics) make(ctx context.Context, d design) error {
 	if one.checked {
 		return nil
 	}
-	if err := t.settle(ctx, d); err != nil {
+	if err := t.patiently(ctx, func(ctx context.Context) error { return t.settle(ctx, d) }); err != nil {
 		return fmt.Errorf("topic %s: %w", d.name, explain(err))
 	}
 	one.checked = true
 	return nil
+}
+
+// patiently tries until the cluster answers, but no longer than it may take to
+// connect to it.
+func (t *topics) patiently(ctx context.Context, do func(ctx context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, t.backend.config.StartTimeout)
+	defer cancel()
+	for {
+		err := do(ctx)
+		if err == nil || !unreachable(err) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
 }
 
 // gone forgets a topic that the cluster does not know any more, if err says so.
@@ -107,8 +125,6 @@ func (t *topics) settle(ctx context.Context, d design) error {
 			return err
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, t.backend.config.StartTimeout)
-	defer cancel()
 	for found == nil || !ready(found) {
 		if found, err = t.detail(ctx, admin, d.name); err != nil {
 			return fmt.Errorf("waiting until its partitions have leaders: %w", err)
