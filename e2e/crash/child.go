@@ -52,6 +52,7 @@ func runChild(o Orders) error {
 		}
 	}()
 	c := &child{orders: o, client: client, points: &points{fate: o.Fate, grave: os.NewFile(3, "grave")}}
+	c.points.armed.Store(o.Settle == 0)
 	opened, err := open(o, client, c.points)
 	if err != nil {
 		return fmt.Errorf("open the backend: %w", err)
@@ -75,6 +76,11 @@ func runChild(o Orders) error {
 	if err := c.n.Ready(ctx); err != nil {
 		return errors.Join(err, c.n.Close(context.Background()))
 	}
+	select {
+	case <-time.After(o.Settle):
+	case <-ctx.Done():
+	}
+	c.points.armed.Store(true)
 	if err := client.Call("Parent.Ready", o.Life, &struct{}{}); err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 )
 
@@ -12,6 +13,7 @@ type points struct {
 	fate  Fate
 	grave *os.File // told where, just before
 
+	armed   atomic.Bool // its fate counts
 	mu      sync.Mutex
 	counted int
 }
@@ -26,7 +28,7 @@ func (p *points) at(name string, effect func() error) error {
 
 // pass ends the process if its fate is here.
 func (p *points) pass(name string, after bool) {
-	if p.fate.Nth == 0 || p.fate.After != after || !isPoint(name, p.fate.Point) {
+	if p.fate.Nth == 0 || !p.armed.Load() || p.fate.After != after || !isPoint(name, p.fate.Point) {
 		return
 	}
 	p.mu.Lock() // for ever, if it dies

@@ -134,9 +134,6 @@ func (r *run) drain() error {
 	// Longer than the sweep needs to find out about anything. A control is not
 	// expected to finish.
 	patience, most := 75*time.Second, 5*time.Minute
-	if r.isKafka() {
-		patience = 4 * time.Minute // its groups wait long for members that are gone
-	}
 	if r.Without != "" || r.Backend == "memory" {
 		patience, most = 14*time.Second, 25*time.Second
 	}

@@ -23,6 +23,9 @@ type Orders struct {
 	Without string // the control
 	Echo    bool   // deliver work twice at once, as to two processes
 	Workers int    // tasks at a time
+	// Settle is how long it waits, once it runs, before it asks for tasks and its
+	// fate counts.
+	Settle time.Duration
 }
 
 // Fate is where a child kills itself: at the Nth time that it comes to a point.
