@@ -35,8 +35,7 @@ type Config struct {
 
 // Item is a message with its position in the backend's log.
 type Item struct {
-	// Position is of the backend's choosing. It is handed back, and never
-	// compared.
+	// Position is of the backend's choosing. It ascends from item to item.
 	Position int64
 	Message  *message.Message
 }
@@ -59,8 +58,8 @@ type Position struct {
 	// last: reading goes on behind it.
 	At    int64
 	Clear bool
-	// Waiting are the items that do not keep At back, by Position. An item that
-	// was told once is told until it is finished.
+	// Waiting are the items before At that are not finished, by Position: they do
+	// not keep At back. An item that was told once is told until it is finished.
 	Waiting []Waiting
 }
 
@@ -163,14 +162,16 @@ func (w *Window) Add(items ...Item) error {
 // that queue behind others of their key aside. One goroutine calls it, the
 // reader. Its error is that of ctx, or wraps [backend.ErrClosed].
 func (w *Window) Room(ctx context.Context, n int) error {
-	for w.group.Ahead() >= int64(n) {
+	for w.open.Err() == nil && w.group.Ahead() >= int64(n) {
 		select {
 		case <-w.room:
 		case <-w.open.Done():
-			return fmt.Errorf("window: %w", backend.ErrClosed)
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+	}
+	if w.open.Err() != nil {
+		return fmt.Errorf("window: room: %w", backend.ErrClosed)
 	}
 	return nil
 }
@@ -210,7 +211,7 @@ func (w *Window) Position() Position {
 
 // Low is the position of the first item that is not finished, whether it waits
 // or not. If there is none, clear is set, and it is that of the item that was
-// added last. It is for logs whose positions ascend.
+// added last.
 func (w *Window) Low() (at int64, clear bool) {
 	u := w.unfinished()
 	at, clear = u.Open, u.Clear
@@ -232,14 +233,19 @@ func (w *Window) unfinished() fanout.Unfinished {
 }
 
 // CatchUp waits until all that was added and restored is finished, or ctx ends.
+// If the window is closed before, the error wraps [backend.ErrClosed].
 func (w *Window) CatchUp(ctx context.Context) error {
-	if err := w.group.CatchUp(ctx); err != nil {
-		return fmt.Errorf("window: catch up: %w", err)
+	err := w.group.CatchUp(ctx)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, fanout.ErrNoPosition):
+		err = backend.ErrClosed // nobody else ends the group
 	}
-	return nil
+	return fmt.Errorf("window: catch up: %w", err)
 }
 
-// Lag is how many items are not finished.
+// Lag is how many items are not finished; 0 after Close.
 func (w *Window) Lag() int64 { return w.group.Lag() }
 
 // Close ends the members: nothing more is handed out, and what their handlers

@@ -68,7 +68,8 @@ func (m *member) start() {
 func (m *member) leave() {
 	g := m.group
 	g.mu.Lock()
-	defer g.mu.Unlock()
 	g.dismiss(m)
 	g.attend()
+	g.mu.Unlock()
+	g.topic.shifted()
 }
