@@ -34,7 +34,8 @@ func (n *Notifier) prepare(ctx context.Context, nt Notification) (*record, error
 	now := time.Now()
 	r := &record{
 		Version: recordVersion, Request: own, AcceptedAt: now, Urgent: nt.Urgent,
-		origin: origin{RecipientID: nt.To.ID, Tenant: nt.Tenant, Category: nt.Category, Labels: own.Labels},
+		Vouched: against.channels != nil && !nt.Route.IsZero(),
+		origin:  origin{RecipientID: nt.To.ID, Tenant: nt.Tenant, Category: nt.Category, Labels: own.Labels},
 	}
 	r.TraceParent, r.TraceState = traceOf(ctx)
 	if _, cause := causeOf(ctx); cause != nil {

@@ -3,6 +3,7 @@ package notify
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/seed-6c01d079/notify/backend"
@@ -30,6 +31,9 @@ func (p *pipeline) routeOnce(ctx context.Context, w *work) error {
 	case routeWait:
 		return p.ledger.putBack(ctx, work{Version: workVersion, ID: s.ID, Topic: w.Topic}, s.HoldUntil)
 	case routeToPlan:
+		if s.Vouched && p.planner.misses(s.Request) && now.Before(later(s.AcceptedAt, s.HoldUntil).Add(strangerPatience)) {
+			return p.leaveToOthers(ctx, w, now)
+		}
 		if err := p.plan(ctx, c); err != nil {
 			return err
 		}
@@ -38,6 +42,24 @@ func (p *pipeline) routeOnce(ctx context.Context, w *work) error {
 		return nil
 	}
 	return p.ledger.commit(ctx, s, c)
+}
+
+// strangerPatience is how long a notification with a channel that has no
+// provider here, but had one where it was accepted, is left to others: that of
+// a newer version, or one that another process has. After that it is taken for a
+// provider that was given up.
+const strangerPatience = time.Hour
+
+// errStranger keeps work where it is.
+var errStranger = fmt.Errorf("notify: a channel has no provider in this process: %w", ErrUnsupported)
+
+// leaveToOthers puts route work back for another process. Only work that comes
+// again by itself can be left without.
+func (p *pipeline) leaveToOthers(ctx context.Context, w *work, now time.Time) error {
+	if p.ledger.delayed == nil {
+		return errStranger
+	}
+	return p.ledger.publishAt(ctx, *w, now.Add(unknownProviderPause))
 }
 
 // taken loads the record of route work. Where Send stored none, or a cancel

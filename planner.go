@@ -42,6 +42,13 @@ func (p *planner) recipient(ctx context.Context, to Recipient) (Recipient, error
 	return found, nil
 }
 
+// misses tells whether a channel that the request asks for has no provider
+// here.
+func (p *planner) misses(request *Notification) (found bool) {
+	request.Route.walk(func(leaf Route) { found = found || !p.usable[leaf.channel] })
+	return found
+}
+
 // plan makes the plan of a request, leaving out what cannot be used.
 func (p *planner) plan(request *Notification, recipient Recipient, without []Channel) planned {
 	route := request.Route

@@ -27,7 +27,10 @@ type record struct {
 	// HoldUntil is when the route step, which waits, is due again.
 	HoldUntil time.Time `json:"hold_until,omitzero"`
 	Delays    int       `json:"delays,omitempty"` // how often it was held
-	Urgent    bool      `json:"urgent,omitempty"`
+	// Vouched says that whoever accepted it knew a provider for each channel of
+	// its route.
+	Vouched bool `json:"vouched,omitempty"`
+	Urgent  bool `json:"urgent,omitempty"`
 
 	Announced bool        `json:"announced,omitempty"` // Accepted was raised
 	Routed    bool        `json:"routed,omitempty"`    // the route step is done

@@ -14,7 +14,9 @@ type Roles struct {
 	// Observe runs the observers that are registered here.
 	Observe bool
 	// Elsewhere are channels that other processes deliver. A process that
-	// routes must know them, or it rejects them as having no provider.
+	// routes must know them, or it rejects them as having no provider. Only a
+	// notification that was accepted by a process which routes too, and knows
+	// them, it leaves to others first, for an hour: that may be a newer version.
 	Elsewhere []Channel
 }
 

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-6c01d079/notify/backends/postgres/postgrestest"
+)
+
+// played is a run that is under way.
+type played struct {
+	out  *Outcome
+	err  error
+	done chan struct{}
+}
+
+func begin(s Settings) *played {
+	p := &played{done: make(chan struct{})}
+	go func() {
+		defer close(p.done)
+		p.out, p.err = play(s)
+	}()
+	return p
+}
+
+// wait returns what came of it, once it has.
+func (p *played) wait(t *testing.T) *Outcome {
+	t.Helper()
+	<-p.done
+	if errors.Is(p.err, postgrestest.ErrMissing) {
+		t.Skip(p.err)
+	}
+	require.NoError(t, p.err)
+	var text strings.Builder
+	p.out.print(&text)
+	t.Log(text.String())
+	return p.out
+}
+
+// TestCrash kills children on every backend, and shows by its controls that it
+// would find what is lost or doubled. All runs go on at the same time, since
+// they wait for leases and for Kafka more than they work.
+func TestCrash(t *testing.T) {
+	turn := make(chan struct{}, 2)
+	settings := func(backend string, kills int) Settings {
+		s := settings(t, backend, kills)
+		s.Turn = turn
+		return s
+	}
+	sound := map[string]*played{"sqlite": begin(settings("sqlite", 300))}
+	controls := beginControls(settings)
+	nothing := begin(settings("memory", 5))
+	for backend, kills := range map[string]int{"broker": 20, "apart": 30, "postgres": 10} {
+		sound[backend] = begin(settings(backend, kills))
+	}
+	// These wait for frozen children, and for what a group of Kafka's does
+	// without a member that is gone, more than they work.
+	for backend, kills := range map[string]int{"apart": 6, "postgres": 3, "kafka": 1} {
+		s := settings(backend, kills)
+		s.Pair, s.Turn = backend != "kafka", nil
+		name := backend
+		if s.Pair {
+			name += ", two processes"
+		}
+		sound[name] = begin(s)
+	}
+
+	for name, run := range sound {
+		t.Run(name, func(t *testing.T) {
+			v := run.wait(t).Verdict
+			require.Empty(t, v.violations())
+			require.GreaterOrEqual(t, run.out.Total, run.out.Settings.Kills)
+			require.Positive(t, v.Accepted)
+			require.GreaterOrEqual(t, v.Settled, v.Accepted)
+		})
+	}
+	t.Run("points", func(t *testing.T) {
+		out := sound["sqlite"].wait(t)
+		require.Positive(t, out.Verdict.Unknown)
+		require.Positive(t, out.Verdict.Stopped)
+		for _, point := range []string{
+			"before call", "after call", "before commit accepted", "after commit accepted", "before commit sent", "after commit sent",
+			"before acknowledge deliver", "after acknowledge events", "before send", "after send", "before observe", "after observe",
+			"before bury", "after bury", "before fix", "after report", "before acknowledge events, in recovery", atRandom,
+		} {
+			require.Positive(t, out.Kills[point], "no child was killed %s: %v", point, out.Kills)
+		}
+	})
+	for name, run := range controls {
+		t.Run("without "+name, func(t *testing.T) { requireFound(t, run.wait(t), finds[name]) })
+	}
+	t.Run("on a backend that keeps nothing", func(t *testing.T) {
+		requireFound(t, nothing.wait(t), []string{"lost"})
+	})
+}
+
+// finds is what the harness has to find without a guarantee: any of it.
+var finds = map[string][]string{
+	"record":   {"lost"},
+	"intent":   {"doubled"},
+	"outbox":   {"missed"},
+	"cas":      {"doubled", "disorder"},
+	"lease":    {"doubled", "baseless"},
+	"ack-last": {"missed"},
+	"position": {"missed"},
+	"letters":  {"missed"},
+	"cancel":   {"canceled"},
+	"sweep":    {"lost"},
+	"key":      {"doubled"},
+}
+
+// beginControls takes away each guarantee, with as many kills and notifications
+// as it takes to see that.
+func beginControls(settings func(backend string, kills int) Settings) map[string]*played {
+	needs := map[string][2]int{
+		"record": {3, 5}, "intent": {20, 8}, "outbox": {20, 5}, "cas": {3, 30}, "lease": {20, 8}, "ack-last": {15, 8},
+		"position": {8, 8}, "letters": {1, 20}, "cancel": {1, 40}, "sweep": {1, 60}, "key": {1, 60},
+	}
+	all := map[string]*played{}
+	for _, c := range controls {
+		s := settings("sqlite", needs[c.name][0])
+		s.Without, s.Sends = c.name, needs[c.name][1]
+		all[c.name] = begin(s)
+	}
+	return all
+}
+
+func requireFound(t *testing.T, out *Outcome, any []string) {
+	t.Helper()
+	v := out.Verdict
+	found := map[string][]string{
+		"lost": v.Lost, "doubled": v.Doubled, "missed": v.Missed, "disorder": v.Disorder, "canceled": v.Canceled, "baseless": v.Baseless,
+	}
+	n := 0
+	for _, kind := range any {
+		n += len(found[kind])
+	}
+	require.Positive(t, n, fmt.Sprintf("it found nothing of %v, but %v", any, v.violations()))
+}

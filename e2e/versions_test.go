@@ -1,0 +1,248 @@
+package e2e_test
+
+import (
+	"context"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-6c01d079/notify"
+	"github.com/seed-6c01d079/notify/backend"
+	"github.com/seed-6c01d079/notify/backends/sqlite"
+)
+
+// A program in two versions on one backend: the new one has a channel, an event
+// and a form of work that the old one does not know.
+
+// Fax is the new version's channel.
+type Fax struct {
+	Number string `json:"number"`
+	Text   string `json:"text"`
+}
+
+// Channel implements [notify.Message].
+func (Fax) Channel() notify.Channel { return "fax" }
+
+// CouponUsed is the new version's event.
+type CouponUsed struct {
+	Code string `json:"code"`
+}
+
+// version is a Notifier that runs.
+type version struct {
+	*notify.Notifier
+	t     *testing.T
+	ended chan error
+
+	mu    sync.Mutex // guards the following
+	seen  []notify.Event[any]
+	faxes []string // the notifications that were faxed
+}
+
+func startVersion(t *testing.T, shared notify.Backend, isNew bool) *version {
+	t.Helper()
+	n, err := notify.New(notify.Config{
+		Backend: shared, KeepBackend: true, Source: "test", Logger: slog.New(slog.DiscardHandler), DrainTimeout: 5 * time.Second,
+	})
+	require.NoError(t, err)
+	v := &version{Notifier: n, t: t, ended: make(chan error, 1)}
+	observer := "old"
+	notify.Use(n, notify.Provider[notify.Email](mailer{}))
+	if isNew {
+		observer = "new"
+		notify.Use(n, notify.Provider[Fax](faxer{v}))
+		notify.Render(n, func(_ context.Context, r notify.RenderRequest) (Fax, error) {
+			return Fax{Number: r.Address, Text: r.Content.Body}, nil
+		})
+		notify.RegisterEvent[CouponUsed](n, "shop.coupon_used.v1")
+	}
+	notify.On(n, observer, func(_ context.Context, e notify.Event[any]) error {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		v.seen = append(v.seen, e)
+		return nil
+	})
+	go func() { v.ended <- n.Run(context.Background()) }()
+	require.NoError(t, n.Ready(t.Context()))
+	return v
+}
+
+func (v *version) stop() {
+	v.t.Helper()
+	require.NoError(v.t, v.Close(context.Background()))
+	require.NoError(v.t, <-v.ended)
+}
+
+// saw tells whether its observer has seen such an event.
+func (v *version) saw(is func(notify.Event[any]) bool) func() bool {
+	return func() bool {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		for _, e := range v.seen {
+			if is(e) {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+type mailer struct{}
+
+func (mailer) Name() string { return "mail" }
+
+func (mailer) Send(context.Context, notify.Delivery[notify.Email]) (notify.Receipt, error) {
+	return notify.Receipt{}, nil
+}
+
+type faxer struct{ v *version }
+
+func (faxer) Name() string { return "fax" }
+
+func (f faxer) Send(_ context.Context, d notify.Delivery[Fax]) (notify.Receipt, error) {
+	f.v.mu.Lock()
+	defer f.v.mu.Unlock()
+	f.v.faxes = append(f.v.faxes, d.NotificationID)
+	return notify.Receipt{}, nil
+}
+
+func to(channels ...notify.Channel) notify.Notification {
+	addresses := map[notify.Channel]string{}
+	var steps []notify.Step
+	for _, c := range channels {
+		steps = append(steps, c)
+		addresses[c] = "+493012345"
+		if c == notify.EmailChannel {
+			addresses[c] = "ann@example.com"
+		}
+	}
+	return notify.Notification{
+		To: notify.Recipient{ID: "u1", Addresses: addresses}, Content: notify.Content{Title: "Hello", Body: "Hello"},
+		Route: notify.First(steps...),
+	}
+}
+
+func openShared(t *testing.T) *sqlite.Backend {
+	t.Helper()
+	b := sqlite.Open(filepath.Join(t.TempDir(), "notify.db"))
+	t.Cleanup(func() { require.NoError(t, b.Close()) })
+	return b
+}
+
+const patience = 20 * time.Second
+
+// keepsRoute is a backend whose Notifier routes nothing until it is released.
+type keepsRoute struct {
+	*sqlite.Backend
+	released chan struct{}
+}
+
+func (k keepsRoute) Consume(ctx context.Context, c backend.Consumption) error {
+	if c.Topic == "notify.route" {
+		select {
+		case <-k.released:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	return k.Backend.Consume(ctx, c)
+}
+
+// What the new version sends on its channel is not turned down by the old one,
+// which happens to route it.
+func TestAChannelThatTheOldVersionDoesNotKnow(t *testing.T) {
+	t.Parallel()
+	shared := openShared(t)
+	older := startVersion(t, shared, false)
+	newer := startVersion(t, keepsRoute{shared, make(chan struct{})}, true)
+	faxed, err := newer.Send(t.Context(), to("fax"))
+	require.NoError(t, err)
+	either, err := newer.Send(t.Context(), to("fax", notify.EmailChannel))
+	require.NoError(t, err)
+	mailed, err := newer.Send(t.Context(), to(notify.EmailChannel))
+	require.NoError(t, err)
+	status, err := older.Wait(t.Context(), mailed)
+	require.NoError(t, err)
+	require.Equal(t, notify.StateSent, status.State, "the old version goes on with what it knows")
+	require.NoError(t, shared.CatchUp(t.Context(), "notify.route", "notify"), "the old version has put it back")
+
+	newer.stop()
+	older.stop()
+	newer = startVersion(t, shared, true)
+	for _, id := range []string{faxed, either} {
+		status, err := newer.Wait(t.Context(), id)
+		require.NoError(t, err)
+		require.Equal(t, notify.StateSent, status.State)
+		require.Contains(t, newer.faxes, id)
+	}
+	newer.stop()
+}
+
+// An event of the new version reaches the old one's observers as it is.
+func TestAnEventThatTheOldVersionDoesNotKnow(t *testing.T) {
+	t.Parallel()
+	shared := openShared(t)
+	older, newer := startVersion(t, shared, false), startVersion(t, shared, true)
+	_, err := notify.Emit(t.Context(), newer.Notifier, CouponUsed{Code: "XMAS"})
+	require.NoError(t, err)
+	require.Eventually(t, newer.saw(func(e notify.Event[any]) bool {
+		coupon, ok := e.Data.(CouponUsed)
+		return ok && coupon.Code == "XMAS"
+	}), patience, time.Millisecond)
+	require.Eventually(t, older.saw(func(e notify.Event[any]) bool {
+		raw, ok := e.Data.(notify.Raw)
+		return ok && e.Type == "shop.coupon_used.v1" && string(raw) == `{"code":"XMAS"}`
+	}), patience, time.Millisecond)
+	older.stop()
+	newer.stop()
+	letters, err := shared.Letters(t.Context(), "", "", 10)
+	require.NoError(t, err)
+	require.Empty(t, letters)
+}
+
+// Work in a form of the new version stays in its topic as long as only the old
+// one is there, which goes on with other work.
+func TestWorkThatTheOldVersionDoesNotKnow(t *testing.T) {
+	t.Parallel()
+	shared := openShared(t)
+	older := startVersion(t, shared, false)
+	const payload = `{"v":2,"id":"n-1","plan":"of a later version"}`
+	publisher, err := shared.Publisher()
+	require.NoError(t, err)
+	for _, topic := range []string{"notify.route", "notify.deliver.email.normal"} {
+		m := message.NewMessage("work", []byte(payload))
+		m.Metadata[backend.KeyMetadata] = "n-1"
+		require.NoError(t, publisher.Publish(topic, m))
+	}
+	id, err := older.Send(t.Context(), to(notify.EmailChannel))
+	require.NoError(t, err)
+	status, err := older.Wait(t.Context(), id)
+	require.NoError(t, err)
+	require.Equal(t, notify.StateSent, status.State)
+	older.stop()
+
+	letters, err := shared.Letters(t.Context(), "", "", 10)
+	require.NoError(t, err)
+	require.Empty(t, letters)
+	for _, topic := range []string{"notify.route", "notify.deliver.email.normal"} {
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		var got string
+		require.NoError(t, shared.Consume(ctx, backend.Consumption{
+			Topic: topic, Group: "notify",
+			Handle: func(_ context.Context, b *backend.Batch) (done int, err error) {
+				for ; b.Next(); done++ {
+					got = string(b.Message().Payload)
+					cancel()
+				}
+				return done, nil
+			},
+		}))
+		cancel()
+		require.Equal(t, payload, got, "the new version finds it in %s", topic)
+	}
+}
