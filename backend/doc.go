@@ -13,6 +13,7 @@
 //   - [Atomic] stores a record and publishes what it causes in one transaction;
 //   - [DeadLetters] keeps what an observer could not handle;
 //   - [Admitter] makes a sender wait while too much work is queued;
+//   - [Tailer] shows the messages of one key without a group;
 //   - [LocalPublisher] takes values of this process without serialising them;
 //   - [SecretKeeper] makes and keeps random secrets;
 //   - [Tailer] shows the messages of one key without a group.

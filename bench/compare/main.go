@@ -26,6 +26,7 @@ func run(out, progress io.Writer, args []string) error {
 	flags.SetOutput(progress)
 	short := flags.Bool("quick", false, "measure less: a minute, and less certain")
 	cores := flags.Int("cores", 2, "use that many processors (GOMAXPROCS); the budgets are for 2")
+	onKafka := flags.Bool("kafka", false, "measure the Kafka backend against watermill-kafka instead, on a cluster in this process")
 	count := flags.Int("rounds", 0, "rounds over all sides; default 7, with -quick 3")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -33,24 +34,58 @@ func run(out, progress io.Writer, args []string) error {
 		}
 		return err
 	}
-	p := standard()
-	if *short {
-		p = quick()
-	}
-	if *count > 0 {
-		p.rounds = *count
-	}
 	runtime.GOMAXPROCS(*cores)
-
-	_, _ = fmt.Fprintf(out, "%s %s/%s, %d of %d processors, %d rounds\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, *cores, runtime.NumCPU(), p.rounds)
-	r, err := p.carryOut(progress)
+	var all []budget
+	var err error
+	if *onKafka {
+		all, err = compareKafka(out, progress, *short, *count, *cores)
+	} else {
+		all, err = compare(out, progress, *short, *count, *cores)
+	}
 	if err != nil {
 		return err
 	}
-	r.print(out)
 	_, _ = fmt.Fprintln(out, "\nBudgets")
-	if missed := printBudgets(out, r.budgets()); missed > 0 {
+	if missed := printBudgets(out, all); missed > 0 {
 		return fmt.Errorf("%d budgets were missed", missed)
 	}
 	return nil
+}
+
+func compare(out, progress io.Writer, short bool, rounds, cores int) ([]budget, error) {
+	p := standard()
+	if short {
+		p = quick()
+	}
+	if rounds > 0 {
+		p.rounds = rounds
+	}
+	header(out, cores, p.rounds)
+	r, err := p.carryOut(progress)
+	if err != nil {
+		return nil, err
+	}
+	r.print(out)
+	return r.budgets(), nil
+}
+
+func compareKafka(out, progress io.Writer, short bool, rounds, cores int) ([]budget, error) {
+	p := standardKafka()
+	if short {
+		p = quickKafka()
+	}
+	if rounds > 0 {
+		p.rounds = rounds
+	}
+	header(out, cores, p.rounds)
+	r, err := p.carryOut(progress)
+	if err != nil {
+		return nil, err
+	}
+	r.print(out)
+	return r.budgets(), nil
+}
+
+func header(out io.Writer, cores, rounds int) {
+	_, _ = fmt.Fprintf(out, "%s %s/%s, %d of %d processors, %d rounds\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, cores, runtime.NumCPU(), rounds)
 }

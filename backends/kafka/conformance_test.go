@@ -1,0 +1,20 @@
+package kafka_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/seed-6c01d079/notify/backend"
+	"github.com/seed-6c01d079/notify/notifytest"
+)
+
+func TestConformance(t *testing.T) {
+	brokers := cluster(t)
+	notifytest.TestBackend(t, func(tb testing.TB) backend.Backend {
+		return open(tb, brokers, config())
+	}, notifytest.Features{
+		Consumer: true, Positioner: true, DelayedPublisher: true,
+		Ordered: true, Concurrent: true, Shared: true, Kept: true,
+		Patience: 20 * time.Second, Quiet: 50 * time.Millisecond,
+	})
+}

@@ -1,0 +1,135 @@
+package kafka_test
+
+import (
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-6c01d079/notify/backend"
+	"github.com/seed-6c01d079/notify/backends/kafka"
+)
+
+func TestABrokerThatIsDownAtStart(t *testing.T) {
+	t.Parallel()
+	_, net := behind(t)
+	net.down()
+	b := open(t, net.addrs, config(func(c *kafka.Config) { c.StartTimeout = 300 * time.Millisecond }))
+	_, err := b.Publisher()
+	require.ErrorContains(t, err, net.addrs[0])
+	require.ErrorContains(t, err, "answered within 300ms")
+	require.ErrorContains(t, err, "see that one runs there")
+	require.Error(t, b.Fix(t.Context(), "t", "g", backend.FromNow()))
+
+	// It is not beyond help: the next call tries again, and waits.
+	patient := open(t, net.addrs, config(func(c *kafka.Config) { c.StartTimeout = time.Minute }))
+	up := time.AfterFunc(300*time.Millisecond, net.up)
+	defer up.Stop()
+	_, err = patient.Publisher()
+	require.NoError(t, err)
+	_, err = b.Publisher()
+	require.NoError(t, err)
+}
+
+// Whatever happens to the connections, everything that was published is
+// handled, in the order of each key.
+func TestFaultsInMidRun(t *testing.T) {
+	t.Parallel()
+	for name, fault := range map[string]func(*network){
+		"cut":  func(n *network) { n.cut() },
+		"slow": func(n *network) { n.slow(30 * time.Millisecond); time.Sleep(500 * time.Millisecond); n.slow(0) },
+		"down": func(n *network) { n.down(); time.Sleep(time.Second); n.up() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, net := behind(t)
+			b := open(t, net.addrs, config(func(c *kafka.Config) { c.PublishTimeout = 2 * time.Second }))
+			l := newLedger()
+			require.NoError(t, b.Fix(t.Context(), "t", "g", backend.FromNow()))
+			var mu sync.Mutex
+			var failures []error
+			consume(t, b, backend.Consumption{Topic: "t", Group: "g", Concurrency: 8, Handle: l.handle("m", nil)}, func(err error) {
+				mu.Lock()
+				defer mu.Unlock()
+				failures = append(failures, err)
+			})
+			stop := l.keepPublishing(t, b, "t")
+			eventually(t, "it has begun", func() bool { return l.count() > 50 })
+			for range 3 {
+				before := l.count()
+				fault(net)
+				eventually(t, "it goes on", func() bool { return l.count() > before })
+			}
+			stop()
+			l.complete(t)
+			mu.Lock()
+			defer mu.Unlock()
+			t.Logf("%d doubles, consuming failed %d times: %v", l.doubles, len(failures), errors.Join(failures...))
+		})
+	}
+}
+
+// While no broker answers, Publish fails in its time and says so; nothing is
+// buffered that nobody waits for.
+func TestPublishWhileDown(t *testing.T) {
+	t.Parallel()
+	_, net := behind(t)
+	b := open(t, net.addrs, config(func(c *kafka.Config) { c.PublishTimeout = time.Second }))
+	pub, err := b.Publisher()
+	require.NoError(t, err)
+	require.NoError(t, pub.Publish("t", wire("k", 0)))
+	net.down()
+	for range 2 {
+		err := pub.Publish("t", wire("k", 1))
+		require.Error(t, err)
+		require.True(t, strings.HasPrefix(err.Error(), "kafka: publish to t: "), err)
+		require.ErrorContains(t, err, "see that it runs")
+	}
+	net.up()
+	eventually(t, "it goes on", func() bool { return pub.Publish("t", wire("k", 2)) == nil })
+}
+
+// A restarted broker has everything that it acknowledged.
+func TestRestart(t *testing.T) {
+	t.Parallel()
+	if real() != nil {
+		t.Skip("a real cluster is not ours to restart")
+	}
+	broker := startRestartable(t)
+	b := open(t, broker.addrs, config(func(c *kafka.Config) { c.PublishTimeout = 2 * time.Second }))
+	l := newLedger()
+	require.NoError(t, b.Fix(t.Context(), "t", "g", backend.FromNow()))
+	consume(t, b, backend.Consumption{Topic: "t", Group: "g", Concurrency: 8, Handle: l.handle("m", nil)}, nil)
+	stop := l.keepPublishing(t, b, "t")
+	eventually(t, "it has begun", func() bool { return l.count() > 50 })
+	for range 2 {
+		before := l.count()
+		require.NoError(t, broker.restart())
+		eventually(t, "it goes on", func() bool { return l.count() > before })
+	}
+	stop()
+	l.complete(t)
+	require.NoError(t, b.CatchUp(t.Context(), "t", "g"))
+}
+
+// When no broker answers for as long as a session lasts, Consume says so.
+func TestConsumeWhileDown(t *testing.T) {
+	t.Parallel()
+	_, net := behind(t)
+	b := open(t, net.addrs, config(func(c *kafka.Config) { c.Session = 1200 * time.Millisecond }))
+	l := newLedger()
+	require.NoError(t, b.Fix(t.Context(), "t", "g", backend.FromNow()))
+	l.publish(t, b, "t", 1, keys(10)...)
+	failed := make(chan error, 1)
+	go func() {
+		failed <- b.Consume(t.Context(), backend.Consumption{Topic: "t", Group: "g", Handle: l.handle("m", nil)})
+	}()
+	l.complete(t)
+	net.down()
+	err := <-failed
+	require.ErrorContains(t, err, "out of its group for 1.2s")
+	require.ErrorContains(t, err, "see that it runs")
+}

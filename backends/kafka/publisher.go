@@ -1,0 +1,124 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/seed-6c01d079/notify/backend"
+)
+
+// Publisher implements [backend.Backend]. It connects to the cluster, checks the
+// configuration, and creates or checks the backend's own topics: its error says
+// what is wrong with any of them. The handle's
+// Publish writes all messages in one go and returns once every replica in sync
+// has them, for at most [Config.PublishTimeout]; after an error some or all of
+// them may have been written, and may be published again.
+func (b *Backend) Publisher() (message.Publisher, error) {
+	ctx, leave, err := b.begin(context.Background())
+	if err != nil {
+		return nil, fmt.Errorf("kafka: publisher: %w", err)
+	}
+	defer leave()
+	for _, own := range []func(context.Context) error{b.groups.make, b.delays.make} {
+		if err := own(ctx); err != nil {
+			return nil, fmt.Errorf("kafka: publisher: %w", ended(ctx, err))
+		}
+	}
+	return &publisher{backend: b}, nil
+}
+
+type publisher struct {
+	backend *Backend
+	closed  atomic.Bool
+}
+
+func (p *publisher) Publish(topic string, messages ...*message.Message) error {
+	err := fmt.Errorf("the publisher is %w", backend.ErrClosed)
+	if !p.closed.Load() {
+		err = p.backend.publish(context.Background(), topic, messages)
+	}
+	if err != nil {
+		return fmt.Errorf("kafka: publish to %s: %w", topic, err)
+	}
+	return nil
+}
+
+func (p *publisher) Close() error {
+	p.closed.Store(true)
+	return nil
+}
+
+func (b *Backend) publish(ctx context.Context, topic string, messages []*message.Message) error {
+	ctx, leave, err := b.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	name, err := b.topics.ensure(ctx, topic)
+	if err != nil {
+		return ended(ctx, err)
+	}
+	e, err := b.encode(name, messages)
+	if err != nil {
+		return err
+	}
+	if err := b.produce(ctx, e.all); err != nil {
+		return err // and the client may still be at it
+	}
+	b.recycle(e)
+	return nil
+}
+
+// encode makes records of messages that are not too large.
+func (b *Backend) encode(topic string, messages []*message.Message) (*encoder, error) {
+	e, ok := b.encoders.Get().(*encoder)
+	if !ok {
+		e = new(encoder)
+	}
+	e.begin(topic, len(messages))
+	for i, m := range messages {
+		size, err := e.encode(m)
+		if err == nil && size > b.config.MaxBytes {
+			err = fmt.Errorf("it has %d bytes with its key and metadata, and Config.MaxBytes is %d: %w", size, b.config.MaxBytes, errTooLarge)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("message %d of %d: %w", i+1, len(messages), err)
+		}
+	}
+	return e, nil
+}
+
+// recycle keeps an encoder whose records are written.
+func (b *Backend) recycle(e *encoder) {
+	if cap(e.records) <= most {
+		e.end()
+		b.encoders.Put(e)
+	}
+}
+
+var errTooLarge = errors.New("the message is too large")
+
+// produce writes the records and waits until all replicas in sync have them.
+func (b *Backend) produce(ctx context.Context, records []*kgo.Record) error {
+	if len(records) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, b.config.PublishTimeout, kgo.ErrRecordTimeout)
+	defer cancel()
+	// ProduceSync appends results in the order in which they come.
+	for _, result := range b.producer().ProduceSync(ctx, records...) {
+		if err := result.Err; err != nil {
+			b.topics.gone(result.Record.Topic, err)
+			if errors.Is(err, context.DeadlineExceeded) && context.Cause(ctx) != nil {
+				err = context.Cause(ctx)
+			}
+			return ended(ctx, explain(err))
+		}
+	}
+	return nil
+}

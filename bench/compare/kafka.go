@@ -1,0 +1,180 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"github.com/seed-6c01d079/notify/bench"
+	"github.com/seed-6c01d079/notify/bench/kafka"
+)
+
+// kafkaPlan is how much is measured on Kafka.
+type kafkaPlan struct {
+	rounds int
+	length time.Duration // of publishing
+	read   int           // messages that are consumed with nothing to do
+	worked int           // and with a millisecond of work
+}
+
+func standardKafka() kafkaPlan {
+	return kafkaPlan{rounds: 7, length: time.Second, read: 100_000, worked: 10_000}
+}
+
+func quickKafka() kafkaPlan {
+	return kafkaPlan{rounds: 3, length: 300 * time.Millisecond, read: 30_000, worked: 4000}
+}
+
+// kafkaJob is one row of the table. A side has no figures for a job that it
+// cannot do.
+type kafkaJob struct {
+	name  string
+	sides func(kafka.Side) bool
+	run   func(c *kafka.Cluster, p kafkaPlan, side kafka.Side) (bench.Cost, error)
+}
+
+const (
+	batches = "publish, 1 caller, batches of 100"
+	singles = "publish, 64 callers, one by one"
+	reading = "consume, nothing to do"
+	working = "consume, 1 ms of work, 64 workers"
+)
+
+func every(kafka.Side) bool        { return true }
+func ordered(side kafka.Side) bool { return side.Ordered }
+
+var kafkaJobs = []kafkaJob{
+	{batches, every, func(c *kafka.Cluster, p kafkaPlan, side kafka.Side) (bench.Cost, error) {
+		return c.Publish(side, 1, 100, bench.For(p.length))
+	}},
+	{singles, every, func(c *kafka.Cluster, p kafkaPlan, side kafka.Side) (bench.Cost, error) {
+		return c.Publish(side, 64, 1, bench.For(p.length))
+	}},
+	{reading, every, func(c *kafka.Cluster, p kafkaPlan, side kafka.Side) (bench.Cost, error) {
+		return c.Consume(side, p.read, 1, 0)
+	}},
+	{working, ordered, func(c *kafka.Cluster, p kafkaPlan, side kafka.Side) (bench.Cost, error) {
+		return c.Consume(side, p.worked, 64, time.Millisecond)
+	}},
+}
+
+// kafkaResults is what the plan showed.
+type kafkaResults struct {
+	plan   kafkaPlan
+	costs  map[[2]string][]bench.Each // by job and side
+	shares map[string][]float64       // by side: of the other keys, beside a poisoned one
+}
+
+// carryOut measures every job, the sides one after the other in each round.
+func (p kafkaPlan) carryOut(progress io.Writer) (*kafkaResults, error) {
+	r := &kafkaResults{plan: p, costs: map[[2]string][]bench.Each{}, shares: map[string][]float64{}}
+	cluster, err := kafka.Start()
+	if err != nil {
+		return nil, err
+	}
+	defer cluster.Close()
+	for round := range p.rounds {
+		_, _ = fmt.Fprintf(progress, "\rround %d of %d ", round+1, p.rounds)
+		for _, job := range kafkaJobs {
+			for _, side := range kafka.Sides() {
+				if !job.sides(side) {
+					continue
+				}
+				cost, err := job.run(cluster, p, side)
+				if err != nil {
+					return nil, fmt.Errorf("%s: %s: %w", side.Name, job.name, err)
+				}
+				at := [2]string{job.name, side.Name}
+				r.costs[at] = append(r.costs[at], cost.Each())
+			}
+		}
+		for _, side := range kafka.Sides() {
+			if !side.Ordered || round > 0 {
+				continue
+			}
+			share, err := cluster.Poison(side, 10*kafka.Keys, 64, 2*time.Second)
+			if err != nil {
+				return nil, fmt.Errorf("%s: a poisoned key: %w", side.Name, err)
+			}
+			r.shares[side.Name] = append(r.shares[side.Name], share)
+		}
+	}
+	_, _ = fmt.Fprint(progress, "\r                \r")
+	return r, nil
+}
+
+// times is how many times as fast notify is as the side.
+func (r *kafkaResults) times(job, side string) spread {
+	return ratio(each(r.costs[[2]string{job, side}], wall), each(r.costs[[2]string{job, kafka.NotifyName}], wall))
+}
+
+func (r *kafkaResults) print(w io.Writer) {
+	columns := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, table := range []struct {
+		title string
+		f     figure
+	}{{"Messages a second", perSecond}, {"CPU per message, µs, the cluster's too", cpu}, {"Allocations per message, the cluster's too", allocs}} {
+		row(columns)
+		cells := []string{table.title}
+		for _, side := range kafka.Sides() {
+			cells = append(cells, side.Name)
+		}
+		row(columns, cells...)
+		for _, job := range kafkaJobs {
+			cells := []string{job.name}
+			for _, side := range kafka.Sides() {
+				cell := "-"
+				if all := r.costs[[2]string{job.name, side.Name}]; len(all) > 0 {
+					cell = short(spreadOf(each(all, table.f)).median)
+				}
+				cells = append(cells, cell)
+			}
+			row(columns, cells...)
+		}
+	}
+	row(columns)
+	row(columns, "Times as fast as", kafka.WatermillName, kafka.BareName)
+	for _, job := range kafkaJobs {
+		cells := []string{job.name}
+		for _, side := range []string{kafka.WatermillName, kafka.BareName} {
+			cell := "-"
+			if len(r.costs[[2]string{job.name, side}]) > 0 {
+				cell = r.times(job.name, side).String()
+			}
+			cells = append(cells, cell)
+		}
+		row(columns, cells...)
+	}
+	row(columns)
+	row(columns, "Beside a poisoned key, of the other keys' messages handled in 2 s")
+	for _, side := range kafka.Sides() {
+		if side.Ordered {
+			row(columns, side.Name, fmt.Sprintf("%.0f%%", 100*spreadOf(r.shares[side.Name]).median))
+		}
+	}
+	_ = columns.Flush()
+	_, _ = fmt.Fprintf(w, "\nThe cluster is in the same process, on the same processors: where the bare client is no faster, it is the\ncluster and the client that are measured. What is published is not kept.\n")
+}
+
+// level leaves some room for noise.
+const level = 0.8
+
+func (r *kafkaResults) budgets() []budget {
+	var all []budget
+	for _, b := range []struct {
+		job      string
+		least    float64
+		promised string
+	}{
+		{batches, 20, "20 times"},
+		{singles, level, "level: at least 0.8 times"},
+		{reading, 1, "ahead: at least 1 times"},
+		{working, 10, "10 times"},
+	} {
+		s := r.times(b.job, kafka.WatermillName)
+		all = append(all, budget{b.job + ", against watermill-kafka", b.promised, short(s.median) + " times", s.median >= b.least})
+	}
+	share := spreadOf(r.shares[kafka.NotifyName]).least
+	return append(all, budget{"one poisoned key", "stops no other key", fmt.Sprintf("%.0f%% of the others handled", 100*share), share == 1})
+}
