@@ -1,0 +1,205 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/seed-6c01d079/notify"
+	"github.com/seed-6c01d079/notify/handlers/timeline"
+)
+
+// Codec turns events into messages and back. A [notify.Notifier] is one; it
+// knows the host's own events that are registered with it.
+type Codec interface {
+	Encode(e notify.Event[any]) (*message.Message, error)
+	Decode(m *message.Message) (notify.Event[any], error)
+}
+
+// Timeline returns the store of the file's timeline:
+//
+//	n.Attach(timeline.New(b.Timeline(n)))
+//
+// Beside [Config.TimelineFor], [Config.MaxTimeline] and
+// [Config.MaxTimelineEvents] nothing is left out.
+func (b *Backend) Timeline(codec Codec) timeline.Store { return &timelines{backend: b, codec: codec} }
+
+type timelines struct {
+	backend *Backend
+	codec   Codec
+	recent  recent[stored]
+}
+
+// errMoved: somebody else added to the entry since it was read.
+var errMoved = errors.New("the entry has changed")
+
+// Add implements [timeline.Store].
+func (s *timelines) Add(ctx context.Context, e notify.Event[any]) error {
+	if e.NotificationID == "" {
+		return &notify.FieldError{Field: "Event.NotificationID", Problem: "must not be empty"}
+	}
+	m, err := s.codec.Encode(e)
+	var r *row
+	if err == nil {
+		r, err = rowOf(m)
+	}
+	if err != nil {
+		return fmt.Errorf("sqlite: add event %q to the timeline: %w", e.ID, err)
+	}
+	opened, err := s.backend.enter(ctx)
+	if err == nil {
+		defer s.backend.leave()
+		for err = errMoved; errors.Is(err, errMoved); {
+			if err = s.add(ctx, opened, e, r); err != nil {
+				s.recent.drop(e.NotificationID)
+			}
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("sqlite: add event %q to the timeline: %w", e.ID, err)
+	}
+	return nil
+}
+
+// add works out what the event makes of the entry beside the writer, which then
+// only sees that nothing has changed meanwhile.
+func (s *timelines) add(ctx context.Context, opened *store, e notify.Event[any], r *row) error {
+	h, known := s.recent.find(e.NotificationID)
+	if !known {
+		var err error
+		if h, err = s.read(opened.file.read, e.NotificationID); err != nil {
+			return err
+		}
+	}
+	if slices.ContainsFunc(h.events, func(has notify.Event[any]) bool { return has.ID == e.ID }) {
+		return nil
+	}
+	if len(h.events) >= opened.config.MaxTimelineEvents && !ofLifecycle(e) {
+		if h.truncated {
+			return nil
+		}
+		s.recent.drop(e.NotificationID)
+		return opened.do(ctx, func(t *tx) error {
+			_, err := t.exec("UPDATE timeline SET truncated = 1 WHERE notification = ?", e.NotificationID)
+			return err
+		})
+	}
+	next := stored{h.version + 1, h.truncated, slices.Concat(h.events, []notify.Event[any]{e})}
+	entry := timeline.NewEntry(next.events...)
+	err := opened.writer.do(ctx, r.size, func(t *tx) error { return t.addEvent(entry, h.version, e, r) })
+	if err == nil {
+		s.recent.keep(e.NotificationID, next)
+	}
+	return err
+}
+
+// ofLifecycle tells whether the event is about delivery, rather than engagement
+// or an event of the host's.
+func ofLifecycle(e notify.Event[any]) bool {
+	_, engagement := e.Data.(interface{ EngagementRef() notify.Engagement })
+	return !engagement && strings.HasPrefix(e.Type, "notify.")
+}
+
+func (t *tx) addEvent(entry timeline.Entry, version int, e notify.Event[any], r *row) error {
+	columns := []any{
+		text(entry.At), entry.Status.RecipientID, entry.Status.Tenant, entry.Status.Category,
+		string(entry.Status.State), entry.Status.Settled, e.NotificationID,
+	}
+	query := `INSERT INTO timeline (at, recipient, tenant, category, state, settled, notification, version, truncated)
+		VALUES (?, ?, ?, ?, ?, ?, ?, 1, 0) ON CONFLICT DO NOTHING`
+	if version > 0 {
+		query = `UPDATE timeline SET at = ?, recipient = ?, tenant = ?, category = ?, state = ?, settled = ?, version = version + 1
+			WHERE notification = ? AND version = ?`
+		columns = append(columns, version)
+	}
+	n, err := t.exec(query, columns...)
+	switch {
+	case err != nil:
+		return err
+	case n == 0:
+		return errMoved
+	case version == 0:
+		t.count(&t.store.timelines, 1)
+	}
+	_, err = t.exec("INSERT INTO timeline_events (notification, n, id, type, time, metadata, data) VALUES (?, ?, ?, ?, ?, ?, ?)",
+		e.NotificationID, version, e.ID, e.Type, text(e.Time), r.metadata, r.payload)
+	return err
+}
+
+// Get implements [timeline.Store].
+func (s *timelines) Get(ctx context.Context, id string) (timeline.Entry, error) {
+	opened, err := s.backend.enter(ctx)
+	var h stored
+	if err == nil {
+		defer s.backend.leave()
+		if h, err = s.read(opened.file.read, id); err == nil && h.version == 0 {
+			err = notify.ErrNotFound
+		}
+	}
+	if err != nil {
+		return timeline.Entry{}, fmt.Errorf("sqlite: timeline of notification %q: %w", id, err)
+	}
+	return h.entry(), nil
+}
+
+// stored is an entry as the file has it. Version counts its events.
+type stored struct {
+	version   int
+	truncated bool
+	events    []notify.Event[any]
+}
+
+func (h *stored) entry() timeline.Entry {
+	entry := timeline.NewEntry(h.events...)
+	entry.Truncated = h.truncated
+	return entry
+}
+
+// queryer is a pool of connections, or a transaction.
+type queryer interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+// read reads the entry; its version is 0 if there is none.
+func (s *timelines) read(from queryer, id string) (h stored, err error) {
+	rows, err := from.QueryContext(context.Background(), `SELECT t.version, t.truncated, e.id, e.metadata, e.data
+		FROM timeline t JOIN timeline_events e USING (notification) WHERE t.notification = ? ORDER BY e.n`, id)
+	if err != nil {
+		return h, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var r storedRow
+		if err := rows.Scan(&h.version, &h.truncated, &r.uuid, &r.metadata, &r.payload); err != nil {
+			return h, err
+		}
+		e, err := s.codec.Decode(r.message(int64(len(h.events))))
+		if err != nil {
+			return h, fmt.Errorf("decode event %q: %w", r.uuid, err)
+		}
+		h.events = append(h.events, e)
+	}
+	return h, rows.Err()
+}
+
+// expireTimeline deletes the next entries of the timeline that are too old or
+// too many, and returns how many.
+func (t *tx) expireTimeline(now time.Time) (int, error) {
+	c := t.store.config
+	n, err := t.exec(`DELETE FROM timeline WHERE notification IN
+		(SELECT notification FROM timeline WHERE at < ? ORDER BY at LIMIT ?)`, text(now.Add(-c.TimelineFor)), drops)
+	t.count(&t.store.timelines, -int(n))
+	if surplus := t.store.timelines - c.MaxTimeline; err == nil && surplus > 0 && n < drops {
+		var more int64
+		more, err = t.exec("DELETE FROM timeline WHERE notification IN (SELECT notification FROM timeline ORDER BY at LIMIT ?)", min(surplus, drops))
+		t.count(&t.store.timelines, -int(more))
+		n += more
+	}
+	return int(n), err
+}

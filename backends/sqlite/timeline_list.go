@@ -1,0 +1,101 @@
+package sqlite
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/seed-6c01d079/notify/handlers/timeline"
+)
+
+// List implements [timeline.Store].
+func (s *timelines) List(ctx context.Context, q timeline.Query) (timeline.Page, error) {
+	q, after, err := q.Resolve()
+	if err != nil {
+		return timeline.Page{}, err
+	}
+	var page timeline.Page
+	opened, err := s.backend.enter(ctx)
+	if err == nil {
+		defer s.backend.leave()
+		page, err = s.list(ctx, opened, q, after)
+	}
+	if err != nil {
+		return timeline.Page{}, fmt.Errorf("sqlite: list the timeline: %w", err)
+	}
+	return page, nil
+}
+
+// list reads all of a page at one moment.
+func (s *timelines) list(ctx context.Context, opened *store, q timeline.Query, after timeline.Position) (page timeline.Page, err error) {
+	tx, err := opened.file.read.BeginTx(ctx, nil)
+	if err != nil {
+		return page, err
+	}
+	defer tx.Rollback()
+	query, args := listQuery(q, after)
+	rows, err := tx.QueryContext(ctx, query, args...)
+	if err != nil {
+		return page, err
+	}
+	defer rows.Close()
+	var ids []string
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return page, err
+		}
+		ids = append(ids, id)
+	}
+	if err := rows.Err(); err != nil {
+		return page, err
+	}
+	for _, id := range ids[:min(len(ids), q.Limit)] {
+		h, err := s.read(tx, id)
+		if err != nil {
+			return page, err
+		}
+		page.Entries = append(page.Entries, h.entry())
+	}
+	if len(ids) > q.Limit {
+		page.Next = page.Entries[q.Limit-1].Position().Cursor()
+	}
+	return page, nil
+}
+
+// listQuery finds the page's entries, and one more if there is one.
+func listQuery(q timeline.Query, after timeline.Position) (query string, args []any) {
+	where := []string{"TRUE"}
+	and := func(condition string, values ...any) {
+		where = append(where, condition)
+		args = append(args, values...)
+	}
+	if q.RecipientID != "" {
+		and("recipient = ?", q.RecipientID)
+	}
+	if q.Tenant != "" {
+		and("tenant = ?", q.Tenant)
+	}
+	if q.Category != "" {
+		and("category = ?", q.Category)
+	}
+	if len(q.States) > 0 {
+		states, _ := json.Marshal(q.States) // strings always have a form
+		and("state IN (SELECT value FROM json_each(?))", string(states))
+	}
+	if q.Settled != nil {
+		and("settled = ?", *q.Settled)
+	}
+	if !q.From.IsZero() {
+		and("at >= ?", text(q.From))
+	}
+	if !q.Until.IsZero() {
+		and("at < ?", text(q.Until))
+	}
+	if !after.IsZero() {
+		and("(at, notification) < (?, ?)", text(after.At), after.ID)
+	}
+	return "SELECT notification FROM timeline WHERE " + strings.Join(where, " AND ") +
+		" ORDER BY at DESC, notification DESC LIMIT ?", append(args, q.Limit+1)
+}

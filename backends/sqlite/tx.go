@@ -1,0 +1,146 @@
+package sqlite
+
+import (
+	"time"
+)
+
+// tx is a transaction of the writer's. What is changed in memory along with
+// the database is changed back if the database is, and becomes known to others
+// once the transaction is on disk.
+type tx struct {
+	*session
+	store *store
+	now   time.Time
+	stamp string // now, as text
+	// broken is why the whole transaction cannot go on.
+	broken error
+
+	undo    []func()
+	after   []func()
+	op      uint64 // counts the operations, across transactions
+	touched []*topic
+	fresh   map[string]*topic
+}
+
+// onUndo has f called if what was done last is taken back.
+func (t *tx) onUndo(f func()) { t.undo = append(t.undo, f) }
+
+// onCommit has f called when the transaction is on disk.
+func (t *tx) onCommit(f func()) { t.after = append(t.after, f) }
+
+// try runs an operation, and takes it back if it fails.
+func (t *tx) try(f func(*tx) error) error {
+	undo, after := len(t.undo), len(t.after)
+	t.store.ops++
+	t.op = t.store.ops
+	if _, t.broken = t.exec("SAVEPOINT op"); t.broken != nil {
+		return t.broken
+	}
+	err := f(t)
+	if err != nil {
+		t.revert(undo)
+		t.after = t.after[:after]
+		if _, t.broken = t.exec("ROLLBACK TO op"); t.broken != nil {
+			t.broken = err // which had taken back the transaction
+			return err
+		}
+	}
+	if _, t.broken = t.exec("RELEASE op"); t.broken != nil {
+		return t.broken
+	}
+	return err
+}
+
+// finish writes what belongs to the transaction as a whole.
+func (t *tx) finish() error {
+	if err := t.savePositions(); err != nil {
+		return err
+	}
+	for _, topic := range t.touched {
+		if _, err := t.exec("UPDATE topics SET next = ? WHERE id = ?", topic.next, topic.id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// revert changes back what was changed in memory since there were n undos.
+func (t *tx) revert(n int) {
+	for i := len(t.undo) - 1; i >= n; i-- {
+		t.undo[i]()
+	}
+	t.undo = t.undo[:n]
+}
+
+// happened makes known what is on disk now.
+func (t *tx) happened() {
+	for _, f := range t.after {
+		f()
+	}
+	for _, topic := range t.touched {
+		topic.tail.Store(topic.next)
+		topic.appended.broadcast()
+	}
+}
+
+// count adds to a number that the writer keeps.
+func (t *tx) count(n *int, by int) {
+	*n += by
+	t.onUndo(func() { *n -= by })
+}
+
+// topic returns the topic, new if it has to be.
+func (t *tx) topic(name string) (*topic, error) {
+	if found := t.fresh[name]; found != nil {
+		return found, nil
+	}
+	if found := t.store.topic(name); found != nil {
+		return found, nil
+	}
+	made := newTopic(t.store, name)
+	err := t.row("INSERT INTO topics (name, oldest, next) VALUES (?, 0, 0) RETURNING id", []any{name}, &made.id)
+	if err != nil {
+		return nil, err
+	}
+	if t.fresh == nil {
+		t.fresh = map[string]*topic{}
+	}
+	t.fresh[name] = made
+	t.onUndo(func() { delete(t.fresh, name) })
+	t.onCommit(func() { t.store.add(made) })
+	return made, nil
+}
+
+// append writes a message, which is nobody else's, at the end of the topic's
+// log.
+func (t *tx) append(topic *topic, r *row) error {
+	position, published := t.reserve(topic)
+	_, err := t.exec("INSERT INTO messages (topic, position, published, uuid, key, metadata, payload) VALUES (?, ?, ?, ?, ?, ?, ?)",
+		topic.id, position, published, r.uuid, r.key, r.metadata, r.payload)
+	t.onCommit(func() { topic.end.add(position, r) })
+	return err
+}
+
+// reserve returns the place and time of the topic's next message. Clocks may go
+// back; times in a log do not.
+func (t *tx) reserve(topic *topic) (position int64, published string) {
+	if topic.op != t.op {
+		next, last, op := topic.next, topic.last, topic.op
+		t.onUndo(func() { topic.next, topic.last, topic.op = next, last, op })
+		topic.op = t.op
+		t.touch(topic)
+	}
+	position = topic.next
+	topic.next++
+	topic.last = max(topic.last, t.stamp)
+	return position, topic.last
+}
+
+func (t *tx) touch(topic *topic) {
+	for _, other := range t.touched {
+		if other == topic {
+			return
+		}
+	}
+	t.touched = append(t.touched, topic)
+}
