@@ -111,30 +111,30 @@ func ownCopy(nt Notification) (*Notification, error) {
 // accept stores a new notification: an unkeyed one as route work that brings its
 // record, where backend and records are apart, otherwise as a record with that
 // work in its outbox.
-func (n *Notifier) accept(ctx context.Context, r *record) error {
+func (l *ledger) accept(ctx context.Context, r *record) error {
 	route := work{Version: workVersion, ID: r.ID, Topic: routeTopic}
-	if r.Fingerprint == "" && n.ledger.atomic == nil {
+	if r.Fingerprint == "" && l.atomic == nil {
 		route.Record = r
-		p, err := n.ledger.ofWork(&route)
+		p, err := l.ofWork(&route)
 		if err != nil {
 			return err
 		}
-		return translate(n.ledger.publish(ctx, p))
+		return translate(l.publish(ctx, p))
 	}
 	r.Seq = 1
 	r.Outbox = []entry{{seq: 1, work: &route}}
-	_, err := n.ledger.save(ctx, r, 0)
+	_, err := l.save(ctx, r, 0)
 	if errors.Is(err, backend.ErrConflict) && r.Fingerprint != "" {
-		return n.acceptAgain(ctx, r)
+		return l.acceptAgain(ctx, r)
 	}
 	return translate(err)
 }
 
 // acceptAgain answers a repeated idempotency key. While the record is not
 // routed it publishes again: whoever stored it may have died before.
-func (n *Notifier) acceptAgain(ctx context.Context, r *record) error {
+func (l *ledger) acceptAgain(ctx context.Context, r *record) error {
 	return translate(retryConflicts(ctx, func() error {
-		s, err := n.ledger.load(ctx, r.ID)
+		s, err := l.load(ctx, r.ID)
 		if err != nil {
 			return err
 		}
@@ -146,14 +146,14 @@ func (n *Notifier) acceptAgain(ctx context.Context, r *record) error {
 			next := r.clone()
 			next.Canceled = true
 			next.Outbox = []entry{{seq: next.Seq, work: &work{Version: workVersion, ID: r.ID, Topic: routeTopic}}}
-			_, err = n.ledger.save(ctx, next, s.revision)
+			_, err = l.save(ctx, next, s.revision)
 			return err
 		}
-		if s.Routed {
-			return nil
+		if s.Routed || l.foreign {
+			return nil // in a transaction, its work was stored with it
 		}
-		c := n.decider.change(s.record, time.Now())
+		c := l.decider.change(s.record, time.Now())
 		c.push(work{Topic: routeTopic}, later(c.HoldUntil, c.now))
-		return n.ledger.commit(ctx, s, c)
+		return l.commit(ctx, s, c)
 	}))
 }

@@ -18,15 +18,21 @@ type ledger struct {
 	codec   *codec
 	records backend.Records
 	// atomic, local and delayed are the backend's powers, or nil.
-	atomic    backend.Atomic
+	atomic    committer
 	local     backend.LocalPublisher
 	delayed   backend.DelayedPublisher
 	publisher message.Publisher
 	// carried is not nil where the records are [NoRecords].
 	carried   *carried
 	retention time.Duration
+	foreign   bool // all of it goes into a transaction of the host's
 	// changed is called with the ID and the due time after each write.
 	changed func(id string, due time.Time)
+}
+
+// committer is what the ledger needs of a [backend.Atomic].
+type committer interface {
+	Commit(ctx context.Context, r backend.Record, out []backend.Publication) (revision int64, err error)
 }
 
 // stored is a record as it was read or written, with its revision.

@@ -141,7 +141,9 @@ func (n *Notifier) connect() problems {
 	n.ledger.records = n.config.Records
 	if own, ok := b.(backend.Records); ok && n.config.Records == nil {
 		n.ledger.records = own
-		n.ledger.atomic, _ = b.(backend.Atomic)
+		if atomic, ok := b.(backend.Atomic); ok {
+			n.ledger.atomic = atomic
+		}
 	}
 	if c, ok := n.ledger.records.(carrier); ok {
 		n.ledger.carried = c.carries()

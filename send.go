@@ -25,10 +25,10 @@ func (n *Notifier) Send(ctx context.Context, nt Notification) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := n.admit(ctx, 1); err != nil {
+	if err := n.admit(ctx, 1, true); err != nil {
 		return "", err
 	}
-	if err := n.accept(ctx, r); err != nil {
+	if err := n.ledger.accept(ctx, r); err != nil {
 		return "", err
 	}
 	return r.ID, nil
@@ -68,9 +68,9 @@ func (n *Notifier) SendBatch(ctx context.Context, nts []Notification) ([]SendRes
 	var failed []error
 	for i, r := range records {
 		results[i].ID = r.ID
-		err := n.admit(ctx, 1)
+		err := n.admit(ctx, 1, true)
 		if err == nil {
-			err = n.accept(ctx, r)
+			err = n.ledger.accept(ctx, r)
 		}
 		if err != nil {
 			results[i] = SendResult{Err: err}
@@ -80,13 +80,13 @@ func (n *Notifier) SendBatch(ctx context.Context, nts []Notification) ([]SendRes
 	return results, errors.Join(failed...)
 }
 
-// admit waits for room in the route topic.
-func (n *Notifier) admit(ctx context.Context, count int) error {
+// admit sees that there is room in the route topic, and may wait for it.
+func (n *Notifier) admit(ctx context.Context, count int, wait bool) error {
 	if n.admitter == nil {
 		return nil
 	}
 	_, cause := causeOf(ctx)
-	err := n.admitter.Admit(ctx, routeTopic, count, cause == nil)
+	err := n.admitter.Admit(ctx, routeTopic, count, wait && cause == nil)
 	if errors.Is(err, backend.ErrOverloaded) {
 		return fmt.Errorf("%w: too much work is queued", ErrOverloaded)
 	}

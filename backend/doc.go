@@ -11,6 +11,7 @@
 //   - [DelayedPublisher] holds a message until a time;
 //   - [Records] keeps one record per notification, changed by compare-and-set;
 //   - [Atomic] stores a record and publishes what it causes in one transaction;
+//   - [Transactor] does the same within a transaction of the host's;
 //   - [DeadLetters] keeps what an observer could not handle;
 //   - [Admitter] makes a sender wait while too much work is queued;
 //   - [Tailer] shows the messages of one key without a group;

@@ -95,6 +95,26 @@ type Atomic interface {
 	Commit(ctx context.Context, r Record, out []Publication) (revision int64, err error)
 }
 
+// Transactor is a [Backend] that is [Atomic], or [Records], whose database the
+// host's own transactions may write to.
+type Transactor interface {
+	// Within returns tx as a Transaction. The error says which types of tx it
+	// knows.
+	Within(tx any) (Transaction, error)
+}
+
+// Transaction is the host's: what is done in it is there for others once the
+// host has committed. It is used by one goroutine.
+type Transaction interface {
+	// Load is [Records].Load, as the transaction sees it.
+	Load(ctx context.Context, id string) (Record, error)
+	// Commit does in the transaction what [Atomic].Commit does, and commits
+	// nothing. What Records that are no Backend publish by it goes to an outbox,
+	// which somebody has to forward. After an error that wraps neither
+	// [ErrConflict] nor ErrNotFound the transaction is of no use any more.
+	Commit(ctx context.Context, r Record, out []Publication) (revision int64, err error)
+}
+
 // DeadLetter is a message that an observer could not handle.
 type DeadLetter struct {
 	// ID names the dead letter; the store makes it.

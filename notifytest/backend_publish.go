@@ -112,7 +112,7 @@ func checkHandles(b *backendBench) {
 }
 
 func checkDelayed(b *backendBench) {
-	const step = 60 * time.Millisecond
+	const step = 200 * time.Millisecond
 	delayed := b.subject.(backend.DelayedPublisher)
 	j := b.journal()
 	b.fix("t", "g", backend.FromOldest())

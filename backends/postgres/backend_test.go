@@ -1,0 +1,21 @@
+package postgres_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/seed-6c01d079/notify/backend"
+	"github.com/seed-6c01d079/notify/backends/postgres"
+	"github.com/seed-6c01d079/notify/notifytest"
+)
+
+func TestBackend(t *testing.T) {
+	notifytest.TestBackend(t, func(tb testing.TB) backend.Backend {
+		return postgres.New(dsn, schema(tb), func(c *postgres.Config) { c.MaxDeadLetters, c.MaxWork = 500, 500 })
+	}, notifytest.Features{
+		Consumer: true, Positioner: true, DelayedPublisher: true, Records: true, Atomic: true, DeadLetters: true, Admitter: true,
+		Ordered: true, Concurrent: true, Shared: true, Kept: true,
+		MaxDeadLetters: 500, MaxWork: 500,
+		Quiet: 100 * time.Millisecond,
+	})
+}

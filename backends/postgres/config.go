@@ -1,0 +1,161 @@
+package postgres
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// Config is how a [Store] or a [Backend] works. The zero value works: what is
+// zero has its default. What is wrong with it is reported, all at once, by the
+// first call that needs the database.
+type Config struct {
+	// Pool is the host's own, used in place of one made from the DSN, which is
+	// empty then; Close leaves it open. It must reach the server itself, or
+	// through a pooler that keeps a session's server connection: see the
+	// README. Default: a pool of the DSN, with its pool_max_conns connections,
+	// 8 if it names none.
+	Pool *pgxpool.Pool
+	// Schema holds the tables; it is created where it is missing. Several
+	// schemas of one database are several stores. Default "notify".
+	Schema string
+	// ConnectTimeout is how long the first call retries a server that does not
+	// answer, or is starting. Default 30 s.
+	ConnectTimeout time.Duration
+	// MaxDeadLetters is how many dead letters are kept; beyond it the oldest
+	// is dropped. Default 10,000.
+	MaxDeadLetters int
+	// TimelineFor is how long the timeline keeps a notification, from when it was
+	// accepted. Default 90 days.
+	TimelineFor time.Duration
+	// MaxTimelineEvents is how many events of one notification the timeline
+	// keeps before it leaves out those that are not of its lifecycle. Default
+	// 256.
+	MaxTimelineEvents int
+	// Logger is told what fails in the background, and is tried again. It gets
+	// no content. Default slog.Default().
+	Logger *slog.Logger
+
+	// The following are a Backend's.
+
+	// Partitions is into how many parts a topic's keys are divided, from 1 to
+	// 1,024: as many processes at most share a group's work. It is set when the
+	// schema is created, and cannot change: another number is refused. Default:
+	// the schema's, or 16.
+	Partitions int
+	// Lease is how long a process may be silent before others take over the
+	// partitions it holds, at least 100 ms. Default 15 s.
+	Lease time.Duration
+	// Poll is how often it is looked for messages that no notification of the
+	// server's announced. Default 1 s.
+	Poll time.Duration
+	// Retention is how long messages are kept, whoever has read them; and
+	// longer, until every group has, as long as it is alive. Default 72 h.
+	Retention time.Duration
+	// GroupTimeout is how long a group without any member is alive. What is
+	// beyond the Retention is not kept for it after that; when it is back, it
+	// is told by Consumption.Skipped. Default 14 days.
+	GroupTimeout time.Duration
+	// MaxWork is how many messages of a topic may wait or be under way, in
+	// the group that is furthest behind, before Admit holds callers back.
+	// Default 65,536.
+	MaxWork int
+	// MaxParkedPerKey is how many messages of one key may queue, in a group,
+	// behind one that failed or is slow. Behind one that failed, more go to
+	// Consumption.Overflow; otherwise the group reads no further in that
+	// partition. Default 1,000.
+	MaxParkedPerKey int
+	// MaxParked is how many messages of all keys may queue so in a partition.
+	// Default 2,000.
+	MaxParked int
+
+	// What a test turns off: the rule that only what is below every open
+	// transaction is read; the lease in the statement that moves positions; and
+	// looking after the leases that are held.
+	seesAll       bool
+	writePosition string
+	deaf          bool
+}
+
+// newConfig returns the config with its defaults, and what is wrong with it.
+func newConfig(dsn string, opts []func(*Config)) (Config, error) {
+	var c Config
+	for _, opt := range opts {
+		opt(&c)
+	}
+	var found []error
+	wrong := func(format string, args ...any) { found = append(found, fmt.Errorf("postgres: "+format, args...)) }
+	switch {
+	case dsn == "" && c.Pool == nil:
+		wrong(`the DSN is empty: give one, such as "postgres://user@host/database", or Config.Pool`)
+	case dsn != "" && c.Pool != nil:
+		wrong("a DSN and Config.Pool are given: leave one of them out")
+	}
+	if c.Schema == "" {
+		c.Schema = "notify"
+	}
+	if c.writePosition == "" {
+		c.writePosition = writePosition
+	}
+	if len(c.Schema) > 63 || strings.ContainsRune(c.Schema, 0) || !utf8.ValidString(c.Schema) || strings.HasPrefix(c.Schema, "pg_") {
+		wrong(`Config.Schema: must have at most 63 bytes, and not begin with "pg_"`)
+	}
+	if c.Partitions < 0 || c.Partitions > maxPartitions {
+		wrong("Config.Partitions: must be from 0 (the default) to %d", maxPartitions)
+	}
+	if c.Lease != 0 && c.Lease < 100*time.Millisecond {
+		wrong("Config.Lease: must be 0 (the default, 15s) or at least 100ms")
+	}
+	for _, d := range []struct {
+		name     string
+		value    *time.Duration
+		standard time.Duration
+	}{
+		{"ConnectTimeout", &c.ConnectTimeout, 30 * time.Second},
+		{"Lease", &c.Lease, 15 * time.Second},
+		{"Poll", &c.Poll, time.Second},
+		{"TimelineFor", &c.TimelineFor, 90 * 24 * time.Hour},
+		{"Retention", &c.Retention, 72 * time.Hour},
+		{"GroupTimeout", &c.GroupTimeout, 14 * 24 * time.Hour},
+	} {
+		if *d.value < 0 {
+			wrong("Config.%s: must not be negative", d.name)
+		}
+		if *d.value == 0 {
+			*d.value = d.standard
+		}
+	}
+	for _, n := range []struct {
+		name     string
+		value    *int
+		standard int
+	}{
+		{"MaxDeadLetters", &c.MaxDeadLetters, 10_000},
+		{"MaxTimelineEvents", &c.MaxTimelineEvents, 256},
+		{"MaxWork", &c.MaxWork, 1 << 16},
+		{"MaxParkedPerKey", &c.MaxParkedPerKey, 1000},
+		{"MaxParked", &c.MaxParked, 2000},
+	} {
+		if *n.value < 0 {
+			wrong("Config.%s: must not be negative", n.name)
+		}
+		if *n.value == 0 {
+			*n.value = n.standard
+		}
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	return c, errors.Join(found...)
+}
+
+// sql puts the schema in the place of every "{s}".
+func (c *Config) sql(text string) string {
+	return strings.ReplaceAll(text, "{s}", pgx.Identifier{c.Schema}.Sanitize())
+}

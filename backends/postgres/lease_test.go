@@ -1,0 +1,238 @@
+package postgres_test
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-6c01d079/notify/backend"
+	"github.com/seed-6c01d079/notify/backends/postgres"
+)
+
+func short(c *postgres.Config) {
+	c.Lease, c.Poll = time.Second, 20*time.Millisecond
+}
+
+// order is what the handlers of all processes saw: each key one at a time, in
+// order.
+type order struct {
+	mu       sync.Mutex
+	next     map[string]int
+	handling map[string]bool
+	wrong    []string
+	by       map[string]map[string]int // messages by process and key
+}
+
+func newOrder() *order {
+	return &order{next: map[string]int{}, handling: map[string]bool{}, by: map[string]map[string]int{}}
+}
+
+func (o *order) handle(process string, work time.Duration) func(context.Context, *backend.Batch) (int, error) {
+	return each(func(m *message.Message, _ int) error {
+		key := backend.Key(m)
+		n, _ := strconv.Atoi(string(m.Payload))
+		o.mu.Lock()
+		if o.handling[key] {
+			o.wrong = append(o.wrong, key+": two at a time")
+		}
+		if n != o.next[key] {
+			o.wrong = append(o.wrong, fmt.Sprintf("%s: got %d, want %d", key, n, o.next[key]))
+		}
+		o.handling[key] = true
+		o.mu.Unlock()
+		if work > 0 {
+			time.Sleep(work)
+		}
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.handling[key] = false
+		o.next[key] = n + 1
+		if o.by[process] == nil {
+			o.by[process] = map[string]int{}
+		}
+		o.by[process][key]++
+		return nil
+	})
+}
+
+// Processes come and go while messages flow: each message is handled once, in
+// the order of its key, and every process has a share.
+func TestProcessesShareAGroup(t *testing.T) {
+	t.Parallel()
+	const keys, rounds = 40, 30
+	named := schema(t)
+	long := func(c *postgres.Config) { c.Lease, c.Poll = 5*time.Second, 20*time.Millisecond }
+	publisher := open(t, named, long)
+	require.NoError(t, publisher.Fix(t.Context(), "t", "g", backend.FromOldest()))
+	seen := newOrder()
+	begin := func(process string) func() {
+		b := postgres.New(dsn, named, long)
+		leave := consume(t, b, backend.Consumption{Topic: "t", Group: "g", Concurrency: 4, Handle: seen.handle(process, time.Millisecond)})
+		return sync.OnceFunc(func() {
+			leave()
+			require.NoError(t, b.Close())
+		})
+	}
+	one, two := begin("one"), begin("two")
+	defer one()
+	defer two()
+	var three func()
+	for n := range rounds {
+		for k := range keys {
+			publish(t, publisher, "t", of(strconv.Itoa(k), n))
+		}
+		switch n {
+		case rounds / 3:
+			three = begin("three")
+			defer three()
+		case 2 * rounds / 3:
+			one() // leaves in order
+		}
+	}
+	caughtUp(t, publisher, "t", "g")
+	seen.mu.Lock()
+	defer seen.mu.Unlock()
+	require.Empty(t, seen.wrong)
+	for k := range keys {
+		require.Equal(t, rounds, seen.next[strconv.Itoa(k)])
+	}
+	require.Len(t, seen.by, 3, "every process had some")
+	total := 0
+	for _, counts := range seen.by {
+		for _, n := range counts {
+			total += n
+		}
+	}
+	require.Equal(t, keys*rounds, total, "none twice")
+}
+
+// passed is the position of the partition that the key "k" is in.
+func passed(t *testing.T, conn *pgx.Conn, schema string) (n int64) {
+	t.Helper()
+	require.NoError(t, conn.QueryRow(t.Context(), "select p.passed from "+schema+".position p join "+schema+".message m on m.topic = p.topic and m.partition = p.partition where m.uuid = 'k/0'").Scan(&n))
+	return n
+}
+
+// A process is frozen past its lease, with a message in hand, until another has
+// taken over and finished everything. Then it takes part again.
+func TestAFrozenProcessLosesItsPartitions(t *testing.T) {
+	t.Parallel()
+	named := schema(t)
+	var c postgres.Config
+	named(&c)
+	two := open(t, named, short)
+	require.NoError(t, two.Fix(t.Context(), "t", "g", backend.FromOldest()))
+	one := spawn(t, c.Schema)
+	publish(t, two, "t", of("k", 0), of("k", 1))
+	caughtUp(t, two, "t", "g")
+	publish(t, two, "t", hold(of("k", 2)), of("k", 3))
+	eventually(t, func() bool { return slices.Contains(one.all(), "k/2") }, "it has the message in hand")
+	one.signal(t, syscall.SIGSTOP)
+
+	var second got
+	consume(t, two, backend.Consumption{Topic: "t", Group: "g", Handle: each(func(m *message.Message, _ int) error {
+		second.add(m.UUID)
+		return nil
+	})})
+	for n := 4; n < 8; n++ {
+		publish(t, two, "t", of("k", n))
+	}
+	caughtUp(t, two, "t", "g")
+	require.Equal(t, []string{"k/2", "k/3", "k/4", "k/5", "k/6", "k/7"}, second.all())
+
+	_, err := one.input.Write([]byte("go on\n"))
+	require.NoError(t, err)
+	one.signal(t, syscall.SIGCONT)
+	takesPart := func() bool {
+		return slices.ContainsFunc(one.all(), func(id string) bool { return strings.HasPrefix(id, "x") })
+	}
+	eventually(t, func() bool {
+		publish(t, two, "t", of("x"+rand.Text(), 0))
+		return takesPart()
+	}, "it takes part again")
+	require.Equal(t, []string{"k/0", "k/1", "k/2"}, one.handled("k"), "nothing more is handed out after the lease")
+	caughtUp(t, two, "t", "g")
+}
+
+// overtaken has a process, which does not notice that its lease has ended,
+// finish a message after another process has taken over and finished it and more.
+// It returns where the position goes, once the first has written.
+func overtaken(t *testing.T, opts ...func(*postgres.Config)) int64 {
+	named := schema(t)
+	var c postgres.Config
+	named(&c)
+	one := open(t, append(opts, named, short, postgres.Deaf)...)
+	require.NoError(t, one.Fix(t.Context(), "t", "g", backend.FromOldest()))
+	holds, release, over := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	consume(t, one, backend.Consumption{Topic: "t", Group: "g", MaxBatch: 1, Handle: each(func(m *message.Message, _ int) error {
+		switch m.UUID {
+		case "k/1":
+			close(holds)
+			<-release
+		case "k/2":
+			<-over // so that it does not catch up
+		}
+		return nil
+	})})
+	t.Cleanup(func() { close(over) })
+	publish(t, one, "t", of("k", 0), of("k", 1))
+	<-holds
+	two := open(t, named, short)
+	leave := consume(t, two, backend.Consumption{Topic: "t", Group: "g", Handle: each(func(*message.Message, int) error { return nil })})
+	for n := 2; n < 8; n++ {
+		publish(t, two, "t", of("k", n))
+	}
+	caughtUp(t, two, "t", "g")
+	leave() // so that it does not write again
+	conn := connect(t)
+	before := postgres.Held(one, "t", "g")
+	close(release)
+	eventually(t, func() bool {
+		return postgres.Held(one, "t", "g") < before || passed(t, conn, c.Schema) < 8
+	}, "it has written")
+	return passed(t, conn, c.Schema)
+}
+
+func TestAnEndedLeaseCannotMoveThePosition(t *testing.T) {
+	t.Parallel()
+	require.EqualValues(t, 8, overtaken(t))
+}
+
+// The control: the position moves back if the statement does not ask for the
+// lease.
+func TestWithoutTheFenceThePositionMovesBack(t *testing.T) {
+	t.Parallel()
+	require.Less(t, overtaken(t, postgres.Unfenced), int64(8))
+}
+
+// What a process that was killed held goes to others when its leases end.
+func TestAKilledProcessLosesItsPartitions(t *testing.T) {
+	t.Parallel()
+	named := schema(t)
+	var c postgres.Config
+	named(&c)
+	two := open(t, named, short)
+	require.NoError(t, two.Fix(t.Context(), "t", "g", backend.FromOldest()))
+	one := spawn(t, c.Schema)
+	publish(t, two, "t", hold(of("k", 0)), of("k", 1))
+	eventually(t, func() bool { return slices.Contains(one.all(), "k/0") }, "it has the message in hand")
+	one.signal(t, syscall.SIGKILL)
+	var second got
+	consume(t, two, backend.Consumption{Topic: "t", Group: "g", Handle: each(func(m *message.Message, _ int) error {
+		second.add(m.UUID)
+		return nil
+	})})
+	caughtUp(t, two, "t", "g")
+	require.Equal(t, []string{"k/0", "k/1"}, second.all())
+}

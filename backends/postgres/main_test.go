@@ -1,0 +1,66 @@
+package postgres_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/seed-6c01d079/notify/backends/postgres"
+	"github.com/seed-6c01d079/notify/backends/postgres/postgrestest"
+)
+
+var (
+	// server is nil if there is another one, by dsn, or none.
+	server  *postgrestest.Server
+	dsn     string
+	missing error
+)
+
+func TestMain(m *testing.M) {
+	if named := os.Getenv("NOTIFY_TEST_CHILD"); named != "" {
+		child(named)
+		return
+	}
+	if dsn = os.Getenv("NOTIFY_TEST_POSTGRES"); dsn == "" {
+		var err error
+		if server, err = postgrestest.Start(); errors.Is(err, postgrestest.ErrMissing) {
+			missing = err
+		} else if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		} else {
+			dsn = server.DSN()
+		}
+	}
+	// Watermill's own TestReconnect leaves one behind.
+	left := goleak.IgnoreAnyFunction("github.com/ThreeDotsLabs/watermill/pubsub/tests.TestReconnect.func2")
+	goleak.VerifyTestMain(m, goleak.IgnoreCurrent(), left, goleak.Cleanup(func(code int) {
+		if server != nil {
+			if err := server.Stop(); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				code = 1
+			}
+		}
+		os.Exit(code)
+	}))
+}
+
+var schemas atomic.Int64
+
+// schema has the store use a new schema, and skips the test without a server.
+func schema(tb testing.TB) func(*postgres.Config) {
+	tb.Helper()
+	if missing != nil {
+		tb.Skip(missing)
+	}
+	name := fmt.Sprintf("t%d_%d", os.Getpid(), schemas.Add(1))
+	if strings.Contains(os.Getenv("NOTIFY_TEST_POSTGRES"), "=") {
+		tb.Cleanup(func() { drop(tb, name) })
+	}
+	return func(c *postgres.Config) { c.Schema = name }
+}

@@ -1,0 +1,258 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/seed-6c01d079/notify"
+	"github.com/seed-6c01d079/notify/handlers/timeline"
+)
+
+// Codec turns events into messages and back. A [notify.Notifier] is one; it
+// knows the host's own events that are registered with it.
+type Codec interface {
+	Encode(e notify.Event[any]) (*message.Message, error)
+	Decode(m *message.Message) (notify.Event[any], error)
+}
+
+// Timeline returns the store of the database's timeline:
+//
+//	n.Attach(timeline.New(records.Timeline(n)))
+//
+// Beside [Config.TimelineFor] and [Config.MaxTimelineEvents] nothing is left out.
+func (s *Store) Timeline(codec Codec) timeline.Store { return &timelines{store: s, codec: codec} }
+
+type timelines struct {
+	store *Store
+	codec Codec
+
+	mu      sync.Mutex
+	expired time.Time // when what is too old was deleted last
+}
+
+// Add implements [timeline.Store].
+func (t *timelines) Add(ctx context.Context, e notify.Event[any]) error {
+	if e.NotificationID == "" {
+		return &notify.FieldError{Field: "Event.NotificationID", Problem: "must not be empty"}
+	}
+	m, err := t.codec.Encode(e)
+	if err == nil {
+		err = t.store.do(ctx, func(ctx context.Context, pool *pgxpool.Pool) error {
+			if err := t.expire(ctx, pool); err != nil {
+				return err
+			}
+			return pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error { return t.add(ctx, tx, e, m) })
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("postgres: add event %q to the timeline: %w", e.ID, err)
+	}
+	return nil
+}
+
+// add works out what the event makes of the entry, while its row is locked.
+func (t *timelines) add(ctx context.Context, tx pgx.Tx, e notify.Event[any], m *message.Message) error {
+	id := text(e.NotificationID)
+	sql := t.store.config.sql
+	_, err := tx.Exec(ctx, sql(`
+insert into {s}.timeline (id, at, recipient, tenant, category, state, settled) values ($1, $2, '', '', '', '', false)
+on conflict (id) do update set id = excluded.id`), id, e.Time) // locks it in either case
+	if err != nil {
+		return err
+	}
+	page, err := t.read(ctx, tx, "select id, at, truncated from {s}.timeline where id = $1", id)
+	if err != nil {
+		return err
+	}
+	var has stored
+	if len(page) > 0 {
+		has = page[0]
+	}
+	if slices.ContainsFunc(has.events, func(other notify.Event[any]) bool { return other.ID == e.ID }) {
+		return nil
+	}
+	if len(has.events) >= t.store.config.MaxTimelineEvents && !ofLifecycle(e) {
+		_, err := tx.Exec(ctx, sql("update {s}.timeline set truncated = true where id = $1"), id)
+		return err
+	}
+	metadata, err := encodeMetadata(m.Metadata)
+	if err != nil {
+		return err
+	}
+	entry := timeline.NewEntry(append(has.events, e)...)
+	status := &entry.Status
+	if _, err := tx.Exec(ctx, sql(`
+with e as (insert into {s}.timeline_event (notification, id, metadata, payload) values ($1, $8, $9::text::json, $10))
+update {s}.timeline set at = $2, recipient = $3, tenant = $4, category = $5, state = $6, settled = $7 where id = $1`),
+		id, entry.At, text(status.RecipientID), text(status.Tenant), text(status.Category), string(status.State), status.Settled,
+		text(e.ID), metadata, []byte(m.Payload)); err != nil {
+		return err
+	}
+	return nil
+}
+
+// ofLifecycle tells whether the event is about delivery, rather than engagement
+// or an event of the host's.
+func ofLifecycle(e notify.Event[any]) bool {
+	_, engagement := e.Data.(interface{ EngagementRef() notify.Engagement })
+	return !engagement && strings.HasPrefix(e.Type, "notify.")
+}
+
+// stored is an entry as the database has it.
+type stored struct {
+	id        string
+	truncated bool
+	events    []notify.Event[any]
+}
+
+func (h *stored) entry() timeline.Entry {
+	entry := timeline.NewEntry(h.events...)
+	entry.Truncated = h.truncated
+	return entry
+}
+
+// read reads entries at one moment, the newest first. The query finds their
+// rows.
+func (t *timelines) read(ctx context.Context, q querier, which string, args ...any) (page []stored, err error) {
+	rows, err := q.Query(ctx, t.store.config.sql(`
+select t.id, t.truncated, e.id, e.metadata, e.payload from (`+which+`) t
+join {s}.timeline_event e on e.notification = t.id order by t.at desc, t.id desc, e.seq`), args...)
+	if err != nil {
+		return nil, err
+	}
+	var h stored
+	var uuid string
+	var metadata, payload []byte
+	_, err = pgx.ForEachRow(rows, []any{&h.id, &h.truncated, &uuid, &metadata, &payload}, func() error {
+		m, err := newMessage(uuid, metadata, payload)
+		payload = nil // it is the message's now
+		if err != nil {
+			return err
+		}
+		e, err := t.codec.Decode(m)
+		if err != nil {
+			return fmt.Errorf("decode event %q: %w", uuid, err)
+		}
+		if len(page) == 0 || page[len(page)-1].id != h.id {
+			page = append(page, h)
+		}
+		last := &page[len(page)-1]
+		last.events = append(last.events, e)
+		return nil
+	})
+	return page, err
+}
+
+// Get implements [timeline.Store].
+func (t *timelines) Get(ctx context.Context, id string) (entry timeline.Entry, err error) {
+	err = t.store.do(ctx, func(ctx context.Context, pool *pgxpool.Pool) error {
+		page, err := t.read(ctx, pool, "select id, at, truncated from {s}.timeline where id = $1", text(id))
+		switch {
+		case err != nil:
+			return err
+		case len(page) == 0:
+			return notify.ErrNotFound
+		}
+		entry = page[0].entry()
+		return nil
+	})
+	if err != nil {
+		return timeline.Entry{}, fmt.Errorf("postgres: timeline of notification %q: %w", id, err)
+	}
+	return entry, nil
+}
+
+// List implements [timeline.Store].
+func (t *timelines) List(ctx context.Context, q timeline.Query) (page timeline.Page, err error) {
+	q, after, err := q.Resolve()
+	if err != nil {
+		return page, err
+	}
+	err = t.store.do(ctx, func(ctx context.Context, pool *pgxpool.Pool) error {
+		query, args := listQuery(q, after)
+		found, err := t.read(ctx, pool, query, args...)
+		if err != nil {
+			return err
+		}
+		for _, h := range found[:min(len(found), q.Limit)] {
+			page.Entries = append(page.Entries, h.entry())
+		}
+		if len(found) > q.Limit {
+			page.Next = page.Entries[q.Limit-1].Position().Cursor()
+		}
+		return nil
+	})
+	if err != nil {
+		return timeline.Page{}, fmt.Errorf("postgres: list the timeline: %w", err)
+	}
+	return page, nil
+}
+
+// listQuery finds the page's rows, and one more if there is one.
+func listQuery(q timeline.Query, after timeline.Position) (query string, args []any) {
+	where := []string{"true"}
+	and := func(condition string, values ...any) {
+		for _, v := range values {
+			args = append(args, v)
+			condition = strings.Replace(condition, "?", fmt.Sprintf("$%d", len(args)), 1)
+		}
+		where = append(where, condition)
+	}
+	if q.RecipientID != "" {
+		and("recipient = ?", text(q.RecipientID))
+	}
+	if q.Tenant != "" {
+		and("tenant = ?", text(q.Tenant))
+	}
+	if q.Category != "" {
+		and("category = ?", text(q.Category))
+	}
+	if len(q.States) > 0 {
+		states := make([]string, len(q.States))
+		for i, state := range q.States {
+			states[i] = text(string(state))
+		}
+		and("state = any(?)", states)
+	}
+	if q.Settled != nil {
+		and("settled = ?", *q.Settled)
+	}
+	if !q.From.IsZero() {
+		and("at >= ?", q.From)
+	}
+	if !q.Until.IsZero() {
+		and("at < ?", q.Until)
+	}
+	if !after.IsZero() {
+		and("(at, id) < (?, ?)", after.At, text(after.ID))
+	}
+	and("true order by at desc, id desc limit ?", q.Limit+1)
+	return "select id, at, truncated from {s}.timeline where " + strings.Join(where, " and "), args
+}
+
+// expire deletes, now and then, what is too old.
+func (t *timelines) expire(ctx context.Context, pool *pgxpool.Pool) error {
+	t.mu.Lock()
+	now := time.Now()
+	due := now.Sub(t.expired) >= time.Minute
+	if due {
+		t.expired = now
+	}
+	t.mu.Unlock()
+	if !due {
+		return nil
+	}
+	_, err := pool.Exec(ctx, t.store.config.sql(`
+delete from {s}.timeline where id in (
+  select id from {s}.timeline where at < clock_timestamp() - make_interval(secs => $1) order by at limit 10000 for update skip locked
+)`), t.store.config.TimelineFor.Seconds())
+	return err
+}

@@ -1,0 +1,78 @@
+package postgres_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-6c01d079/notify"
+	"github.com/seed-6c01d079/notify/backends/postgres"
+	"github.com/seed-6c01d079/notify/handlers/timeline"
+	"github.com/seed-6c01d079/notify/handlers/timeline/timelinetest"
+)
+
+// codec is a Notifier that does not run.
+func codec(t testing.TB) *notify.Notifier {
+	t.Helper()
+	n, err := notify.New(notify.Config{})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, n.Close(context.Background())) })
+	return n
+}
+
+// records returns a store that is closed when the test ends.
+func records(t testing.TB, opts ...func(*postgres.Config)) *postgres.Store {
+	t.Helper()
+	s := postgres.Records(dsn, opts...)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	return s
+}
+
+func TestTimeline(t *testing.T) {
+	t.Parallel()
+	timelinetest.TestStore(t, func(t *testing.T) timeline.Store {
+		ages := func(c *postgres.Config) { c.TimelineFor = 100 * 365 * 24 * time.Hour }
+		return records(t, schema(t), ages).Timeline(codec(t))
+	})
+}
+
+func event(id string, at time.Time, number string, kind string, data any) notify.Event[any] {
+	return notify.Event[any]{
+		Envelope: notify.Envelope{ID: id + "/" + number, Type: kind, Source: "/test", NotificationID: id, Time: at.UTC(), Seen: at.UTC()},
+		Data:     data,
+	}
+}
+
+func TestATimelineForgets(t *testing.T) {
+	t.Parallel()
+	named := schema(t)
+	s := records(t, named, func(c *postgres.Config) { c.TimelineFor = time.Hour })
+	old := event("old", time.Now().Add(-2*time.Hour), "1", "notify.accepted.v1", notify.Accepted{})
+	recent := event("recent", time.Now(), "1", "notify.accepted.v1", notify.Accepted{})
+	require.NoError(t, s.Timeline(codec(t)).Add(t.Context(), old))
+	again := s.Timeline(codec(t)) // which has not looked yet
+	require.NoError(t, again.Add(t.Context(), recent))
+	_, err := again.Get(t.Context(), "old")
+	require.ErrorIs(t, err, notify.ErrNotFound)
+	_, err = again.Get(t.Context(), "recent")
+	require.NoError(t, err)
+}
+
+func TestATimelineKeepsTheLifecycle(t *testing.T) {
+	t.Parallel()
+	s := records(t, schema(t), func(c *postgres.Config) { c.MaxTimelineEvents = 3 }).Timeline(codec(t))
+	now := time.Now()
+	attempt := notify.Attempt{Leg: notify.Leg{Leg: 1, Channel: notify.EmailChannel}, Attempt: 1, Provider: "smtp"}
+	require.NoError(t, s.Add(t.Context(), event("n", now, "accepted", "notify.accepted.v1", notify.Accepted{})))
+	for _, n := range []string{"1", "2", "3"} {
+		require.NoError(t, s.Add(t.Context(), event("n", now, n, "notify.opened.v1", notify.Opened{Engagement: notify.Engagement{Attempt: attempt}})))
+	}
+	require.NoError(t, s.Add(t.Context(), event("n", now, "sent", "notify.sent.v1", notify.Sent{Attempt: attempt})))
+	entry, err := s.Get(t.Context(), "n")
+	require.NoError(t, err)
+	require.True(t, entry.Truncated)
+	require.Len(t, entry.Events, 4)
+	require.Equal(t, notify.StateSent, entry.Status.State)
+}
