@@ -25,11 +25,11 @@ type postgresStore struct {
 }
 
 // OpenPostgres connects to the server that the DSN names, or starts a temporary
-// one if that is empty. Raw has that many connections.
+// one if that is empty, which waits for the disk at every commit. Raw has that many connections.
 func OpenPostgres(dsn string, connections int) (Store, error) {
 	s := &postgresStore{dsn: dsn}
 	if dsn == "" {
-		server, err := postgrestest.Start()
+		server, err := postgrestest.Start(func(c *postgrestest.Config) { c.Durable = true })
 		if err != nil {
 			return nil, fmt.Errorf("start a server (or name one in NOTIFY_TEST_POSTGRES): %w", err)
 		}
