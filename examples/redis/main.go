@@ -27,7 +27,7 @@ import (
 )
 
 func main() {
-	addr := flag.String("redis", "", "`HOST:PORT` of a Redis 5 or later; empty starts a miniredis in this process")
+	addr := flag.String("redis", "", "`HOST:PORT` of a Redis, 6.2 or later; empty starts a miniredis in this process")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()

@@ -94,8 +94,8 @@ func open(addr string, s settings, log *slog.Logger) (notify.Backend, error) {
 			ClaimInterval: s.Look,
 			MaxIdleTime:   s.Idle,
 			Unmarshaller:  lenient{},
-			// Otherwise the reader of a topic in which nothing is published never
-			// ends, and looks dead to the other members.
+			// Otherwise the reader of a topic in which nothing is published does not
+			// end with its subscription.
 			DisableIndefiniteInitialBlock: true,
 			// Otherwise it tries a Redis that is down, or has lost the group,
 			// again and again: so it shows in Health, and the group is made anew.
