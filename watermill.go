@@ -29,10 +29,10 @@ import (
 // gives: whether messages survive a restart, whether several processes share a
 // group's, and in which order they come. Messages of one key are handled one at a
 // time within a process, in the order in which they are delivered. A message that
-// fails is held unacknowledged while it waits to be tried again. If the Pub/Sub
-// has an acknowledgement deadline, make it longer than the longest pause, or the
-// message comes twice; if it delivers one message at a time to a subscription,
-// the others wait too. Attempts are counted as long as the process holds the
+// fails is held unacknowledged until its last try. If the Pub/Sub has an
+// acknowledgement deadline, make it longer than that, or the message comes
+// twice; if it delivers one message at a time to a subscription, the others wait
+// too. Attempts are counted as long as the process holds the
 // message.
 //
 // On gochannel, members of a group do not share messages: each gets them all. A

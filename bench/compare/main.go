@@ -12,6 +12,8 @@ import (
 	"io"
 	"os"
 	"runtime"
+
+	"github.com/seed-6c01d079/notify/bench/durable"
 )
 
 func main() {
@@ -27,6 +29,8 @@ func run(out, progress io.Writer, args []string) error {
 	short := flags.Bool("quick", false, "measure less: a minute, and less certain")
 	cores := flags.Int("cores", 2, "use that many processors (GOMAXPROCS); the budgets are for 2")
 	onKafka := flags.Bool("kafka", false, "measure the Kafka backend against watermill-kafka instead, on a cluster in this process")
+	onSQLite := flags.Bool("sqlite", false, "measure the SQLite backend against one fsync for each call instead, in files where TMPDIR says")
+	onPostgres := flags.Bool("postgres", false, "measure the PostgreSQL backend against raw inserts instead, on a temporary server, or on what NOTIFY_TEST_POSTGRES names")
 	count := flags.Int("rounds", 0, "rounds over all sides; default 7, with -quick 3")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -37,9 +41,14 @@ func run(out, progress io.Writer, args []string) error {
 	runtime.GOMAXPROCS(*cores)
 	var all []budget
 	var err error
-	if *onKafka {
+	switch {
+	case *onKafka:
 		all, err = compareKafka(out, progress, *short, *count, *cores)
-	} else {
+	case *onSQLite:
+		all, err = compareDurable(out, progress, *short, *count, *cores, openSQLite, (*durableResults).sqliteBudgets)
+	case *onPostgres:
+		all, err = compareDurable(out, progress, *short, *count, *cores, openPostgres, (*durableResults).postgresBudgets)
+	default:
 		all, err = compare(out, progress, *short, *count, *cores)
 	}
 	if err != nil {
@@ -84,6 +93,25 @@ func compareKafka(out, progress io.Writer, short bool, rounds, cores int) ([]bud
 	}
 	r.print(out)
 	return r.budgets(), nil
+}
+
+func compareDurable(
+	out, progress io.Writer, short bool, rounds, cores int, open func() (durable.Store, error), budgets func(*durableResults) []budget,
+) ([]budget, error) {
+	p := standardDurable()
+	if short {
+		p = quickDurable()
+	}
+	if rounds > 0 {
+		p.rounds = rounds
+	}
+	header(out, cores, p.rounds)
+	r, err := p.carryOut(progress, open)
+	if err != nil {
+		return nil, err
+	}
+	r.print(out)
+	return budgets(r), nil
 }
 
 func header(out io.Writer, cores, rounds int) {
