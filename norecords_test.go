@@ -43,6 +43,11 @@ func TestWithoutRecordsWhatNeedsThemIsRefused(t *testing.T) {
 	require.ErrorContains(t, err, "hold delayed messages")
 	require.NoError(t, bare.Close())
 
+	large := memory.New()
+	_, err = notify.New(notify.Config{Backend: withoutRecords(large), Records: notify.NoRecords(nil), MaxBytes: 1 << 20})
+	require.Equal(t, []string{"Config.MaxBytes"}, fieldsOf(err))
+	require.NoError(t, large.Close())
+
 	whole := memory.New()
 	n, err := notify.New(notify.Config{
 		Backend: withoutRecords(whole), Records: notify.NoRecords(nil), Route: notify.All(notify.EmailChannel, notify.SMSChannel),

@@ -33,6 +33,8 @@ type Subscriber struct {
 	open   context.Context // ends with Close, and with the backend
 	shut   context.CancelFunc
 	active sync.WaitGroup
+	// closing, if set, is called by Close.
+	closing func()
 
 	mu     sync.Mutex
 	closed bool // no more is added to active
@@ -122,6 +124,9 @@ func (s *Subscriber) Close() error {
 	s.mu.Unlock()
 	s.shut()
 	s.active.Wait()
+	if s.closing != nil {
+		s.closing()
+	}
 	return nil
 }
 

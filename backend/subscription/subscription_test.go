@@ -122,3 +122,30 @@ func (b of) Consume(ctx context.Context, c backend.Consumption) error {
 	}
 	return b.Backend.Consume(ctx, c)
 }
+
+// A backend's Close ends the handles that it gave out, and their channels.
+func TestASetClosesItsHandles(t *testing.T) {
+	t.Parallel()
+	b := memory.New()
+	var set subscription.Set
+	var channels []<-chan *message.Message
+	for range 50 {
+		sub := set.New(context.Background(), b, "g", nil)
+		channel, err := sub.Subscribe(t.Context(), "t")
+		require.NoError(t, err)
+		channels = append(channels, channel)
+	}
+	one := set.New(context.Background(), b, "g", nil)
+	require.NoError(t, one.Close())
+	set.Close()
+	set.Close()
+	for _, channel := range channels {
+		select {
+		case _, more := <-channel:
+			require.False(t, more)
+		default:
+			t.Fatal("a channel is open")
+		}
+	}
+	require.NoError(t, b.Close())
+}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/seed-6c01d079/notify/backend"
+	"github.com/seed-6c01d079/notify/backend/subscription"
 	"github.com/seed-6c01d079/notify/internal/fanout"
 )
 
@@ -38,10 +39,12 @@ type Backend struct {
 	fanout  fanout.Config
 	delayed delayed
 	secrets secrets
-	topics  atomic.Pointer[map[string]*fanout.Topic] // replaced under mu, never changed
-	open    context.Context                          // ends with Close
-	shut    context.CancelFunc
-	active  sync.WaitGroup // calls of Consume
+	// subscribers are the handles that are open.
+	subscribers subscription.Set
+	topics      atomic.Pointer[map[string]*fanout.Topic] // replaced under mu, never changed
+	open        context.Context                          // ends with Close
+	shut        context.CancelFunc
+	active      sync.WaitGroup // calls of Consume
 
 	mu     sync.Mutex
 	closed atomic.Bool // set under mu; no more is added to active
@@ -77,6 +80,7 @@ func (b *Backend) Close() error {
 	}
 	b.mu.Unlock()
 	b.active.Wait()
+	b.subscribers.Close()
 
 	b.delayed.stop()
 	b.records.close()
