@@ -15,10 +15,13 @@ func (p *pipeline) deliverStep(ctx context.Context, w *work) error {
 // deliverOnce goes from one move of the deliver step to its acknowledgement.
 func (p *pipeline) deliverOnce(ctx context.Context, w *work) error {
 	s, err := p.ledger.load(ctx, w.ID)
-	if errors.Is(err, backend.ErrNotFound) {
-		return nil // expired long ago
-	}
-	if err != nil {
+	switch {
+	case errors.Is(err, backend.ErrNotFound) && w.Record != nil:
+		s, err = stored{record: w.Record}, nil // there were no records when it began
+	case errors.Is(err, backend.ErrNotFound):
+		p.log.WarnContext(ctx, "notify: the record of a notification to be delivered is gone", "notification", w.ID)
+		return nil
+	case err != nil:
 		return err
 	}
 	if s, err = p.ledger.flush(ctx, s); err != nil {

@@ -15,14 +15,16 @@ func (n *Notifier) Guarantees() []string {
 	case inMemory:
 		all = append(all, "What is sent is kept in memory: it is lost if the process ends before it settled.")
 	case n.ledger.carried != nil:
-		all = append(all,
-			"What Send accepted settles, whatever crashes, as durably as the backend keeps work.",
-			"There are no records: no idempotency keys, Cancel, Status or Report, no routes with All, and no receipts.",
-			"When a process dies or loses its work in mid-attempt, the call is made again: a provider that does not honour keys may send twice.")
+		all = append(all, "What Send accepted settles, whatever crashes, as durably as the backend keeps work.")
 	case n.ledger.atomic != nil:
 		all = append(all, "What Send accepted settles, whatever crashes: backend and records change in one transaction.")
 	default:
 		all = append(all, "What Send accepted settles, whatever crashes, as durably as the backend and the records keep it.")
+	}
+	if n.ledger.carried != nil {
+		all = append(all,
+			"There are no records: no idempotency keys, Cancel, Status or Report, no routes with All, and no receipts.",
+			"When a process dies, or loses its work to another, before that is acknowledged, its last step is done again: the call too, under the same key. If the step had passed the work on, both go on, and the recipient may get the notification twice.")
 	}
 	if n.ledger.delayed == nil {
 		all = append(all, "The backend holds no delayed work: the sweep brings it back when it is due.")

@@ -18,14 +18,22 @@ import (
 // [Notifier.Report], each of which answers with [ErrUnsupported], and routes with
 // [All], since nobody would know when the last of several legs has ended. A
 // provider's receipts are not waited for: what it took has settled. Wait and
-// Watch read the events, and need a backend that is a [backend.Tailer].
+// Watch read the events, need a backend that is a [backend.Tailer], and wait for
+// an ID that nobody knows until their context ends.
 //
 // What Send accepted still settles, whatever crashes; an observer that sends, in
 // answer to an event that comes again, sends again. When a process dies, or loses
-// its work to another, in the middle of an attempt, nobody knows of the call: it
-// is made again, under the same key. A provider that does not honour
-// keys may then send twice. Events that are raised again have the same ID, and
-// may have another time.
+// its work to another, before the backend has stored that the work is done, the
+// last step is done again by somebody who knows nothing of it. A call is made
+// again, under the same key: a provider that does not honour keys sends twice. If
+// the step had passed the work on, there are two of it from then on, and both are
+// done: if the first call had failed for now and the repeated one does not, the
+// message is sent by the next attempt too, under its own key. Events that are
+// raised again have the same ID, and may then have another time and another
+// content.
+//
+// A program that begins to keep records goes on with what was under way without;
+// what has records is lost to one that gives them up: let it settle before.
 func NoRecords(letters backend.DeadLetters) Records {
 	c := carried{held: map[string]*carriedRecord{}}
 	if letters == nil {
@@ -58,7 +66,8 @@ const maxCarried = 10_000
 func (c *carried) carries() *carried { return c }
 
 // bring begins a step: it makes the record that its work brings known, unless
-// an earlier try of the step got further.
+// an earlier try of the step got further. What an earlier try left is of no use
+// where another process, in fewer moves, has gone on beyond it.
 func (c *carried) bring(w *work) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -66,13 +75,22 @@ func (c *carried) bring(w *work) {
 	if h == nil {
 		h = &carriedRecord{}
 		c.held[w.ID] = h
-		c.trim()
 	}
 	h.steps++
-	if known, _ := h.Body.(*record); w.Record != nil && (known == nil || known.Seq < w.Record.Seq) {
+	c.trim()
+	if known, _ := h.Body.(*record); w.Record != nil && (known == nil || known.Seq < w.Record.Seq || known.behind(w)) {
 		h.ID, h.Body = w.ID, w.Record
 		h.Revision++
 	}
+}
+
+// behind tells whether the record has not begun what the work is about.
+func (r *record) behind(w *work) bool {
+	if w.Leg == 0 || r.settled() {
+		return false
+	}
+	leg := r.leg(w.Leg)
+	return leg == nil || leg.State == legWaiting || leg.State == legOpen && w.Ordinal > leg.current()
 }
 
 // leave ends a step. What it left is no longer needed once it is done.

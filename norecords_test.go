@@ -43,6 +43,11 @@ func TestWithoutRecordsWhatNeedsThemIsRefused(t *testing.T) {
 	require.ErrorContains(t, err, "hold delayed messages")
 	require.NoError(t, bare.Close())
 
+	large := memory.New()
+	_, err = notify.New(notify.Config{Backend: withoutRecords(large), Records: notify.NoRecords(nil), MaxBytes: 1 << 20})
+	require.Equal(t, []string{"Config.MaxBytes"}, fieldsOf(err))
+	require.NoError(t, large.Close())
+
 	whole := memory.New()
 	n, err := notify.New(notify.Config{
 		Backend: withoutRecords(whole), Records: notify.NoRecords(nil), Route: notify.All(notify.EmailChannel, notify.SMSChannel),
@@ -230,4 +235,63 @@ func TestWithoutRecordsAnOutageAfterTheCallSendsNothingTwice(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A program that begins to keep records goes on with what was under way without.
+func TestRecordsTakeOverFromNoRecords(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		shared := memory.New()
+		defer shared.Close()
+		down := notifytest.NewProvider[notify.Email]("mail")
+		down.Next(notifytest.FailTemporarily(notify.ClassOther, "451"))
+		one := process(t, newMortal(shared), down)
+		id, err := one.Notifier.Send(t.Context(), toAnna(notify.EmailChannel))
+		require.NoError(t, err)
+		synctest.Wait()
+		require.Len(t, down.Calls(), 1)
+		one.Close()
+
+		two := notifytest.Open(t, func(c *notify.Config) { c.Backend, c.KeepBackend = shared, true })
+		up := notifytest.NewProvider[notify.Email]("mail")
+		notify.Use(two.Notifier, up)
+		two.Start()
+		time.Sleep(time.Hour)
+		status, err := two.Notifier.Status(t.Context(), id)
+		require.NoError(t, err)
+		require.Equal(t, notify.StateSent, status.State)
+		require.Len(t, up.Calls(), 1)
+		two.Close()
+	})
+}
+
+// What a host or somebody else puts among a notification's events keeps nobody
+// from seeing these.
+func TestWithoutRecordsWaitPassesOverWhatIsNoEventOfOurs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		shared := memory.New()
+		defer shared.Close()
+		publisher, err := shared.Publisher()
+		require.NoError(t, err)
+		bench := process(t, newMortal(shared), notifytest.NewProvider[notify.Email]("mail"))
+		id, err := bench.Notifier.Send(t.Context(), toAnna(notify.EmailChannel))
+		require.NoError(t, err)
+		junk := message.NewMessage("junk", []byte("{"))
+		junk.Metadata.Set(backend.KeyMetadata, id)
+		require.NoError(t, publisher.Publish("notify.events", junk))
+		synctest.Wait()
+		status, err := bench.Notifier.Wait(t.Context(), id)
+		require.NoError(t, err)
+		require.Equal(t, notify.StateSent, status.State)
+		bench.Close()
+	})
+}
+
+func TestWithoutRecordsInMemoryIsSaid(t *testing.T) {
+	t.Parallel()
+	n, err := notify.New(notify.Config{Records: notify.NoRecords(nil)})
+	require.NoError(t, err)
+	require.Contains(t, n.Guarantees(), "There are no records: no idempotency keys, Cancel, Status or Report, no routes with All, and no receipts.")
+	require.NoError(t, n.Close(t.Context()))
 }

@@ -150,6 +150,9 @@ func (n *Notifier) connect() problems {
 		if _, delays := b.(backend.DelayedPublisher); !delays {
 			found.add("Config.Records", "is NoRecords, with which the backend must be able to hold delayed messages")
 		}
+		if n.config.MaxBytes > defaultMaxBytes {
+			found.add("Config.MaxBytes", "must be at most %d with NoRecords, since work carries the notification and what was made of it", defaultMaxBytes)
+		}
 	}
 	if n.ledger.records == nil {
 		found.add("Config.Records", "is required: the backend keeps no records; memory.NewRecords() will do for a single process, and notify.NoRecords says what it is to have none")

@@ -42,13 +42,19 @@ func (n *Notifier) tail(ctx context.Context, id string) iter.Seq2[Event[any], er
 		for m, err := range tailer.Tail(ctx, eventsTopic, id, since) {
 			var e Event[any]
 			if err == nil {
+				m, err = backend.Wire(m)
+			}
+			if err == nil {
+				if !strings.HasPrefix(m.Metadata[attrType], ownPrefix) {
+					continue
+				}
 				e, err = n.Decode(m)
 			}
-			switch {
-			case err != nil:
+			if err != nil {
 				yield(e, translate(err))
 				return
-			case e.NotificationID != id || seen[e.ID] || !strings.HasPrefix(e.Type, ownPrefix):
+			}
+			if e.NotificationID != id || seen[e.ID] {
 				continue
 			}
 			seen[e.ID] = true

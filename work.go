@@ -87,7 +87,7 @@ func workOf(e backend.Entry) (w work, err error) {
 	if err := unmarshalExact(m.Payload, &w); err != nil {
 		return w, fmt.Errorf("notify: decode work: %w", err)
 	}
-	if w.Version > workVersion {
+	if w.Version > workVersion || w.Record != nil && w.Record.Version > recordVersion {
 		return w, errNewerWork
 	}
 	if w.ID == "" || w.Leg < 0 || w.Ordinal < 0 {

@@ -35,8 +35,7 @@ type Config struct {
 
 // Item is a message with its position in the backend's log.
 type Item struct {
-	// Position is of the backend's choosing. It is handed back, and never
-	// compared.
+	// Position is of the backend's choosing. It ascends from item to item.
 	Position int64
 	Message  *message.Message
 }
@@ -59,8 +58,8 @@ type Position struct {
 	// last: reading goes on behind it.
 	At    int64
 	Clear bool
-	// Waiting are the items that do not keep At back, by Position. An item that
-	// was told once is told until it is finished.
+	// Waiting are the items before At that are not finished, by Position: they do
+	// not keep At back. An item that was told once is told until it is finished.
 	Waiting []Waiting
 }
 
@@ -72,8 +71,9 @@ type Window struct {
 	topic  *fanout.Topic
 	group  *fanout.Group
 	moved  func()
-	room   chan struct{} // Room looks again
-	done   chan struct{} // closed by Close
+	room   chan struct{}   // Room looks again
+	open   context.Context // ends with Close
+	shut   context.CancelFunc
 
 	mu     sync.Mutex
 	closed bool
@@ -87,7 +87,8 @@ func New(opts ...func(*Config)) *Window {
 	for _, opt := range opts {
 		opt(&c)
 	}
-	w := &Window{moved: c.Moved, room: make(chan struct{}, 1), done: make(chan struct{})}
+	w := &Window{moved: c.Moved, room: make(chan struct{}, 1)}
+	w.open, w.shut = context.WithCancel(context.Background())
 	w.config = fanout.Config{
 		Retention: math.MaxInt, MaxWork: math.MaxInt,
 		MaxParkedPerKey: positive(c.MaxParkedPerKey, fanout.DefaultParkedPerKey),
@@ -161,14 +162,16 @@ func (w *Window) Add(items ...Item) error {
 // that queue behind others of their key aside. One goroutine calls it, the
 // reader. Its error is that of ctx, or wraps [backend.ErrClosed].
 func (w *Window) Room(ctx context.Context, n int) error {
-	for w.group.Ahead() >= int64(n) {
+	for w.open.Err() == nil && w.group.Ahead() >= int64(n) {
 		select {
 		case <-w.room:
-		case <-w.done:
-			return fmt.Errorf("window: %w", backend.ErrClosed)
+		case <-w.open.Done():
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+	}
+	if w.open.Err() != nil {
+		return fmt.Errorf("window: room: %w", backend.ErrClosed)
 	}
 	return nil
 }
@@ -187,7 +190,10 @@ func (w *Window) Consume(ctx context.Context, c backend.Consumption) error {
 	w.active.Add(1)
 	w.mu.Unlock()
 	defer w.active.Done()
-	w.group.Consume(ctx, w.done, &fanout.Member{Consumption: c})
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(w.open, cancel)()
+	w.group.Consume(ctx, c)
 	return nil
 }
 
@@ -205,7 +211,7 @@ func (w *Window) Position() Position {
 
 // Low is the position of the first item that is not finished, whether it waits
 // or not. If there is none, clear is set, and it is that of the item that was
-// added last. It is for logs whose positions ascend.
+// added last.
 func (w *Window) Low() (at int64, clear bool) {
 	u := w.unfinished()
 	at, clear = u.Open, u.Clear
@@ -227,14 +233,19 @@ func (w *Window) unfinished() fanout.Unfinished {
 }
 
 // CatchUp waits until all that was added and restored is finished, or ctx ends.
+// If the window is closed before, the error wraps [backend.ErrClosed].
 func (w *Window) CatchUp(ctx context.Context) error {
-	if err := w.group.CatchUp(ctx); err != nil {
-		return fmt.Errorf("window: catch up: %w", err)
+	err := w.group.CatchUp(ctx)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, fanout.ErrNoPosition):
+		err = backend.ErrClosed // nobody else ends the group
 	}
-	return nil
+	return fmt.Errorf("window: catch up: %w", err)
 }
 
-// Lag is how many items are not finished.
+// Lag is how many items are not finished; 0 after Close.
 func (w *Window) Lag() int64 { return w.group.Lag() }
 
 // Close ends the members: nothing more is handed out, and what their handlers
@@ -245,7 +256,7 @@ func (w *Window) Close(ctx context.Context) error {
 	w.mu.Lock()
 	if !w.closed {
 		w.closed = true
-		close(w.done)
+		w.shut()
 	}
 	w.mu.Unlock()
 	ended := make(chan struct{})

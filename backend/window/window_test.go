@@ -37,35 +37,42 @@ type journal struct {
 
 	mu       sync.Mutex
 	finished []bool
-	attempts []int // the highest that each has seen
 	handling map[string]bool
+	latest   map[string]int // of each key, what was handled last in this life
+	wrong    []string
 }
 
-func (j *journal) handle(t require.TestingT) func(context.Context, *backend.Batch) (int, error) {
-	return func(_ context.Context, b *backend.Batch) (done int, err error) {
-		for b.Next() {
-			i, _ := strconv.Atoi(b.Message().UUID)
-			if err := j.one(t, i, backend.Key(b.Message()), b.Attempt); err != nil {
-				return done, err
-			}
-			done++
+func (j *journal) handle(_ context.Context, b *backend.Batch) (done int, err error) {
+	for b.Next() {
+		i, _ := strconv.Atoi(b.Message().UUID)
+		if err := j.one(i, backend.Key(b.Message()), b.Attempt); err != nil {
+			return done, err
 		}
-		return done, nil
+		done++
 	}
+	return done, nil
 }
 
 var errFailed = errors.New("failed")
 
-func (j *journal) one(t require.TestingT, i int, key string, attempt int) error {
+func (j *journal) one(i int, key string, attempt int) error {
 	j.mu.Lock()
-	require.False(t, j.handling[key], "two messages of key %s at once", key)
+	if j.handling[key] {
+		j.wrongf("two messages of key %s at once", key)
+	}
 	j.handling[key] = true
 	for before := range i {
-		if backend.Key(j.items[before].Message) == key {
-			require.True(t, j.finished[before], "%d is handled before %d of the same key is finished", i, before)
+		if backend.Key(j.items[before].Message) == key && !j.finished[before] {
+			j.wrongf("%d is handled before %d of the same key is finished", i, before)
 		}
 	}
-	j.attempts[i] = max(j.attempts[i], attempt)
+	switch latest, ok := j.latest[key]; {
+	case ok && i < latest:
+		j.wrongf("%d is handled after %d of the same key", i, latest)
+	case ok && i == latest && attempt == 1:
+		j.wrongf("%d is delivered again, and has not failed", i)
+	}
+	j.latest[key] = i
 	j.mu.Unlock()
 	time.Sleep(j.slow[i])
 	j.mu.Lock()
@@ -79,61 +86,90 @@ func (j *journal) one(t require.TestingT, i int, key string, attempt int) error 
 	return nil
 }
 
+// wrongf notes what a handler has seen, which must not end the test itself.
+func (j *journal) wrongf(format string, args ...any) {
+	if len(j.wrong) < 3 {
+		j.wrong = append(j.wrong, fmt.Sprintf(format, args...))
+	}
+}
+
 // store writes down what the window says, and checks that nothing is lost by it.
-func (j *journal) store(t require.TestingT, w *window.Window) {
+func (j *journal) store(w *window.Window) {
 	next := func(at int64, clear bool) int {
 		if clear {
 			return int(at) + 1
 		}
 		return int(at)
 	}
+	var p window.Position
+	at := 0
 	if j.single {
-		low := next(w.Low())
-		require.GreaterOrEqual(t, low, j.next, "the position moved back")
-		j.next = low
+		at = next(w.Low())
 	} else {
-		p := w.Position()
-		at := next(p.At, p.Clear)
-		require.GreaterOrEqual(t, at, j.next, "the position moved back")
-		j.next, j.wait = at, p.Waiting
-	}
-	waits := map[int]bool{}
-	for _, one := range j.wait {
-		waits[int(one.Position)] = true
+		p = w.Position()
+		at = next(p.At, p.Clear)
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	if at < j.next {
+		j.wrongf("the position moved back, from %d to %d", j.next, at)
+	}
+	j.next, j.wait = at, p.Waiting
+	waits := map[int]bool{}
+	for _, one := range j.wait {
+		i := int(one.Position)
+		if waits[i] || i >= at {
+			j.wrongf("%d waits, and comes again: the position is %d", i, at)
+		}
+		waits[i] = true
+	}
 	for i := range j.next {
-		require.True(t, j.finished[i] || waits[i], "%d is neither finished nor waiting, and the position is %d", i, j.next)
+		if !j.finished[i] && !waits[i] {
+			j.wrongf("%d is neither finished nor waiting, and the position is %d", i, j.next)
+		}
 	}
 }
 
+// staff is who works in a life of the journal's window.
+type staff struct {
+	members, concurrency int
+	stays                time.Duration // before a member leaves, and another comes
+	room                 int
+}
+
 // life opens a window on what was written down, and works for some time.
-func (j *journal) life(t require.TestingT, members, concurrency, room int, lasts time.Duration) {
+func (j *journal) life(s staff, lasts time.Duration) {
+	j.latest = map[string]int{}
 	w := window.New(func(c *window.Config) { c.After = int64(j.next) - 1; c.MaxParkedPerKey = 20 })
 	var messages []*message.Message
 	for _, one := range j.wait {
 		messages = append(messages, j.items[one.Position].Message)
 	}
-	require.NoError(t, w.Restore(j.wait, messages))
+	if err := w.Restore(j.wait, messages); err != nil {
+		panic(err)
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), lasts)
 	defer cancel()
 	var wg sync.WaitGroup
-	for range members {
+	for range s.members {
 		wg.Go(func() {
 			c := backend.Consumption{
-				Topic: "t", Group: "g", Concurrency: concurrency, MaxBatch: 8, Handle: j.handle(t),
+				Topic: "t", Group: "g", Concurrency: s.concurrency, MaxBatch: 8, Handle: j.handle,
 				Backoff: func(n int, _ error) time.Duration { return time.Duration(n) * 7 * time.Millisecond },
 			}
-			if err := w.Consume(ctx, c); err != nil {
-				panic(err)
+			for ctx.Err() == nil {
+				ctx, leave := context.WithTimeout(ctx, s.stays)
+				if err := w.Consume(ctx, c); err != nil {
+					panic(err)
+				}
+				leave()
 			}
 		})
 	}
 	from := j.next
 	wg.Go(func() {
 		for i := from; i < len(j.items); i++ {
-			if w.Room(ctx, room) != nil {
+			if w.Room(ctx, s.room) != nil {
 				return
 			}
 			if err := w.Add(j.items[i]); err != nil {
@@ -143,7 +179,7 @@ func (j *journal) life(t require.TestingT, members, concurrency, room int, lasts
 	})
 	for ctx.Err() == nil && (j.next < len(j.items) || len(j.wait) > 0) {
 		time.Sleep(3 * time.Millisecond)
-		j.store(t, w)
+		j.store(w)
 	}
 	cancel()
 	wg.Wait()
@@ -158,7 +194,7 @@ func TestWhateverIsWrittenDownNothingIsLost(t *testing.T) {
 		j := &journal{
 			single:   rapid.Bool().Draw(rt, "single"),
 			fails:    rapid.SliceOfN(rapid.SampledFrom([]int{0, 0, 0, 0, 0, 1, 2, 9}), n, n).Draw(rt, "fails"),
-			finished: make([]bool, n), attempts: make([]int, n), handling: map[string]bool{},
+			finished: make([]bool, n), handling: map[string]bool{},
 		}
 		for _, ms := range rapid.SliceOfN(rapid.SampledFrom([]int{0, 0, 0, 1, 6, 40}), n, n).Draw(rt, "slow") {
 			j.slow = append(j.slow, time.Duration(ms)*time.Millisecond)
@@ -166,15 +202,21 @@ func TestWhateverIsWrittenDownNothingIsLost(t *testing.T) {
 		for i, key := range rapid.SliceOfN(rapid.IntRange(0, keys-1), n, n).Draw(rt, "keys of all") {
 			j.items = append(j.items, item(i, strconv.Itoa(key)))
 		}
-		members, concurrency := rapid.IntRange(1, 3).Draw(rt, "members"), rapid.IntRange(1, 4).Draw(rt, "concurrency")
-		room := rapid.SampledFrom([]int{1, 10, 1000}).Draw(rt, "room")
-		lives := rapid.IntRange(0, 4).Draw(rt, "restarts")
+		all := staff{
+			members:     rapid.IntRange(1, 3).Draw(rt, "members"),
+			concurrency: rapid.IntRange(1, 4).Draw(rt, "concurrency"),
+			stays:       rapid.SampledFrom([]time.Duration{5 * time.Millisecond, 30 * time.Millisecond, time.Hour}).Draw(rt, "stays"),
+			room:        rapid.SampledFrom([]int{1, 10, 1000}).Draw(rt, "room"),
+		}
+		lives := rapid.SliceOfN(rapid.IntRange(1, 60), 0, 4).Draw(rt, "lives")
+		// What fails in the bubble fails the test as a whole: nothing does there.
 		synctest.Test(t, func(*testing.T) {
-			for range lives {
-				j.life(rt, members, concurrency, room, time.Duration(rapid.IntRange(1, 60).Draw(rt, "life"))*time.Millisecond)
+			for _, ms := range lives {
+				j.life(all, time.Duration(ms)*time.Millisecond)
 			}
-			j.life(rt, members, concurrency, room, time.Hour)
+			j.life(all, time.Hour)
 		})
+		require.Empty(rt, j.wrong)
 		require.Equal(rt, n, j.next)
 		require.Empty(rt, j.wait)
 		require.NotContains(rt, j.finished, false)
@@ -230,6 +272,46 @@ func TestAFailedItemKeepsThePositionOfTheOthersNotBack(t *testing.T) {
 		require.NoError(t, w.CatchUp(t.Context()))
 		require.Equal(t, []string{"43/1", "45/1", "42/3", "44/1"}, handled)
 		require.Equal(t, window.Position{At: 45, Clear: true}, w.Position())
+		require.NoError(t, w.Close(t.Context()))
+	})
+}
+
+// A message that failed waits only where everything before it is finished: what
+// is read again from the log, and what is behind it, comes in the log's order.
+func TestWhatComesAgainFromTheLogDoesNotWaitToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := window.New()
+		gate := make(chan struct{})
+		ctx, leave := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			_ = w.Consume(ctx, backend.Consumption{
+				Topic: "t", Group: "g", Concurrency: 2,
+				Handle: func(_ context.Context, b *backend.Batch) (done int, err error) {
+					for ; b.Next(); done++ {
+						switch b.Message().UUID {
+						case "1":
+							<-gate
+						case "2":
+							return done, errFailed
+						}
+					}
+					return done, nil
+				},
+			})
+		}()
+		require.NoError(t, w.Add(item(0, "a"), item(1, "b"), item(2, "a")))
+		synctest.Wait()
+		time.Sleep(20 * time.Millisecond) // it is slow: others go on with a
+		synctest.Wait()
+		require.Equal(t, window.Position{}, w.Position())
+		close(gate)
+		synctest.Wait()
+		require.Len(t, w.Position().Waiting, 1)
+		require.EqualValues(t, 2, w.Position().At)
+		leave()
+		<-ended
 		require.NoError(t, w.Close(t.Context()))
 	})
 }
@@ -308,6 +390,47 @@ func TestRoomCountsWhatIsUnderWay(t *testing.T) {
 	})
 }
 
+// What a slow worker's batch gives back queues behind it, and takes no room: or
+// the reader would wait for that one handler.
+func TestRoomIsMadeBySlowWorkers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := window.New()
+		ctx, leave := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		gates := map[string]chan struct{}{"0": make(chan struct{}), "200": make(chan struct{})}
+		go func() {
+			defer close(ended)
+			_ = w.Consume(ctx, backend.Consumption{
+				Topic: "t", Group: "g", Concurrency: 2,
+				Handle: func(_ context.Context, b *backend.Batch) (done int, err error) {
+					for ; b.Next(); done++ {
+						if gate := gates[b.Message().UUID]; gate != nil {
+							<-gate
+						}
+					}
+					return done, nil
+				},
+			})
+		}()
+		for n := range 500 {
+			require.NoError(t, w.Add(item(n, "a")))
+		}
+		synctest.Wait()
+		time.Sleep(time.Second)
+		require.NoError(t, w.Room(t.Context(), 2), "all but one queue behind it")
+		close(gates["0"]) // the others come in batches, each twice as long as the one before
+		synctest.Wait()
+		ctx2, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		require.NoError(t, w.Room(ctx2, 2))
+		close(gates["200"])
+		require.NoError(t, w.CatchUp(t.Context()))
+		leave()
+		<-ended
+		require.NoError(t, w.Close(t.Context()))
+	})
+}
+
 func TestCloseWaitsNoLongerThanItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := window.New()
@@ -325,7 +448,10 @@ func TestCloseWaitsNoLongerThanItsContext(t *testing.T) {
 		require.ErrorIs(t, w.Consume(t.Context(), backend.Consumption{
 			Topic: "t", Group: "g", Handle: func(context.Context, *backend.Batch) (int, error) { return 0, nil },
 		}), backend.ErrClosed)
-		require.ErrorIs(t, w.Room(t.Context(), 0), backend.ErrClosed)
+		for _, n := range []int{0, 100} {
+			require.ErrorIs(t, w.Room(t.Context(), n), backend.ErrClosed)
+		}
+		require.ErrorIs(t, w.CatchUp(t.Context()), backend.ErrClosed)
 	})
 }
 

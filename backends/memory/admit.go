@@ -16,7 +16,7 @@ func (b *Backend) Admit(ctx context.Context, topic string, n int, wait bool) err
 	if b.closed.Load() {
 		return fmt.Errorf("memory: admit to %s: %w", topic, backend.ErrClosed)
 	}
-	if err := b.topic(topic).Admit(ctx, b.done, n, wait); err != nil {
+	if err := b.topic(topic).Admit(ctx, b.open.Done(), n, wait); err != nil {
 		return fmt.Errorf("memory: admit to %s: %w", topic, err)
 	}
 	return nil

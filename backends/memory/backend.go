@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"sync"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/seed-6c01d079/notify/backend"
+	"github.com/seed-6c01d079/notify/backend/subscription"
 	"github.com/seed-6c01d079/notify/internal/fanout"
 )
 
@@ -37,9 +39,12 @@ type Backend struct {
 	fanout  fanout.Config
 	delayed delayed
 	secrets secrets
-	topics  atomic.Pointer[map[string]*fanout.Topic] // replaced under mu, never changed
-	done    chan struct{}                            // closed by Close
-	active  sync.WaitGroup                           // calls of Consume
+	// subscribers are the handles that are open.
+	subscribers subscription.Set
+	topics      atomic.Pointer[map[string]*fanout.Topic] // replaced under mu, never changed
+	open        context.Context                          // ends with Close
+	shut        context.CancelFunc
+	active      sync.WaitGroup // calls of Consume
 
 	mu     sync.Mutex
 	closed atomic.Bool // set under mu; no more is added to active
@@ -58,8 +63,8 @@ func New(opts ...func(*Config)) *Backend {
 			MaxParkedPerKey: config.MaxParkedPerKey, MaxParked: config.MaxParked,
 		},
 		records: newRecords(config),
-		done:    make(chan struct{}),
 	}
+	b.open, b.shut = context.WithCancel(context.Background())
 	b.topics.Store(&map[string]*fanout.Topic{})
 	b.delayed.backend = b
 	return b
@@ -71,10 +76,11 @@ func New(opts ...func(*Config)) *Backend {
 func (b *Backend) Close() error {
 	b.mu.Lock()
 	if b.closed.CompareAndSwap(false, true) {
-		close(b.done)
+		b.shut()
 	}
 	b.mu.Unlock()
 	b.active.Wait()
+	b.subscribers.Close()
 
 	b.delayed.stop()
 	b.records.close()

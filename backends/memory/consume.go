@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/seed-6c01d079/notify/backend"
-	"github.com/seed-6c01d079/notify/internal/fanout"
 )
 
 // Consume implements [backend.Consumer]. A group without a position starts at
@@ -18,13 +17,11 @@ func (b *Backend) Consume(ctx context.Context, c backend.Consumption) error {
 		return fmt.Errorf("memory: consume %s: %w", c.Topic, err)
 	}
 	defer b.active.Done()
-	b.consume(ctx, &fanout.Member{Consumption: c})
-	return nil
-}
-
-// consume is Consume for what is complete, between enter and active.Done.
-func (b *Backend) consume(ctx context.Context, m *fanout.Member) {
-	t := b.topic(m.Topic)
-	for !t.Group(m.Group, backend.FromOldest()).Consume(ctx, b.done, m) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(b.open, cancel)()
+	t := b.topic(c.Topic)
+	for !t.Group(c.Group, backend.FromOldest()).Consume(ctx, c) {
 	}
+	return nil
 }

@@ -12,7 +12,7 @@ type Config struct {
 	// all, may queue in a group while their key waits.
 	MaxParkedPerKey, MaxParked int
 	// Moved, if set, is called without locks when a group may have finished
-	// something, or taken something from the log.
+	// something, taken something from the log, or queued it.
 	Moved func()
 	// Last is what counts as the stamp of the message before the first.
 	Last int64

@@ -70,6 +70,12 @@ func (g *gate) enter(ctx context.Context, done <-chan struct{}, n int64, wait bo
 // passed is called, without locks, when a group may have finished something.
 func (t *Topic) passed() {
 	t.gate.pass()
+	t.shifted()
+}
+
+// shifted is called, without locks, when a group may have queued something that
+// was under way.
+func (t *Topic) shifted() {
 	if t.config.Moved != nil {
 		t.config.Moved()
 	}

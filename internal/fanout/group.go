@@ -23,8 +23,8 @@ type Group struct {
 
 	mu      sync.Mutex
 	gone    bool // forgotten, or the backend is closed
-	members []*Member
-	leaving []*Member // whose handlers still run
+	members []*member
+	leaving []*member // whose handlers still run
 	idle    []*worker // waiting for a token, in the order they came
 	waking  int       // workers on their way to look for messages
 	brisk   int       // busy workers that are expected to look again soon
@@ -75,7 +75,7 @@ func (g *Group) next(w *worker, done int, failed bool, pause time.Duration) step
 	if m.leaving || m.idle > 0 {
 		m.workers = slices.DeleteFunc(m.workers, func(other *worker) bool { return other == w })
 		if len(m.workers) == 0 {
-			g.leaving = slices.DeleteFunc(g.leaving, func(other *Member) bool { return other == m })
+			g.leaving = slices.DeleteFunc(g.leaving, func(other *member) bool { return other == m })
 		}
 		g.topic.unlist(w)
 		g.attend()
@@ -89,9 +89,9 @@ func (g *Group) next(w *worker, done int, failed bool, pause time.Duration) step
 }
 
 // dismiss ends a membership. mu is held.
-func (g *Group) dismiss(m *Member) {
+func (g *Group) dismiss(m *member) {
 	m.leaving = true
-	g.members = slices.DeleteFunc(g.members, func(other *Member) bool { return other == m })
+	g.members = slices.DeleteFunc(g.members, func(other *member) bool { return other == m })
 	g.leaving = append(g.leaving, m)
 	for _, w := range m.workers {
 		if w.idle {

@@ -7,16 +7,12 @@ import (
 	"github.com/seed-6c01d079/notify/backend"
 )
 
-// Member is somebody who consumes as one of a group.
-type Member struct {
+// member is somebody who consumes as one of a group.
+type member struct {
 	backend.Consumption // complete
-	// Outside says that Handle waits for code that is not ours: its worker is
-	// as good as slow, and is not watched, for its batches are of one.
-	Outside bool
-	// Stop, if not nil, ends the membership when it is closed, and Left is
-	// called then, before handlers are waited for.
-	Stop <-chan struct{}
-	Left func()
+	// single says that its batches are of one: there is nothing to be gained
+	// from letting it take the next one, so its worker is as good as slow.
+	single bool
 
 	group *Group
 	ctx   context.Context // of Handle
@@ -28,22 +24,18 @@ type Member struct {
 	leaving bool
 }
 
-// Consume makes m a member of the group until ctx ends, or done or m.Stop is
-// closed, and waits for its handlers. It returns false if the group has been
+// Consume is a member of the group until ctx ends, and then waits for its
+// handlers. The consumption is complete. It returns false if the group has been
 // forgotten before.
-func (g *Group) Consume(ctx context.Context, done <-chan struct{}, m *Member) bool {
-	m.ctx = context.WithoutCancel(ctx)
+func (g *Group) Consume(ctx context.Context, c backend.Consumption) bool {
+	m := &member{Consumption: c, single: c.MaxBatch == 1, ctx: context.WithoutCancel(ctx)}
 	if ctx.Err() != nil {
 		return true
 	}
 	if !m.join(g) {
 		return false
 	}
-	select {
-	case <-ctx.Done():
-	case <-done:
-	case <-m.Stop:
-	}
+	<-ctx.Done()
 	m.leave()
 	m.ended.Wait()
 	return true
@@ -51,7 +43,7 @@ func (g *Group) Consume(ctx context.Context, done <-chan struct{}, m *Member) bo
 
 // join makes m a member of the group. It returns false if the group has been
 // forgotten meanwhile.
-func (m *Member) join(g *Group) bool {
+func (m *member) join(g *Group) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.gone {
@@ -64,7 +56,7 @@ func (m *Member) join(g *Group) bool {
 }
 
 // start starts a worker. The group's mu is held.
-func (m *Member) start() {
+func (m *member) start() {
 	w := &worker{member: m, group: m.group, token: make(chan struct{}, 1), waking: true}
 	m.workers = append(m.workers, w)
 	m.group.waking++
@@ -73,13 +65,11 @@ func (m *Member) start() {
 
 // leave ends the membership: workers end once their handlers return, and what
 // these have not claimed is the group's again.
-func (m *Member) leave() {
+func (m *member) leave() {
 	g := m.group
 	g.mu.Lock()
-	defer g.mu.Unlock()
 	g.dismiss(m)
 	g.attend()
-	if m.Left != nil {
-		m.Left()
-	}
+	g.mu.Unlock()
+	g.topic.shifted()
 }

@@ -118,7 +118,7 @@ func (g *Group) detach(w *worker) {
 
 // adapt lets batches grow again when one took little time. mu is held.
 func (g *Group) adapt(w *worker, done int) {
-	if w.late || done == 0 || w.began.IsZero() || w.member.Outside {
+	if w.late || done == 0 || w.began.IsZero() || w.member.single {
 		return
 	}
 	// What a batch of the full limit would have taken.

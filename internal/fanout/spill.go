@@ -37,7 +37,7 @@ func (g *Group) overflows() bool {
 	}
 	ln := g.lanes.byKey[seg.entries[g.pos-seg.first].Key()]
 	return ln != nil && ln.attempt > 0 && len(ln.queue) >= g.topic.config.MaxParkedPerKey &&
-		!slices.ContainsFunc(g.members, func(m *Member) bool { return m.Overflow == nil })
+		!slices.ContainsFunc(g.members, func(m *member) bool { return m.Overflow == nil })
 }
 
 // spillOne makes the next message of the log the worker's, to be given to

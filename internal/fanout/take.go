@@ -28,7 +28,7 @@ func (g *Group) take(w *worker) bool {
 	if slow {
 		w.began = time.Now()
 	}
-	if !w.member.Outside {
+	if !w.member.single {
 		g.topic.watch.arm()
 		w.brisk = !slow
 	}

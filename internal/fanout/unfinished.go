@@ -20,9 +20,21 @@ type Unfinished struct {
 	// waiting. If there is none, Clear is set, and Open is the last stamp.
 	Open  int64
 	Clear bool
-	// Waiting is in no particular order. A message that was told to wait once
-	// is told until it is finished.
+	// Waiting are those before Open, in no particular order. A message that was
+	// told to wait once is told until it is finished.
 	Waiting []Waiting
+}
+
+// survey makes an Unfinished.
+type survey struct {
+	Unfinished
+	first   int64 // sequence number of Open
+	waiting []waiting
+}
+
+type waiting struct {
+	Waiting
+	*place
 }
 
 // Unfinished looks at all that was appended. The topic must not have dropped
@@ -33,45 +45,77 @@ func (g *Group) Unfinished() Unfinished {
 	if g.gone {
 		return Unfinished{Clear: true}
 	}
-	first, u := g.untaken()
-	open := func(p place) {
-		if u.Clear || p.seq < first {
-			first, u.Open, u.Clear = p.seq, p.stamp, false
-		}
-	}
+	s := g.untaken()
 	for _, ln := range g.lanes.byKey {
 		for i := range ln.queue {
-			h := &ln.queue[i]
-			h.waits = h.waits || ln.attempt > 0
+			p := &ln.queue[i].place
 			switch {
-			case !h.waits:
-				open(h.place)
+			case !p.waits && ln.attempt == 0:
+				s.open(*p)
 			case i == 0 && ln.inFlight == 0:
-				u.Waiting = append(u.Waiting, Waiting{h.stamp, ln.attempt, ln.due})
+				s.waiting = append(s.waiting, waiting{Waiting{p.stamp, ln.attempt, ln.due}, p})
 			default:
-				u.Waiting = append(u.Waiting, Waiting{Stamp: h.stamp})
+				s.waiting = append(s.waiting, waiting{Waiting{Stamp: p.stamp}, p})
 			}
 		}
 	}
-	for _, members := range [][]*Member{g.members, g.leaving} {
+	for w := range g.busy {
+		s.batch(w)
+	}
+	// What is open comes again after a restart, and what is behind it too: in
+	// order, and once, only if nothing of that waits besides.
+	for _, one := range s.waiting {
+		if one.seq < s.first {
+			one.waits = true
+			s.Waiting = append(s.Waiting, one.Waiting)
+		}
+	}
+	return s.Unfinished
+}
+
+// busy yields the workers that have a batch. mu is held.
+func (g *Group) busy(yield func(*worker) bool) {
+	for _, members := range [][]*member{g.members, g.leaving} {
 		for _, m := range members {
 			for _, w := range m.workers {
-				if w.busy {
-					u.Waiting = w.unfinished(open, u.Waiting)
+				if w.busy && !yield(w) {
+					return
 				}
 			}
 		}
 	}
-	return u
 }
 
-// untaken begins an Unfinished with what no worker has taken.
-func (g *Group) untaken() (first int64, u Unfinished) {
+func (s *survey) open(p place) {
+	if s.Clear || p.seq < s.first {
+		s.first, s.Open, s.Clear = p.seq, p.stamp, false
+	}
+}
+
+// batch looks at the worker's batch, the failed message of which waits.
+func (s *survey) batch(w *worker) {
+	failed := 0
+	if w.does == handle {
+		failed = w.batch.Attempt - 1
+	}
+	for i := range w.entries {
+		p := w.held(i).place
+		if failed == 0 && !p.waits {
+			s.open(p)
+			continue
+		}
+		told := p // what is given back waits by its lane's attempt, or was told before
+		s.waiting = append(s.waiting, waiting{Waiting{Stamp: p.stamp, Attempt: failed}, &told})
+	}
+}
+
+// untaken begins a survey with what no worker has taken.
+func (g *Group) untaken() *survey {
 	t := g.topic
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if g.pos == t.tail.Load() {
-		return g.pos, Unfinished{Open: t.newest, Clear: true}
+		return &survey{first: g.pos, Unfinished: Unfinished{Open: t.newest, Clear: true}}
 	}
 	seg := g.seg
 	if g.pos == seg.end() {
@@ -79,24 +123,7 @@ func (g *Group) untaken() (first int64, u Unfinished) {
 			seg = t.head // the topic has dropped the segment that the group is through with
 		}
 	}
-	return g.pos, Unfinished{Open: seg.held(g.pos).stamp}
-}
-
-// unfinished tells the worker's batch, the failed message of which waits.
-func (w *worker) unfinished(open func(place), waiting []Waiting) []Waiting {
-	again := w.does == handle && w.batch.Attempt > 1
-	for i := range w.entries {
-		h := w.held(i)
-		switch {
-		case again:
-			waiting = append(waiting, Waiting{Stamp: h.stamp, Attempt: w.batch.Attempt - 1})
-		case h.waits:
-			waiting = append(waiting, Waiting{Stamp: h.stamp})
-		default:
-			open(h.place)
-		}
-	}
-	return waiting
+	return &survey{first: g.pos, Unfinished: Unfinished{Open: seg.held(g.pos).stamp}}
 }
 
 // Restore makes messages wait again that did in an earlier life of the group,
@@ -120,12 +147,16 @@ func (g *Group) Restore(waiting []Waiting, entries []backend.Entry) {
 }
 
 // Ahead is how many messages are neither finished nor queue behind others of
-// their key.
+// their key. Those that a slow worker is through with count as finished.
 func (g *Group) Ahead() int64 {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.gone {
 		return 0
 	}
-	return g.topic.tail.Load() - g.pos + g.out - int64(g.lanes.size)
+	ahead := g.topic.tail.Load() - g.pos + g.out - int64(g.lanes.size)
+	for w := range g.busy {
+		ahead -= int64(w.released)
+	}
+	return ahead
 }

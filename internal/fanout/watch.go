@@ -46,17 +46,22 @@ func (w *watch) arm() {
 // look finds the workers that are at the same batch as when it looked before.
 func (w *watch) look() {
 	w.armed.Store(false) // first: who gets a batch after we passed arms again
-	again := false
+	again, shifted := false, false
 	for _, g := range *w.topic.groups.Load() {
-		again = g.inspect() || again
+		busy, slow := g.inspect()
+		again, shifted = again || busy, shifted || slow
 	}
 	if again {
 		w.arm()
 	}
+	if shifted {
+		w.topic.shifted()
+	}
 }
 
-// inspect finds the group's slow workers, and tells whether others are busy.
-func (g *Group) inspect() (busy bool) {
+// inspect finds the group's slow workers, and tells whether there were some, and
+// whether others are busy.
+func (g *Group) inspect() (busy, slow bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, m := range g.members {
@@ -64,16 +69,17 @@ func (g *Group) inspect() (busy bool) {
 		// range over does not have it, and its batch arms the watch.
 		for _, w := range m.workers {
 			switch {
-			case !w.busy || w.late || m.Outside:
+			case !w.busy || w.late || m.single:
 			case w.round == w.seen:
 				g.slow(w)
+				slow = true
 			default:
 				w.seen = w.round
 				busy = true
 			}
 		}
 	}
-	return busy
+	return busy, slow
 }
 
 func (w *watch) stop() {

@@ -8,7 +8,7 @@ import (
 
 // worker is a goroutine that handles batches for a member.
 type worker struct {
-	member *Member
+	member *member
 	group  *Group
 	token  chan struct{} // a worker that found nothing waits for it
 	batch  backend.Batch
