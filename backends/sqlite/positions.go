@@ -233,7 +233,10 @@ func (g *group) catchUp(ctx context.Context) error {
 		case finished:
 			return nil
 		case w != nil && read >= until:
-			return w.CatchUp(ctx)
+			if err := w.CatchUp(ctx); err == nil || ctx.Err() != nil {
+				return err
+			}
+			continue // the window was closed: why is to be seen
 		}
 		select {
 		case <-changed:

@@ -10,9 +10,11 @@
 // it at the end, when the last child has had the time to finish.
 //
 //	go run ./e2e/crash -backend sqlite -kills 1000
+//	go run ./e2e/crash -backend postgres -kills 100 -pair
 //	go run ./e2e/crash -backend sqlite -kills 100 -without ack-last
 //
-// It exits with 1 if anything was lost, doubled or missed. A control (-without)
+// With -pair two children share the work, and one may also be frozen (SIGSTOP) for
+// longer than others wait for it. It exits with 1 if anything was lost, doubled or missed. A control (-without)
 // takes one guarantee away from outside the product, and must make it exit
 // with 1.
 package main

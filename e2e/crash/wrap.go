@@ -26,6 +26,7 @@ type parts struct {
 	secrets   backend.SecretKeeper
 	local     backend.LocalPublisher
 	tailer    backend.Tailer
+	within    backend.Transactor
 	points    *points
 }
 
@@ -46,6 +47,7 @@ func partsOf(b backend.Backend, store backend.Records, p *points) *parts {
 	all.secrets, _ = b.(backend.SecretKeeper)
 	all.local, _ = b.(backend.LocalPublisher)
 	all.tailer, _ = b.(backend.Tailer)
+	all.within, _ = b.(backend.Transactor)
 	if store == nil {
 		all.records, _ = b.(backend.Records)
 		all.letters, _ = b.(backend.DeadLetters)
@@ -63,7 +65,7 @@ func (p *parts) wrapBackend(echo bool) (backend.Backend, error) {
 	shared := shared{admitting{plain, p.admitter}, p.wrapStore(), committing{p.committer, p.points}}
 	owned := owned{shared, p.secrets}
 	for _, wrapped := range []backend.Backend{
-		shared.admitting, tailing{plain, p.tailer}, shared, owned, inProcess{owned, publishingLocal{p.local, p.points}},
+		shared.admitting, tailing{plain, p.tailer}, shared, transacting{shared, p.within}, owned, inProcess{owned, publishingLocal{p.local, p.points}},
 	} {
 		if slices.Equal(interfacesOf(wrapped), interfacesOf(p.backend)) {
 			return wrapped, nil
@@ -104,11 +106,14 @@ func interfacesOf(b any) (names []string) {
 	has(ok, "SecretKeeper")
 	_, ok = b.(backend.Tailer)
 	has(ok, "Tailer")
+	_, ok = b.(backend.Transactor)
+	has(ok, "Transactor")
 	return names
 }
 
-// The combinations: the parent's without records; Kafka's; PostgreSQL's, which
-// keeps records too; SQLite's, which nobody shares; and that in memory.
+// The combinations: the parent's without records; Kafka's; the parent's, which
+// keeps records too; PostgreSQL's; SQLite's, which nobody shares; and that in
+// memory.
 type (
 	plain struct {
 		carrier
@@ -132,6 +137,10 @@ type (
 		admitting
 		keeping
 		committing
+	}
+	transacting struct {
+		shared
+		backend.Transactor
 	}
 	owned struct {
 		shared
