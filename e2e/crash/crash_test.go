@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
 
@@ -91,7 +90,16 @@ func TestCrash(t *testing.T) {
 		}
 	})
 	for name, run := range controls {
-		t.Run("without "+name, func(t *testing.T) { requireFound(t, run.wait(t), finds[name]) })
+		t.Run("without "+name, func(t *testing.T) {
+			out := run.wait(t)
+			for again := 1; again < 4 && found(out, finds[name]) == 0; again++ {
+				// Chance may spare what is looked for.
+				s := out.Settings
+				s.Dir, s.Seed, s.Kills = t.TempDir(), s.Seed+1, 2*s.Kills
+				out = begin(s).wait(t)
+			}
+			requireFound(t, out, finds[name])
+		})
 	}
 	t.Run("on a backend that keeps nothing", func(t *testing.T) {
 		requireFound(t, nothing.wait(t), []string{"lost"})
@@ -131,13 +139,17 @@ func beginControls(settings func(backend string, kills int) Settings) map[string
 
 func requireFound(t *testing.T, out *Outcome, any []string) {
 	t.Helper()
+	require.Positive(t, found(out, any), "it found nothing of %v, but %v", any, out.Verdict.violations())
+}
+
+// found is how many violations of these kinds there are.
+func found(out *Outcome, any []string) (n int) {
 	v := out.Verdict
-	found := map[string][]string{
+	all := map[string][]string{
 		"lost": v.Lost, "doubled": v.Doubled, "missed": v.Missed, "disorder": v.Disorder, "canceled": v.Canceled, "baseless": v.Baseless,
 	}
-	n := 0
 	for _, kind := range any {
-		n += len(found[kind])
+		n += len(all[kind])
 	}
-	require.Positive(t, n, fmt.Sprintf("it found nothing of %v, but %v", any, v.violations()))
+	return n
 }
