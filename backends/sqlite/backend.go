@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/seed-6c01d079/notify/backend"
+	"github.com/seed-6c01d079/notify/backend/subscription"
 )
 
 var (
@@ -41,6 +42,8 @@ type Backend struct {
 	end      context.CancelFunc
 	active   sync.WaitGroup
 	opened   atomic.Pointer[store]
+	// subscribers are the handles that are open.
+	subscribers subscription.Set
 
 	mu       sync.Mutex
 	closed   bool // no more is added to active
@@ -111,6 +114,7 @@ func (b *Backend) Close() error {
 		s.closeWindows()
 	}
 	b.active.Wait()
+	b.subscribers.Close()
 	if s != nil {
 		s.closeWindows() // of groups that began meanwhile
 	}

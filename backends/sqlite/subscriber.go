@@ -7,7 +7,6 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 
 	"github.com/seed-6c01d079/notify/backend"
-	"github.com/seed-6c01d079/notify/backend/subscription"
 )
 
 // Subscriber implements [backend.Backend] with a [subscription.Subscriber].
@@ -18,5 +17,5 @@ func (b *Backend) Subscriber(group string) (message.Subscriber, error) {
 	case group == "":
 		return nil, errors.New("sqlite: subscriber: the group is empty")
 	}
-	return subscription.New(b.life, b, group, b.config.Logger), nil
+	return b.subscribers.New(b.life, b, group, b.config.Logger), nil
 }
