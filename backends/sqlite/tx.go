@@ -1,6 +1,8 @@
 package sqlite
 
 import (
+	"errors"
+	"strings"
 	"time"
 )
 
@@ -14,6 +16,10 @@ type tx struct {
 	stamp string // now, as text
 	// broken is why the whole transaction cannot go on.
 	broken error
+	// careful has each operation under a savepoint. Without, one that fails after
+	// it has written something breaks the transaction, with errCareful.
+	careful bool
+	wrote   bool // the operation, perhaps
 
 	undo    []func()
 	after   []func()
@@ -28,11 +34,46 @@ func (t *tx) onUndo(f func()) { t.undo = append(t.undo, f) }
 // onCommit has f called when the transaction is on disk.
 func (t *tx) onCommit(f func()) { t.after = append(t.after, f) }
 
+// errCareful says that the operations have to be run again, with care.
+var errCareful = errors.New("an operation failed half way")
+
+// exec is the session's.
+func (t *tx) exec(query string, args ...any) (int64, error) {
+	n, err := t.session.exec(query, args...)
+	t.wrote = t.wrote || n > 0 || err != nil
+	return n, err
+}
+
+// row is the session's.
+func (t *tx) row(query string, args []any, into ...any) error {
+	t.wrote = t.wrote || !strings.HasPrefix(query, "SELECT")
+	return t.session.row(query, args, into...)
+}
+
 // try runs an operation, and takes it back if it fails.
 func (t *tx) try(f func(*tx) error) error {
-	undo, after := len(t.undo), len(t.after)
 	t.store.ops++
 	t.op = t.store.ops
+	if t.careful {
+		return t.tryCarefully(f)
+	}
+	undo, after := len(t.undo), len(t.after)
+	t.wrote = false
+	err := f(t)
+	if err != nil && t.wrote {
+		t.broken = errCareful
+	}
+	if err != nil {
+		t.revert(undo)
+		t.after = t.after[:after]
+	}
+	return err
+}
+
+// tryCarefully is try with a savepoint: two statements more, which would be a
+// third of what a small operation costs.
+func (t *tx) tryCarefully(f func(*tx) error) error {
+	undo, after := len(t.undo), len(t.after)
 	if _, t.broken = t.exec("SAVEPOINT op"); t.broken != nil {
 		return t.broken
 	}

@@ -220,14 +220,31 @@ func (w *writer) transact() (*tx, error) {
 	if err := w.connect(); err != nil {
 		return nil, err
 	}
+	var running []*op // they have begun
+	for _, o := range w.batch {
+		if o.fate.CompareAndSwap(queued, begun) {
+			running = append(running, o)
+		}
+	}
+	t, err := w.attempt(running, false)
+	if errors.Is(err, errCareful) {
+		t.revert(0)
+		if _, err := t.exec("ROLLBACK"); err != nil {
+			return t, err
+		}
+		t, err = w.attempt(running, true)
+	}
+	return t, err
+}
+
+// attempt runs the operations in a transaction.
+func (w *writer) attempt(running []*op, careful bool) (*tx, error) {
 	t := w.begin(w.session)
+	t.careful = careful
 	if _, err := t.exec("BEGIN IMMEDIATE"); err != nil {
 		return t, busy(err)
 	}
-	for _, o := range w.batch {
-		if !o.fate.CompareAndSwap(queued, begun) {
-			continue
-		}
+	for _, o := range running {
 		if o.err = o.ctx.Err(); o.err != nil {
 			continue
 		}
