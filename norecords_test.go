@@ -3,6 +3,7 @@ package notify_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -165,13 +166,29 @@ func (s *stuck) Send(_ context.Context, d notify.Delivery[notify.Email]) (notify
 	return notify.Receipt{MessageID: "m_1"}, nil
 }
 
-func process(t *testing.T, b *mortal, provider notify.Provider[notify.Email]) *notifytest.Bench {
-	bench := notifytest.Open(t, func(c *notify.Config) {
-		c.Backend, c.KeepBackend, c.Records = b, true, notify.NoRecords(nil)
+// hosted is a running Notifier. It is no notifytest.Bench, which would have every
+// event that comes again be the same.
+type hosted struct {
+	Notifier *notify.Notifier
+	t        *testing.T
+	ran      chan error
+}
+
+func (h *hosted) Close() {
+	require.NoError(h.t, h.Notifier.Close(context.Background()))
+	require.NoError(h.t, <-h.ran)
+}
+
+func process(t *testing.T, b *mortal, provider notify.Provider[notify.Email]) *hosted {
+	n, err := notify.New(notify.Config{
+		Backend: b, KeepBackend: true, Records: notify.NoRecords(nil), Logger: slog.New(slog.DiscardHandler),
 	})
-	notify.Use(bench.Notifier, provider)
-	bench.Start()
-	return bench
+	require.NoError(t, err)
+	notify.Use(n, provider)
+	h := &hosted{Notifier: n, t: t, ran: make(chan error, 1)}
+	go func() { h.ran <- n.Run(context.Background()) }()
+	require.NoError(t, n.Ready(t.Context()))
+	return h
 }
 
 // A process that dies in a call leaves its work to another, which knows nothing
@@ -197,8 +214,11 @@ func TestWithoutRecordsAnotherProcessTakesOver(t *testing.T) {
 		require.Equal(t, notify.StateSent, status.State)
 		require.True(t, status.Settled)
 		require.Equal(t, "anna", status.RecipientID)
-		require.Equal(t, key, <-works.keys)
-		require.EqualValues(t, 1, works.calls.Load())
+		// Once, or twice if the route step too was done again.
+		for range works.calls.Load() {
+			require.Equal(t, key, <-works.keys)
+		}
+		require.LessOrEqual(t, works.calls.Load(), int64(2))
 
 		close(hung.open) // the dead process's call returns, and nothing comes of it
 		two.Close()
