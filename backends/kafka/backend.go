@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/seed-6c01d079/notify/backend"
+	"github.com/seed-6c01d079/notify/backend/subscription"
 )
 
 var (
@@ -38,8 +39,10 @@ type Backend struct {
 	// whatever still runs gives up.
 	open, ctx context.Context
 	shut      context.CancelFunc
-	stop      context.CancelCauseFunc
-	active    sync.WaitGroup // calls that Close waits for
+	// subscribers are the handles that are open.
+	subscribers subscription.Set
+	stop        context.CancelCauseFunc
+	active      sync.WaitGroup // calls that Close waits for
 
 	mu     sync.Mutex // guards the following; no call to the cluster is made under it
 	closed bool       // no more is added to active
@@ -71,6 +74,7 @@ func (b *Backend) Close() error {
 	b.mu.Unlock()
 	b.shut()
 	b.members.wait()
+	b.subscribers.Close()
 	timer := time.AfterFunc(grace, func() { b.stop(backend.ErrClosed) })
 	defer timer.Stop()
 	b.active.Wait()

@@ -5,8 +5,6 @@ import (
 	"fmt"
 
 	"github.com/ThreeDotsLabs/watermill/message"
-
-	"github.com/seed-6c01d079/notify/backend/subscription"
 )
 
 // Subscriber implements [backend.Backend] by a [subscription.Subscriber]: each
@@ -18,5 +16,5 @@ func (b *Backend) Subscriber(group string) (message.Subscriber, error) {
 	if group == "" {
 		return nil, errors.New("kafka: subscriber: the group is empty")
 	}
-	return subscription.New(b.open, b, group, b.config.Logger), nil
+	return b.subscribers.New(b.open, b, group, b.config.Logger), nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/seed-6c01d079/notify/backend"
+	"github.com/seed-6c01d079/notify/backend/subscription"
 )
 
 var (
@@ -42,8 +43,11 @@ type Backend struct {
 	admission  admission
 	progress   broadcast // told when positions were written here
 
-	done      chan struct{}  // closed by Close
-	consuming sync.WaitGroup // calls of Consume and their shares; guarded by the store's mu against Close
+	life context.Context // ends with Close
+	end  context.CancelFunc
+	// subscribers are the handles that are open.
+	subscribers subscription.Set
+	consuming   sync.WaitGroup // calls of Consume and their shares; guarded by the store's mu against Close
 
 	mu     sync.Mutex
 	shares map[shareKey]*share
@@ -59,8 +63,9 @@ type store = Store
 //
 //	n, err := notify.New(notify.Config{Backend: postgres.New("postgres://app@db/app"), AddressKey: key})
 func New(dsn string, opts ...func(*Config)) *Backend {
-	b := &Backend{store: Records(dsn, opts...), done: make(chan struct{}), shares: map[shareKey]*share{}}
+	b := &Backend{store: Records(dsn, opts...), shares: map[shareKey]*share{}}
 	b.id = rand.Text()
+	b.life, b.end = context.WithCancel(context.Background())
 	b.waker.init(b)
 	b.delays.init(b)
 	b.admission.init(b)
@@ -118,10 +123,11 @@ func (b *Backend) Close() error {
 	b.store.mu.Lock()
 	if !b.closed {
 		b.closed = true
-		close(b.done)
+		b.end()
 	}
 	b.store.mu.Unlock()
 	b.consuming.Wait()
+	b.subscribers.Close()
 	return b.store.Close()
 }
 

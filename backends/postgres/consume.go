@@ -37,13 +37,7 @@ func (b *Backend) Consume(ctx context.Context, c backend.Consumption) error {
 func (b *Backend) consume(ctx context.Context, c backend.Consumption) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	go func() {
-		select {
-		case <-b.done:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
+	defer context.AfterFunc(b.life, cancel)()
 	m := newMember(ctx, c)
 	s := b.join(m)
 	<-ctx.Done()
