@@ -28,7 +28,7 @@ func standard() plan {
 	return plan{
 		observers: []int{1, 10, 100}, roundTripObservers: []int{1, 10},
 		rounds: 7, length: 250 * time.Millisecond, roundTrip: 80 * time.Millisecond,
-		deadRounds: 5, deadEvents: 1_000_000, held: 16_384, cycles: 1000,
+		deadRounds: 11, deadEvents: 1_000_000, held: 16_384, cycles: 1000,
 	}
 }
 
