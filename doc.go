@@ -164,8 +164,12 @@
 // # Backends
 //
 // [Config.Backend] says what carries work and events: by default
-// backends/memory; any Watermill Pub/Sub by [FromWatermill]. What a backend
-// and its records really give, [Notifier.Guarantees] says in words.
+// backends/memory; one durable file by backends/sqlite; Kafka and PostgreSQL by
+// backends/kafka and backends/postgres, a module each; any other Watermill
+// Pub/Sub by [FromWatermill]. Where a backend keeps no records, as Kafka does not,
+// [Config.Records] names a store that does, or [NoRecords]. In a transaction of
+// the host's own database it is [Notifier.SendTx] that sends. What a backend and
+// its records really give, [Notifier.Guarantees] says in words.
 //
 // A process may run everything, or a part ([Roles]).
 //

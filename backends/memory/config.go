@@ -30,7 +30,7 @@ type Config struct {
 	// have expired, then those that wait for nothing (of settled
 	// notifications), about the oldest first; if all that are kept wait for
 	// something, new ones are refused with backend.ErrOverloaded. A record of a
-	// settled notification takes about 6 kB. Default 131,072.
+	// settled notification takes about 4 kB. Default 131,072.
 	MaxRecords int
 	// MaxDeadLetters is how many dead letters are kept; beyond it the oldest
 	// is dropped. Default 10,000.
