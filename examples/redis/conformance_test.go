@@ -1,7 +1,6 @@
 package main
 
 import (
-	"os"
 	"testing"
 	"time"
 
@@ -53,11 +52,7 @@ func TestConformance(t *testing.T) {
 
 // The pipeline's groups have several lanes.
 func TestConformanceWithLanes(t *testing.T) {
-	f := features()
-	// The XCLAIM of miniredis 2.40.0 does not heed its min-idle-time, so that
-	// several lanes claim one message. Redis does heed it.
-	f.Shared = os.Getenv("NOTIFY_TEST_REDIS") != ""
 	notifytest.TestBackend(t, func(tb testing.TB) backend.Backend {
 		return openTest(tb, emptyRedis(tb), hasty(4))
-	}, f)
+	}, features())
 }

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
-	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
@@ -25,10 +24,7 @@ const testDB = 15
 func emptyRedis(tb testing.TB) (addr string) {
 	tb.Helper()
 	if addr = os.Getenv("NOTIFY_TEST_REDIS"); addr == "" {
-		server := miniredis.NewMiniRedis()
-		require.NoError(tb, server.Start())
-		tb.Cleanup(server.Close)
-		return server.Addr()
+		return startMiniredis(tb).Addr()
 	}
 	require.NoError(tb, look(tb, addr).FlushDB(tb.Context()).Err())
 	return addr

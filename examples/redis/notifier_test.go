@@ -35,9 +35,7 @@ func mail(recipient string) notify.Notification {
 // recipient of each notification that settles.
 func notifierOn(t *testing.T) (*miniredis.Miniredis, *notify.Notifier, *journal) {
 	t.Helper()
-	server := miniredis.NewMiniRedis()
-	require.NoError(t, server.Start())
-	t.Cleanup(server.Close)
+	server := startMiniredis(t)
 	s := hasty(1)
 	s.DB, s.Group = testDB, forNotify
 	log := slog.New(slog.DiscardHandler)
