@@ -66,7 +66,7 @@ func (p *pipeline) begin(ctx context.Context, s stored, w *work, now time.Time) 
 	defer p.announceBreaker(ctx, chosen.sender)
 	message := s.leg(w.Leg).Message
 	if message == nil {
-		if message, err = p.render.message(ctx, c.record, w.Leg); err != nil {
+		if message, err = p.renderLeg(ctx, c.record, w.Leg); err != nil {
 			chosen.done(errNotCalled)
 			if ctx.Err() != nil {
 				return err
@@ -78,6 +78,15 @@ func (p *pipeline) begin(ctx context.Context, s stored, w *work, now time.Time) 
 	}
 	c.begin(w.Leg, chosen.sender.policy, message)
 	return p.grantAndCall(ctx, s, c, w, chosen)
+}
+
+// renderLeg makes a leg's message, one that can travel if it has to.
+func (p *pipeline) renderLeg(ctx context.Context, r *record, number int) (*rendered, error) {
+	message, err := p.render.message(ctx, r, number)
+	if err == nil && p.ledger.carried != nil {
+		err = p.ledger.carried.room(r, number, message)
+	}
+	return message, err
 }
 
 // repeat calls again with the same key and bytes (9).

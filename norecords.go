@@ -2,6 +2,7 @@ package notify
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"sync"
 	"time"
@@ -31,6 +32,10 @@ import (
 // message is sent by the next attempt too, under its own key. Events that are
 // raised again have the same ID, and may then have another time and another
 // content.
+//
+// The backend has to take messages of a megabyte: work carries the notification
+// and the rendered message. What makes it larger than 900,000 bytes ends its leg
+// as [EndUnrenderable].
 //
 // A program that begins to keep records goes on with what was under way without;
 // what has records is lost to one that gives them up: let it settle before.
@@ -121,6 +126,22 @@ func (r *record) snapshot() *record {
 	s := r.clone()
 	s.Outbox, s.Aliases = nil, nil
 	return s
+}
+
+// maxCarriedBytes bounds the work that carries a rendered message, as JSON: less
+// than the megabyte that brokers take by default, since every attempt adds to it.
+const maxCarriedBytes = 900_000
+
+// room tells with an error if a leg's message makes the record too large to
+// travel with its work.
+func (c *carried) room(r *record, number int, message *rendered) error {
+	s := r.snapshot()
+	s.leg(number).Message = message
+	encoded, err := json.Marshal(&work{ID: r.ID, Record: s})
+	if err == nil && len(encoded) > maxCarriedBytes {
+		err = fmt.Errorf("%w: with NoRecords its work carries it, which is then %d bytes as JSON, and at most %d", ErrTooLarge, len(encoded), maxCarriedBytes)
+	}
+	return err
 }
 
 // Load implements [backend.Records].
