@@ -14,7 +14,7 @@ import (
 // that the backend has, so that a check is skipped by decision only.
 type Features struct {
 	// The optional interfaces of package backend.
-	Consumer, Positioner, DelayedPublisher, Records, Atomic, DeadLetters, Admitter, LocalPublisher, SecretKeeper bool
+	Consumer, Positioner, DelayedPublisher, Records, Atomic, DeadLetters, Admitter, LocalPublisher, SecretKeeper, Tailer bool
 
 	// Ordered: messages of one key are delivered in the order in which they
 	// were published.
@@ -89,7 +89,7 @@ type backendCheck struct {
 func backendChecks() []backendCheck {
 	all := []backendCheck{{name: "features", check: checkFeatures}}
 	for _, some := range [][]backendCheck{
-		consumeChecks(), failureChecks(), memberChecks(), positionChecks(), publishChecks(), storeChecks(), atomicChecks(), closeChecks(),
+		consumeChecks(), failureChecks(), memberChecks(), positionChecks(), publishChecks(), tailChecks(), storeChecks(), atomicChecks(), closeChecks(),
 	} {
 		all = append(all, some...)
 	}
@@ -157,4 +157,6 @@ func checkFeatures(b *backendBench) {
 	has(ok, "LocalPublisher")
 	_, ok = b.subject.(backend.SecretKeeper)
 	has(ok, "SecretKeeper")
+	_, ok = b.subject.(backend.Tailer)
+	has(ok, "Tailer")
 }

@@ -13,7 +13,7 @@ func TestConformance(t *testing.T) {
 	notifytest.TestBackend(t, func(tb testing.TB) backend.Backend {
 		return open(tb, brokers, config())
 	}, notifytest.Features{
-		Consumer: true, Positioner: true, DelayedPublisher: true,
+		Consumer: true, Positioner: true, DelayedPublisher: true, Tailer: true,
 		Ordered: true, Concurrent: true, Shared: true, Kept: true,
 		Patience: 20 * time.Second, Quiet: 50 * time.Millisecond,
 	})
