@@ -28,6 +28,9 @@ type failedConsumption struct {
 	at  time.Time
 }
 
+// errEndedEarly is how a consumption ended that should go on.
+var errEndedEarly = errors.New("the backend ended it: did somebody else close it?")
+
 // healthy is how long consuming has to last to count as no failure.
 const healthy = time.Minute
 
@@ -40,6 +43,9 @@ func (c *consuming) run(ctx context.Context, what backend.Consumption) {
 		err := c.consumer.Consume(ctx, what)
 		if ctx.Err() != nil || errors.Is(err, backend.ErrClosed) {
 			return
+		}
+		if err == nil {
+			err = errEndedEarly
 		}
 		if time.Since(began) > healthy {
 			failures = 1

@@ -98,3 +98,22 @@ func TestHealth(t *testing.T) {
 		require.ErrorContains(t, n.Health(t.Context()).Err(), "not running")
 	})
 }
+
+// Whose backend is closed by others is told what happened.
+func TestHealthOfABackendThatOthersClosed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := memory.New()
+		n, err := notify.New(notify.Config{Backend: b, Logger: slog.New(slog.DiscardHandler)})
+		require.NoError(t, err)
+		notify.On(n, "all", func(context.Context, notify.Event[any]) error { return nil })
+		ran := make(chan error, 1)
+		go func() { ran <- n.Run(context.Background()) }()
+		require.NoError(t, n.Ready(t.Context()))
+		require.NoError(t, b.Close())
+		synctest.Wait()
+		require.ErrorContains(t, n.Health(t.Context()).Err(), "did somebody else close it?")
+		_ = n.Close(context.Background())
+		<-ran
+	})
+}

@@ -14,7 +14,8 @@ type Consumer interface {
 	// c.Group, until ctx ends; it then hands out nothing more, waits for the
 	// calls of Handle that are under way, and returns nil. Members of one
 	// group share the messages; what a member that left had not finished goes
-	// to another, or waits.
+	// to another, or waits. Closing the backend ends it too, with nil or an error
+	// that wraps [ErrClosed].
 	//
 	// Messages of one key are handled one at a time in log order; different
 	// keys concurrently. A group without a position starts at the oldest
