@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
-	"slices"
 	"strconv"
 	"time"
 )
@@ -84,6 +83,9 @@ func (n *Notifier) emit(ctx context.Context, f *fact, options []func(*Envelope))
 	if err := n.ledger.emit(ctx, f); err != nil {
 		return "", translate(err)
 	}
+	if cause != nil {
+		d.runner.outputs.add(name, 1)
+	}
 	return f.ID, nil
 }
 
@@ -121,7 +123,7 @@ func (d *delivery) mayEmit(kind *eventKind, cause *fact) error {
 	if d.runner.Emits == nil {
 		return nil
 	}
-	if !slices.ContainsFunc(d.runner.Emits, func(declared any) bool { return reflect.TypeOf(declared) == kind.event }) {
+	if !d.runner.declares(kind.event) {
 		return &FieldError{
 			Field: fmt.Sprintf("Observer(%q).Emits", d.runner.Name), Problem: "does not declare " + kind.name, Err: ErrUnsupported,
 		}

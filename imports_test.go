@@ -24,6 +24,7 @@ func TestImports(t *testing.T) {
 	memory := append([]string{module + "/backend", module + "/backend/subscription", module + "/internal/fanout"}, watermill...)
 	root := append([]string{
 		module + "/backends/memory",
+		module + "/topology",
 		"github.com/ThreeDotsLabs/watermill/message/router",
 		"github.com/sony/gobreaker/v2",
 		"golang.org/x/time/rate",
@@ -38,6 +39,7 @@ func TestImports(t *testing.T) {
 		{module + "/backend/window", memory},
 		{module + "/backend/subscription", memory},
 		{module + "/backends/memory", memory},
+		{module + "/topology", nil},
 		{module, root},
 		{module + "/handlers/timeline", handlers},
 		{module + "/handlers/logs", handlers},

@@ -46,7 +46,8 @@ type Observer struct {
 	// under it are this one's, unless another observer takes the name.
 	FormerName string
 	// Emits declares what the handlers raise by [Emit]: a value of each type.
-	// If it is not nil, raising anything else is an error.
+	// If it is not nil, raising anything else is an error. A [Notification] in it
+	// declares that they send some, which [Notifier.Topology] shows.
 	Emits []any
 	// Middleware is Watermill's own, and runs around the handlers, inside
 	// [Config.Middleware] and inside recovery, on a copy of the message in its
@@ -81,6 +82,7 @@ type Handler struct {
 	kind  *eventKind         // of event, known when the observer is registered
 	isA   func(f *fact) bool // nil unless event is an interface or Raw
 	call  func(ctx context.Context, f *fact) error
+	place place
 }
 
 // matches tells whether the event's data is of the handler's type; only then
@@ -112,6 +114,7 @@ func Handle[T any](fn func(ctx context.Context, e Event[T]) error) Handler {
 	if fn == nil {
 		return h
 	}
+	h.place = placeOf(reflect.ValueOf(fn).Pointer())
 	switch {
 	case h.event == reflect.TypeFor[any]():
 		h.isA = func(*fact) bool { return true }
@@ -184,6 +187,9 @@ func (o *Observer) complete(c *codec) problems {
 		}
 	}
 	for i, emitted := range o.Emits {
+		if _, sends := emitted.(Notification); sends {
+			continue
+		}
 		if c.kindOf(reflect.TypeOf(emitted)) == nil {
 			found.add(fmt.Sprintf("%s.Emits[%d]", field, i), "%s", notAnEvent(reflect.TypeOf(emitted)))
 		}

@@ -15,11 +15,12 @@ import (
 // runner runs one observer: it is the Handle of the observer's consumption.
 type runner struct {
 	Observer
-	bus   *bus
-	base  context.Context // what handlers' contexts come from; canceled by stop
-	stop  context.CancelFunc
-	chain message.HandlerFunc // the handlers inside middleware; nil: there is none
-	stats counters
+	bus     *bus
+	base    context.Context // what handlers' contexts come from; canceled by stop
+	stop    context.CancelFunc
+	chain   message.HandlerFunc // the handlers inside middleware; nil: there is none
+	stats   counters
+	outputs outputs
 
 	halted  <-chan struct{}    // closed by halt
 	halt    context.CancelFunc // ends its consumption; guarded by bus.mu, nil before it began

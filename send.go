@@ -31,7 +31,15 @@ func (n *Notifier) Send(ctx context.Context, nt Notification) (string, error) {
 	if err := n.ledger.accept(ctx, r); err != nil {
 		return "", err
 	}
+	noteSent(ctx, 1)
 	return r.ID, nil
+}
+
+// noteSent counts notifications that an observer sent.
+func noteSent(ctx context.Context, count int) {
+	if d, cause := causeOf(ctx); cause != nil {
+		d.runner.outputs.add("", count)
+	}
 }
 
 // SendResult is what became of one notification of a batch.
@@ -76,6 +84,9 @@ func (n *Notifier) SendBatch(ctx context.Context, nts []Notification) ([]SendRes
 			results[i] = SendResult{Err: err}
 			failed = append(failed, fmt.Errorf("[%d]: %w", i, err))
 		}
+	}
+	if sent := len(nts) - len(failed); sent > 0 {
+		noteSent(ctx, sent)
 	}
 	return results, errors.Join(failed...)
 }

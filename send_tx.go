@@ -34,6 +34,7 @@ func (n *Notifier) SendTx(ctx context.Context, tx any, nt Notification) (string,
 	if err := l.accept(ctx, r); err != nil {
 		return "", err
 	}
+	noteSent(ctx, 1)
 	return r.ID, nil
 }
 

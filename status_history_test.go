@@ -145,6 +145,9 @@ func (h *history) attempt(a Attempt) string {
 			failure := Failure{VerdictTemporary, ClassService, "421"}
 			h.about(a, "retrying-"+kind, Retrying{Attempt: a, Failure: failure, Call: call})
 		case answer == "sent":
+			if h.chance("reported before the answer was stored") {
+				h.about(a, "before-delivered", Delivered{Attempt: a, MessageID: fmt.Sprint("m", a.Attempt)})
+			}
 			h.about(a, "sent", Sent{Attempt: a, MessageID: fmt.Sprint("m", a.Attempt)})
 		}
 		return answer
