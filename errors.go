@@ -16,6 +16,8 @@ var (
 	// ErrNotFound: no notification, template, observer or dead letter of that
 	// name is known.
 	ErrNotFound = errors.New("notify: not found")
+	// ErrDeadLetter: an observer gave up on an event, which is a dead letter.
+	ErrDeadLetter = errors.New("notify: dead letter")
 	// ErrTooLate: the notification has settled and cannot be canceled.
 	ErrTooLate = errors.New("notify: too late, the notification has settled")
 	// ErrTooLarge: a field is over its cap.

@@ -230,11 +230,7 @@ func (b *bus) catchUp(ctx context.Context) error {
 			continue
 		}
 		// An observer whose position is gone has nothing to catch up with.
-		err := b.positions.CatchUp(ctx, eventsTopic, r.group())
-		if r.FormerName != "" && errors.Is(err, backend.ErrNotFound) {
-			// Its position may not have been taken over yet.
-			err = b.positions.CatchUp(ctx, eventsTopic, observerGroup(r.FormerName))
-		}
+		err := b.caughtUp(ctx, r.Name)
 		if err != nil && !errors.Is(err, backend.ErrNotFound) {
 			return err
 		}
