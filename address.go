@@ -114,6 +114,11 @@ type addressHasher struct {
 	macs sync.Pool // of hash.Hash: a key is dear to set up
 }
 
+// AddressHash is what events carry of an address of the channel: a keyed hash,
+// by [Config.AddressKey], from which nobody without the key learns the address.
+// It is the same for as long as the key is.
+func (n *Notifier) AddressHash(c Channel, address string) string { return n.pipeline.hash(c, address) }
+
 func newAddressHasher(key []byte) *addressHasher {
 	h := &addressHasher{key: key}
 	h.macs.New = func() any { return hmac.New(sha256.New, key) }

@@ -66,8 +66,8 @@ func samples() []any {
 		Read{engagement},
 		Archived{engagement},
 		Replied{engagement},
-		Complained{engagement},
-		Unsubscribed{Engagement: engagement, Scope: "shipping"},
+		Complained{engagement, "h1:6Yl3Vw0Qb8dT"},
+		Unsubscribed{Engagement: engagement, Scope: "shipping", AddressHash: "h1:6Yl3Vw0Qb8dT"},
 
 		ObserverFailed{
 			Observer: "receipts", EventID: "01JPA3X2M4-2-2-sent", EventType: "notify.sent.v1",

@@ -33,7 +33,11 @@ type Archived struct{ Engagement }
 type Replied struct{ Engagement }
 
 // Complained fires when the recipient reported the message as unwanted.
-type Complained struct{ Engagement }
+type Complained struct {
+	Engagement
+	// AddressHash is the keyed hash of the address ([Notifier.AddressHash]).
+	AddressHash string `json:"address_hash,omitempty"`
+}
 
 // Unsubscribed fires when the recipient asked for no more of the kind.
 type Unsubscribed struct {
@@ -41,4 +45,6 @@ type Unsubscribed struct {
 	// Scope is what they unsubscribed from, in the host's terms; empty is the
 	// notification's category.
 	Scope string `json:"scope,omitempty"`
+	// AddressHash is as in [Complained].
+	AddressHash string `json:"address_hash,omitempty"`
 }

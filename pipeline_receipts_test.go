@@ -278,13 +278,15 @@ func TestEngagement(t *testing.T) {
 		b.Rest()
 		attempt := notify.Attempt{Leg: notify.Leg{Leg: 1, Channel: notify.EmailChannel}, Attempt: 1, Provider: "mail"}
 		by := notify.Engagement{Attempt: attempt}
+		hash := b.Notifier.AddressHash(notify.EmailChannel, "anna@example.com")
+		require.NotEmpty(t, hash)
 		b.Require(id,
 			notifytest.State(notify.StateSent),
 			notifytest.Count(2, notify.Opened{Engagement: by}),
 			notifytest.Once(notify.Opened{Engagement: notify.Engagement{Machine: true}}),
 			notifytest.Once(notify.Clicked{Engagement: by, Link: "order"}),
-			notifytest.Once(notify.Unsubscribed{Engagement: by, Scope: "orders"}),
-			notifytest.Once(notify.Complained{Engagement: by}),
+			notifytest.Once(notify.Unsubscribed{Engagement: by, Scope: "orders", AddressHash: hash}),
+			notifytest.Once(notify.Complained{Engagement: by, AddressHash: hash}),
 			notifytest.Once(notify.Read{Engagement: by}),
 			notifytest.Once(notify.Archived{Engagement: by}),
 			notifytest.Once(notify.Replied{Engagement: by}),

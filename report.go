@@ -124,6 +124,12 @@ func (n *Notifier) apply(ctx context.Context, s stored, leg, ordinal int, rep Re
 		reported.hard = !e.Soft && e.Class == ClassAddress
 	case Undelivered:
 		reported.hard = e.Class == ClassAddress
+	case Complained:
+		e.AddressHash = s.leg(leg).AddressHash
+		reported.data = e
+	case Unsubscribed:
+		e.AddressHash = s.leg(leg).AddressHash
+		reported.data = e
 	}
 	c := n.decider.report(s.record, reported, time.Now())
 	if c == nil {

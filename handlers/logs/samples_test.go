@@ -123,7 +123,7 @@ func samples() []sample {
 		{"read", notify.Read{Engagement: engaged}, info, ofAttempt + `,"machine":true`},
 		{"archived", notify.Archived{Engagement: engaged}, info, ofAttempt + `,"machine":true`},
 		{"replied", notify.Replied{Engagement: engaged}, info, ofAttempt + `,"machine":true`},
-		{"complained", notify.Complained{Engagement: engaged}, warn, ofAttempt + `,"machine":true`},
+		{"complained", notify.Complained{Engagement: engaged, AddressHash: "h1:CANARY"}, warn, ofAttempt + `,"machine":true`},
 		{"unsubscribed", notify.Unsubscribed{Engagement: engaged, Scope: "all"}, info, ofAttempt + `,"machine":true,"scope":"all"`},
 
 		{

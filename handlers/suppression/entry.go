@@ -1,0 +1,80 @@
+package suppression
+
+import (
+	"errors"
+	"time"
+
+	"github.com/seed-6c01d079/notify"
+)
+
+// Subject is whom an entry is about: a recipient by the host's ID, or an address
+// by its [notify.Notifier.AddressHash]. Exactly one is set.
+type Subject struct {
+	RecipientID string
+	AddressHash string
+}
+
+// Key is what is suppressed.
+type Key struct {
+	Tenant  string
+	Channel notify.Channel
+	Subject
+	// Scope is what they get no more of: notifications of that Category; empty is
+	// all.
+	Scope string
+}
+
+// Reason is why a key is on the list, or was taken off.
+type Reason string
+
+// The reasons.
+const (
+	Invalid     Reason = "invalid_address"
+	Complaint   Reason = "complaint"
+	Unsubscribe Reason = "unsubscribe"
+	ByHost      Reason = "host"
+)
+
+// Entry is what is known of a key.
+type Entry struct {
+	Key
+	Reason Reason
+	// Lifted tells that the key was taken off the list.
+	Lifted bool
+	// At is when it happened, in UTC and whole microseconds.
+	At time.Time
+	// EventID is that of the event that says so; empty for what the host did.
+	EventID string
+}
+
+// Check returns what is wrong with the entry, as [notify.FieldError].
+func (e Entry) Check() error {
+	var found []error
+	if e.Channel == "" {
+		found = append(found, &notify.FieldError{Field: "Key.Channel", Problem: "is required"})
+	}
+	if (e.RecipientID == "") == (e.AddressHash == "") {
+		found = append(found, &notify.FieldError{Field: "Key.Subject", Problem: "needs a RecipientID or an AddressHash, and not both"})
+	}
+	if e.Reason == "" {
+		found = append(found, &notify.FieldError{Field: "Entry.Reason", Problem: "is required"})
+	}
+	if e.At.IsZero() {
+		found = append(found, &notify.FieldError{Field: "Entry.At", Problem: "is required"})
+	}
+	return errors.Join(found...)
+}
+
+// Replaces tells a [Store] whether e stands in place of what is known of its
+// key: the latest in time does, and of two at once the one that is not lifted,
+// then the one with the smaller event ID.
+func (e Entry) Replaces(known Entry) bool {
+	switch order := e.At.Compare(known.At); {
+	case order != 0:
+		return order > 0
+	case e.Lifted != known.Lifted:
+		return known.Lifted
+	default:
+		return e.EventID < known.EventID
+	}
+}

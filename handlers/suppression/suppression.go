@@ -1,0 +1,152 @@
+// Package suppression keeps whom not to send to: hard bounces, complaints and
+// unsubscribes become a list, which a guard reads at the next send.
+//
+//	list := suppression.New(suppression.NewMemory())
+//	n.Attach(list)
+//	...
+//	err := list.Lift(ctx, key) // they subscribed again
+//
+// # What is suppressed
+//
+//   - An address that does not exist ([notify.AddressInvalid]: a hard bounce, or
+//     a provider that says so at once) gets nothing more on that channel.
+//   - Who complains ([notify.Complained]) gets nothing more on that channel.
+//   - Who unsubscribes ([notify.Unsubscribed]) gets nothing more of that scope on
+//     that channel: notifications whose Category it is, or all if both are empty.
+//     What a machine did counts for nothing.
+//
+// All of it is per tenant. A complaint and an unsubscribe are about the recipient
+// by the host's ID, whatever address they use, and where there is no ID, about
+// the address; addresses are kept as [notify.Notifier.AddressHash] only.
+// Categories in [Config.Essential] are sent in spite of complaints and
+// unsubscribes, but not to addresses that do not exist.
+//
+// A notification goes out on the channels that are left; with none, it ends as
+// [notify.Suppressed]. A leg that was delayed is looked at again before it is
+// sent.
+//
+// # What it promises
+//
+// An event takes effect with the delay of an observer, usually milliseconds.
+// Events may come twice and in any order: of what is known of a key the latest
+// in time stands, so that an old event which comes again does not undo a Lift.
+// When the [Store] fails, an event is retried as [notify.Retry] says and is a
+// dead letter in the end; and nothing is sent until the guard can read the list
+// again, since a step whose guard fails is tried again. What a store keeps at
+// most, and what it does then, is the store's to say: see [Memory].
+package suppression
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/seed-6c01d079/notify"
+	"github.com/seed-6c01d079/notify/backend"
+)
+
+// Config is how a [List] observes and guards. The observer's Name is by default
+// "suppression", which is the guard's too, and From [backend.FromOldest].
+type Config struct {
+	notify.Observer
+	// Essential are the categories that are sent in spite of complaints and
+	// unsubscribes, such as one-time codes; default none.
+	Essential []string
+}
+
+// List is an observer that writes a [Store], and the guard that reads it. Its
+// methods are safe for concurrent use.
+type List struct {
+	config Config
+	store  Store
+	hash   func(notify.Channel, string) string
+}
+
+var _ notify.Attacher = (*List)(nil)
+
+// New returns a list for [notify.Notifier.Attach], which must come before Run, as
+// for every guard. Options change its [Config]. Two of one Notifier need two
+// names.
+func New(store Store, options ...func(*Config)) *List {
+	l := &List{store: store}
+	l.config.Name = "suppression"
+	l.config.From = backend.FromOldest()
+	l.config.Handlers = []notify.Handler{notify.Handle(l.invalid), notify.Handle(l.complained), notify.Handle(l.unsubscribed)}
+	for _, option := range options {
+		option(&l.config)
+	}
+	return l
+}
+
+// Attach implements [notify.Attacher].
+func (l *List) Attach(n *notify.Notifier) error {
+	if l.store == nil {
+		return &notify.FieldError{Field: "suppression.New", Problem: "the store is nil; suppression.NewMemory() will do for a single process that may forget"}
+	}
+	l.hash = n.AddressHash
+	n.Guard(l.config.Name, l.guard)
+	n.Observe(l.config.Observer)
+	return nil
+}
+
+// Suppress puts a key on the list, by the host's own decision.
+func (l *List) Suppress(ctx context.Context, k Key) error {
+	return l.set(ctx, Entry{Key: k, Reason: ByHost, At: time.Now()})
+}
+
+// Lift takes a key off the list: what is suppressed later counts again.
+func (l *List) Lift(ctx context.Context, k Key) error {
+	return l.set(ctx, Entry{Key: k, Reason: ByHost, Lifted: true, At: time.Now()})
+}
+
+func (l *List) set(ctx context.Context, e Entry) error {
+	e.At = e.At.UTC().Truncate(time.Microsecond)
+	if err := e.Check(); err != nil {
+		return err
+	}
+	return l.store.Set(ctx, e)
+}
+
+// Address is whom an address is about, for [Key.Subject]. The list must have
+// been attached.
+func (l *List) Address(c notify.Channel, address string) Subject {
+	return Subject{AddressHash: l.hash(c, address)}
+}
+
+func (l *List) invalid(ctx context.Context, e notify.Event[notify.AddressInvalid]) error {
+	if e.Data.AddressHash == "" {
+		return nil // a Notifier without a key
+	}
+	return l.note(ctx, e.Envelope, Key{Channel: e.Data.Channel, Subject: Subject{AddressHash: e.Data.AddressHash}}, Invalid)
+}
+
+func (l *List) complained(ctx context.Context, e notify.Event[notify.Complained]) error {
+	return l.note(ctx, e.Envelope, Key{Channel: e.Data.Channel, Subject: subject(e.RecipientID, e.Data.AddressHash)}, Complaint)
+}
+
+func (l *List) unsubscribed(ctx context.Context, e notify.Event[notify.Unsubscribed]) error {
+	if e.Data.Machine {
+		return nil
+	}
+	k := Key{Channel: e.Data.Channel, Subject: subject(e.RecipientID, e.Data.AddressHash), Scope: e.Data.Scope}
+	if k.Scope == "" {
+		k.Scope = e.Category
+	}
+	return l.note(ctx, e.Envelope, k, Unsubscribe)
+}
+
+func (l *List) note(ctx context.Context, e notify.Envelope, k Key, reason Reason) error {
+	k.Tenant = e.Tenant
+	err := l.set(ctx, Entry{Key: k, Reason: reason, At: e.Time, EventID: e.ID})
+	if errors.As(err, new(*notify.FieldError)) {
+		return notify.Permanent(err)
+	}
+	return err
+}
+
+func subject(recipientID, addressHash string) Subject {
+	if recipientID != "" {
+		return Subject{RecipientID: recipientID}
+	}
+	return Subject{AddressHash: addressHash}
+}
