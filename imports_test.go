@@ -42,6 +42,7 @@ func TestImports(t *testing.T) {
 		{module + "/topology", nil},
 		{module, root},
 		{module + "/handlers/timeline", handlers},
+		{module + "/handlers/timeline/timelinehttp", append([]string{module + "/handlers/timeline"}, handlers...)},
 		{module + "/handlers/logs", handlers},
 		{module + "/handlers/forward", handlers},
 		{module + "/handlers/trigger", handlers},

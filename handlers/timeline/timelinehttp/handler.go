@@ -1,0 +1,205 @@
+// Package timelinehttp serves a timeline over HTTP, as JSON and as Server-Sent
+// Events.
+//
+//	http.Handle("/", timelinehttp.New(n, store, func(c *timelinehttp.Config) { c.Tenant = tenantOf }))
+//
+//	GET /notifications?recipient_id=u_42&state=failed&limit=20&after=...
+//	GET /notifications/{id}
+//	GET /notifications/{id}/events
+//
+// The first is a page of a list: {"notifications": [...], "next": "..."}, whose
+// parameters are the fields of [timeline.Query] in snake_case; state may be given
+// several times, and times are as in RFC 3339. The second is one notification
+// with its events. An event is {"id", "type", "time", "seen", "data", ...}, with
+// the data as it travels.
+//
+// The third is a stream (text/event-stream, as the HTML standard has it in its
+// section on server-sent events) of what is known of a notification and of what
+// happens from now on, from the record: each event's ID is the stream's, its type
+// the stream's event. It ends when the notification has settled. A client that
+// connects again with the Last-Event-ID header gets what came after that, and 204
+// (No Content), which tells it to stop, once nothing more comes. Comments keep the
+// connection open meanwhile.
+//
+// Errors are problem details (RFC 9457), with a pointer to the parameter that is
+// wrong. Nothing is kept in memory but the streams that are open, of which
+// [Config.MaxStreams] may be; the next gets 503. Who may see what is the host's
+// to say: put its authentication before the handler, and see [Config.Tenant].
+package timelinehttp
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/seed-6c01d079/notify"
+	"github.com/seed-6c01d079/notify/handlers/timeline"
+)
+
+// Config is what a handler allows.
+type Config struct {
+	// Tenant returns the tenant that the request may see, and no other: the
+	// notifications of others are not found. An error is answered with 403, and
+	// its text is not shown. Nil is for a host without tenants: then everything
+	// is shown.
+	Tenant func(*http.Request) (string, error)
+	// MaxStreams is how many streams may be open at once; default 1,000.
+	MaxStreams int
+	// Heartbeat is the time between comments in a stream; default 15 s.
+	Heartbeat time.Duration
+}
+
+type handler struct {
+	config   Config
+	notifier *notify.Notifier
+	store    timeline.Store
+	streams  chan struct{} // holds one for each that is open
+}
+
+// New returns a handler of the paths above; use [http.StripPrefix] for others.
+// Options change its [Config]. It is safe for concurrent use. Streams end when n
+// has.
+func New(n *notify.Notifier, store timeline.Store, options ...func(*Config)) http.Handler {
+	h := &handler{notifier: n, store: store}
+	for _, option := range options {
+		option(&h.config)
+	}
+	if h.config.MaxStreams <= 0 {
+		h.config.MaxStreams = 1000
+	}
+	if h.config.Heartbeat <= 0 {
+		h.config.Heartbeat = 15 * time.Second
+	}
+	h.streams = make(chan struct{}, h.config.MaxStreams)
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /notifications", h.list)
+	mux.HandleFunc("GET /notifications/{id}", h.get)
+	mux.HandleFunc("GET /notifications/{id}/events", h.stream)
+	return mux
+}
+
+// tenant returns the tenant of the request, and whether it goes on.
+func (h *handler) tenant(w http.ResponseWriter, r *http.Request) (tenant string, ok bool) {
+	if h.config.Tenant == nil {
+		return "", true
+	}
+	tenant, err := h.config.Tenant(r)
+	if err != nil {
+		write(w, problem{Title: "Not allowed", Status: http.StatusForbidden})
+		return "", false
+	}
+	return tenant, true
+}
+
+// shows tells whether a notification of that tenant may be seen.
+func (h *handler) shows(of, tenant string) bool { return h.config.Tenant == nil || of == tenant }
+
+func (h *handler) get(w http.ResponseWriter, r *http.Request) {
+	tenant, ok := h.tenant(w, r)
+	if !ok {
+		return
+	}
+	entry, err := h.store.Get(r.Context(), r.PathValue("id"))
+	if err == nil && !h.shows(entry.Status.Tenant, tenant) {
+		err = notify.ErrNotFound
+	}
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	found, err := h.entry(entry)
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	respond(w, http.StatusOK, "application/json", found)
+}
+
+func (h *handler) list(w http.ResponseWriter, r *http.Request) {
+	tenant, ok := h.tenant(w, r)
+	if !ok {
+		return
+	}
+	q, err := query(r.URL.Query())
+	if err == nil && h.config.Tenant != nil {
+		if q.Tenant != "" && q.Tenant != tenant {
+			write(w, problem{Title: "Not allowed", Status: http.StatusForbidden})
+			return
+		}
+		q.Tenant = tenant
+	}
+	if err == nil && h.config.Tenant != nil && tenant == "" {
+		err = &notify.FieldError{Field: "tenant", Problem: "the request has none"}
+	}
+	var page timeline.Page
+	if err == nil {
+		page, err = h.store.List(r.Context(), q)
+	}
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	list := struct {
+		Notifications []entryJSON `json:"notifications"`
+		Next          string      `json:"next,omitempty"`
+	}{Notifications: []entryJSON{}, Next: page.Next}
+	for _, e := range page.Entries {
+		one, err := h.entry(e)
+		if err != nil {
+			fail(w, err)
+			return
+		}
+		list.Notifications = append(list.Notifications, one)
+	}
+	respond(w, http.StatusOK, "application/json", list)
+}
+
+// problem is an answer by RFC 9457.
+type problem struct {
+	Title  string       `json:"title"`
+	Status int          `json:"status"`
+	Detail string       `json:"detail,omitempty"`
+	Errors []fieldError `json:"errors,omitempty"`
+}
+
+type fieldError struct {
+	Parameter string `json:"parameter"`
+	Detail    string `json:"detail"`
+}
+
+// fail answers with what went wrong, as far as the client has to do with it.
+func fail(w http.ResponseWriter, err error) {
+	p := problem{Title: "The timeline could not be read", Status: http.StatusInternalServerError}
+	switch fields := notify.FieldErrors(err); {
+	case len(fields) > 0:
+		p = problem{Title: "The request is wrong", Status: http.StatusBadRequest}
+		for _, f := range fields {
+			p.Errors = append(p.Errors, fieldError{parameter(f.Field), f.Problem})
+		}
+	case errors.Is(err, notify.ErrNotFound):
+		p = problem{Title: "No such notification", Status: http.StatusNotFound}
+	case errors.Is(err, notify.ErrClosed), errors.Is(err, notify.ErrOverloaded):
+		p.Status = http.StatusServiceUnavailable
+	}
+	write(w, p)
+}
+
+func write(w http.ResponseWriter, p problem) {
+	if p.Status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", "5")
+	}
+	respond(w, p.Status, "application/problem+json", p)
+}
+
+func respond(w http.ResponseWriter, status int, contentType string, body any) {
+	encoded, err := json.Marshal(body)
+	if err != nil { // of ours: it has a form
+		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = w.Write(append(encoded, '\n'))
+}

@@ -1,0 +1,107 @@
+package timelinehttp_test
+
+import (
+	"errors"
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-6c01d079/notify/handlers/timeline/timelinehttp"
+)
+
+func TestGet(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	id := s.settled("acme", "ann")
+	found := s.get(http.StatusOK, "/notifications/"+id)
+	status := found["status"].(map[string]any)
+	require.Equal(t, id, status["notification_id"])
+	require.Equal(t, "sent", status["state"])
+	events := found["events"].([]any)
+	require.Len(t, events, 6)
+	sent := events[4].(map[string]any)
+	require.Equal(t, "notify.sent.v1", sent["type"])
+	require.Equal(t, "mail", sent["data"].(map[string]any)["provider"])
+	require.Equal(t, map[string]any{"order": "A-1"}, sent["labels"])
+	require.Equal(t, "No such notification", s.get(http.StatusNotFound, "/notifications/n_0")["title"])
+}
+
+func TestList(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	var ids []string
+	for _, recipient := range []string{"ann", "bob", "ann"} {
+		ids = append(ids, s.settled("acme", recipient))
+	}
+	list := func(path string) (found []string, next string) {
+		body := s.get(http.StatusOK, path)
+		for _, one := range body["notifications"].([]any) {
+			found = append(found, one.(map[string]any)["status"].(map[string]any)["notification_id"].(string))
+		}
+		next, _ = body["next"].(string)
+		return found, next
+	}
+	all, next := list("/notifications")
+	require.Equal(t, []string{ids[2], ids[1], ids[0]}, all)
+	require.Empty(t, next)
+	first, next := list("/notifications?limit=2")
+	require.Equal(t, all[:2], first)
+	rest, next := list("/notifications?limit=2&after=" + next)
+	require.Equal(t, all[2:], rest)
+	require.Empty(t, next)
+	for path, want := range map[string]int{
+		"?recipient_id=ann": 2, "?state=sent&state=failed": 3, "?state=failed": 0, "?settled=true": 3, "?settled=false": 0,
+		"?tenant=acme": 3, "?tenant=other": 0, "?category=x": 0, "?from=2020-01-01T00:00:00Z": 3, "?until=2020-01-01T00:00:00%2B02:00": 0,
+	} {
+		found, _ := list("/notifications" + path)
+		require.Len(t, found, want, path)
+	}
+}
+
+// Everything that is wrong is said at once, by the parameter's name.
+func TestBadQueries(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	for path, want := range map[string][]string{
+		"?limit=x&settled=maybe&from=today&colour=red": {"limit", "settled", "from", "colour"},
+		"?limit=0":          {"limit"},
+		"?limit=501":        {"limit"},
+		"?limit=1&limit=2":  {"limit"},
+		"?after=bm90aGluZw": {"after"},
+		"?until=2020-01-01": {"until"},
+		"?from=2021-01-01T00:00:00Z&until=2020-01-01T00:00:00Z": {"until"},
+	} {
+		var got []string
+		for _, one := range s.get(http.StatusBadRequest, "/notifications"+path)["errors"].([]any) {
+			got = append(got, one.(map[string]any)["parameter"].(string))
+			require.NotEmpty(t, one.(map[string]any)["detail"])
+		}
+		require.ElementsMatch(t, want, got, path)
+	}
+}
+
+// Who has a tenant sees that one's only, whatever is asked for.
+func TestTenants(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(c *timelinehttp.Config) {
+		c.Tenant = func(r *http.Request) (string, error) {
+			if r.Header.Get("Tenant") == "none" {
+				return "", errors.New("s3cret")
+			}
+			return r.Header.Get("Tenant"), nil
+		}
+	})
+	mine, other := s.settled("acme", "ann"), s.settled("bank", "ann")
+	require.Len(t, s.get(http.StatusOK, "/notifications", "Tenant", "acme")["notifications"], 1)
+	require.Len(t, s.get(http.StatusOK, "/notifications?tenant=acme", "Tenant", "acme")["notifications"], 1)
+	s.get(http.StatusForbidden, "/notifications?tenant=bank", "Tenant", "acme")
+	s.get(http.StatusBadRequest, "/notifications")
+	s.get(http.StatusOK, "/notifications/"+mine, "Tenant", "acme")
+	for _, path := range []string{"/notifications/" + other, "/notifications/" + other + "/events"} {
+		require.Equal(t, "No such notification", s.get(http.StatusNotFound, path, "Tenant", "acme")["title"])
+	}
+	for _, path := range []string{"/notifications", "/notifications/" + mine, "/notifications/" + mine + "/events"} {
+		require.NotContains(t, s.get(http.StatusForbidden, path, "Tenant", "none"), "detail")
+	}
+}

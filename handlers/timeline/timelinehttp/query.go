@@ -1,0 +1,77 @@
+package timelinehttp
+
+import (
+	"errors"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/seed-6c01d079/notify"
+	"github.com/seed-6c01d079/notify/handlers/timeline"
+)
+
+// query reads the parameters of a list. All that is wrong is reported at once;
+// what the store checks, it reports.
+func query(values url.Values) (timeline.Query, error) {
+	var q timeline.Query
+	var found []error
+	wrong := func(parameter, text string) {
+		found = append(found, &notify.FieldError{Field: parameter, Problem: text})
+	}
+	for name, all := range values {
+		if len(all) > 1 && name != "state" {
+			wrong(name, "must be given once")
+			continue
+		}
+		value := all[0]
+		switch name {
+		case "recipient_id":
+			q.RecipientID = value
+		case "tenant":
+			q.Tenant = value
+		case "category":
+			q.Category = value
+		case "after":
+			q.After = value
+		case "state":
+			for _, state := range all {
+				q.States = append(q.States, notify.State(state))
+			}
+		case "settled":
+			settled, err := strconv.ParseBool(value)
+			if err != nil {
+				wrong(name, "must be true or false")
+			}
+			q.Settled = &settled
+		case "limit":
+			limit, err := strconv.Atoi(value)
+			if err != nil || limit == 0 {
+				wrong(name, "must be a number from 1")
+			}
+			q.Limit = limit
+		case "from", "until":
+			at, err := time.Parse(time.RFC3339Nano, value)
+			if err != nil {
+				wrong(name, "must be a time as RFC 3339 writes it, such as 2026-11-25T18:00:00Z")
+			}
+			if name == "from" {
+				q.From = at
+			} else {
+				q.Until = at
+			}
+		default:
+			wrong(name, "is no parameter of this list")
+		}
+	}
+	return q, errors.Join(found...)
+}
+
+// parameter is the name in a request of a field of the query.
+func parameter(field string) string {
+	name, of := strings.CutPrefix(field, "Query.")
+	if !of {
+		return field
+	}
+	return strings.ToLower(name)
+}
