@@ -8,8 +8,8 @@ import (
 )
 
 // Pages are Markdown pages about the graph, by file name: "topology.md", the
-// whole; "events.md", each event with who raises and who handles it;
-// "lifecycle.md", the states of a notification. They hold what the program
+// whole; "events.md", each event with who raises and who handles it, and a diagram
+// of those that an observer is for; "lifecycle.md", the states of a notification. They hold what the program
 // declares, and not what one process has seen or where its source lies, so that
 // they are the same wherever they are made.
 func (g *Graph) Pages() map[string]string {
@@ -90,7 +90,7 @@ func (g *Graph) eventsPage() string {
 		p.row(text(e.Type), text(strings.Join(slices.Concat(e.RaisedBy, e.EmittedBy), ", ")), text(strings.Join(e.HandledBy, ", ")))
 	}
 	for _, e := range g.Events {
-		if len(e.HandledBy) == 0 {
+		if !g.chosen(e) {
 			continue
 		}
 		p.heading(e.Type)
@@ -98,6 +98,12 @@ func (g *Graph) eventsPage() string {
 		p.diagram(g.EventMermaid(e.Type))
 	}
 	return p.String()
+}
+
+// chosen tells whether the event has more to it than that it happens: it is the
+// host's own, or an observer is for it, rather than for all.
+func (g *Graph) chosen(e Event) bool {
+	return e.Own || len(e.EmittedBy) > 0 || slices.ContainsFunc(g.Observers, func(o Observer) bool { return o.Gets(e.Type) && !o.All() })
 }
 
 func lifecyclePage() string {

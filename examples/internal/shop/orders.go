@@ -44,5 +44,5 @@ func registerOrders(n *notify.Notifier, to string, sent chan<- string) {
 		default: // the event came twice
 		}
 		return nil
-	})
+	}, func(o *notify.Observer) { o.Emits = []any{notify.Notification{}} })
 }

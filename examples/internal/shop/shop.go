@@ -44,26 +44,9 @@ func Run(ctx context.Context, out io.Writer, config notify.Config, mail Mail) er
 		return err
 	}
 
-	// How to reach people: a push service that is out of order, and e-mail.
-	notify.Use(n, brokenPush{})
-	notify.Use(n, smtp.New(smtp.Config{Addr: mail.Server, From: mail.From}))
-
-	// Three observers. The first gets the events of one type.
-	notify.On(n, "failovers", func(_ context.Context, e notify.Event[notify.FailedOver]) error {
-		screen.printf("observer   %s failed (%s): going on with %s\n", e.Data.From.Channel, e.Data.Failure.Code, e.Data.To.Channel)
-		return nil
-	})
-	// The second keeps a view of every notification.
 	store := timeline.NewMemory()
-	n.Attach(timeline.New(store))
-	// The third answers an event of our own with another notification.
 	thanks := make(chan string, 1)
-	registerOrders(n, mail.To, thanks)
-	// And everything that happens is printed as it happens.
-	notify.On(n, "printer", func(_ context.Context, e notify.Event[any]) error {
-		screen.event(e)
-		return nil
-	})
+	register(n, mail, screen, store, thanks)
 
 	go func() { _ = n.Run(ctx) }()
 	if err := n.Ready(ctx); err != nil {
@@ -103,6 +86,28 @@ func Run(ctx context.Context, out io.Writer, config notify.Config, mail Mail) er
 		return err
 	}
 	return printTimeline(ctx, screen, store)
+}
+
+// register says how to reach people, and who observes.
+func register(n *notify.Notifier, mail Mail, screen *screen, store timeline.Store, thanks chan<- string) {
+	// A push service that is out of order, and e-mail.
+	notify.Use(n, brokenPush{})
+	notify.Use(n, smtp.New(smtp.Config{Addr: mail.Server, From: mail.From}))
+
+	// Three observers. The first gets the events of one type.
+	notify.On(n, "failovers", func(_ context.Context, e notify.Event[notify.FailedOver]) error {
+		screen.printf("observer   %s failed (%s): going on with %s\n", e.Data.From.Channel, e.Data.Failure.Code, e.Data.To.Channel)
+		return nil
+	})
+	// The second keeps a view of every notification.
+	n.Attach(timeline.New(store))
+	// The third answers an event of our own with another notification.
+	registerOrders(n, mail.To, thanks)
+	// And everything that happens is printed as it happens.
+	notify.On(n, "printer", func(_ context.Context, e notify.Event[any]) error {
+		screen.event(e)
+		return nil
+	})
 }
 
 func settle(ctx context.Context, n *notify.Notifier, screen *screen, what, id string) error {
