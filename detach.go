@@ -41,7 +41,11 @@ func (b *bus) detach(ctx context.Context, name string) error {
 // forget drops an observer that does not run, and its position.
 func (b *bus) forget(ctx context.Context, r *runner) error {
 	if b.positions != nil {
-		if err := b.positions.Forget(ctx, eventsTopic, r.group()); err != nil {
+		err := b.positions.Forget(ctx, eventsTopic, r.group())
+		if err == nil && r.ReplaySafe {
+			err = b.positions.Forget(ctx, eventsTopic, replayGroup(r.Name)) // that a crash may have left
+		}
+		if err != nil {
 			return fmt.Errorf("notify: forget the position of observer %s: %w", r.Name, translate(err))
 		}
 	}

@@ -49,6 +49,10 @@ type Observer struct {
 	// If it is not nil, raising anything else is an error. A [Notification] in it
 	// declares that they send some, which [Notifier.Topology] shows.
 	Emits []any
+	// ReplaySafe declares that events may come again long after, and beside newer
+	// ones of their notification: the handlers have no effect that must not be
+	// repeated. Only then [Notifier.Replay] gives the observer its history.
+	ReplaySafe bool
 	// Middleware is Watermill's own, and runs around the handlers, inside
 	// [Config.Middleware] and inside recovery, on a copy of the message in its
 	// wire form: without any, events of an in-memory backend are never

@@ -146,6 +146,7 @@ func (b *bus) begin(ctx context.Context, r, former *runner) error {
 			_ = b.again(taking, func() error { return b.prepare(taking, r) })
 		}
 		b.consuming.run(consuming, r.consumption())
+		r.replaying <- struct{}{} // a replay ends with it
 		if r.leaving.Load() {
 			_ = b.forget(r.base, r) // detach, which waits for this, tries again
 		}

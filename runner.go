@@ -27,6 +27,8 @@ type runner struct {
 	ended   chan struct{}      // closed when its consumption has ended
 	leaving atomic.Bool        // it is being detached
 
+	replaying chan struct{} // holds one while there is a replay, or it has ended
+
 	spare   atomic.Pointer[delivery]
 	timed   atomic.Bool // events are timed one by one, since they are slow
 	failing failingKeys
@@ -34,7 +36,7 @@ type runner struct {
 }
 
 func (b *bus) newRunner(o Observer) *runner {
-	r := &runner{Observer: o, bus: b, ended: make(chan struct{})}
+	r := &runner{Observer: o, bus: b, ended: make(chan struct{}), replaying: make(chan struct{}, 1)}
 	r.base, r.stop = context.WithCancel(b.base)
 	r.chain = r.wrapped(b.middleware)
 	return r

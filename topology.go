@@ -79,6 +79,7 @@ func (n *Notifier) topologyEvent(kind *eventKind, runners []*runner) topology.Ev
 func (n *Notifier) topologyObserver(r *runner) topology.Observer {
 	o := topology.Observer{
 		Name: r.Name, Group: r.group(), Concurrency: r.Concurrency, Timeout: r.Timeout, Attempts: r.Retry.Attempts, Background: r.Background,
+		ReplaySafe: r.ReplaySafe,
 	}
 	for _, h := range r.Handlers {
 		one := topology.Handler{For: typeName(h.event), All: h.event == reflect.TypeFor[any]()}

@@ -97,6 +97,8 @@ type Observer struct {
 	Attempts    int           `json:"attempts"`
 	// Background tells that closing does not wait until it has caught up.
 	Background bool `json:"background,omitempty"`
+	// ReplaySafe tells that it may be given its history again.
+	ReplaySafe bool `json:"replay_safe,omitempty"`
 }
 
 // Handler is a function of an observer.

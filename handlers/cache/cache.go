@@ -52,7 +52,7 @@ func (f Func) Invalidate(ctx context.Context, keys []string) error { return f(ct
 
 // Config is how a [Cache] observes and when it calls. The observer's Name is by
 // default "cache", and its Concurrency 256, which bounds how many events share a
-// call.
+// call. It is ReplaySafe.
 type Config struct {
 	notify.Observer
 	// Rules say which keys events are about, made by [Keys]. Required.
@@ -100,6 +100,7 @@ func Keys[T any](keys func(e notify.Event[T]) []string) Rule {
 func New(invalidator Invalidator, options ...func(*Config)) *Cache {
 	c := &Cache{burst: burst{invalidator: invalidator}}
 	c.config.Name, c.config.Concurrency = "cache", 256
+	c.config.ReplaySafe = true
 	for _, option := range options {
 		option(&c.config)
 	}

@@ -46,7 +46,8 @@ import (
 )
 
 // Config is how a [List] observes and guards. The observer's Name is by default
-// "suppression", which is the guard's too, and From [backend.FromOldest].
+// "suppression", which is the guard's too, and From [backend.FromOldest]. It is
+// ReplaySafe.
 type Config struct {
 	notify.Observer
 	// Essential are the categories that are sent in spite of complaints and
@@ -71,6 +72,7 @@ func New(store Store, options ...func(*Config)) *List {
 	l := &List{store: store}
 	l.config.Name = "suppression"
 	l.config.From = backend.FromOldest()
+	l.config.ReplaySafe = true
 	l.config.Handlers = []notify.Handler{notify.Handle(l.invalid), notify.Handle(l.complained), notify.Handle(l.unsubscribed)}
 	for _, option := range options {
 		option(&l.config)

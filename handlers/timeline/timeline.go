@@ -36,7 +36,7 @@ import (
 
 // Config is how a [Timeline] observes: all of it is the observer's. Name is by
 // default "timeline", and From [backend.FromOldest], so that a view which is
-// new to the backend begins with all that the log still has.
+// new to the backend begins with all that the log still has. It is ReplaySafe.
 type Config struct {
 	notify.Observer
 }
@@ -56,6 +56,7 @@ func New(store Store, options ...func(*Config)) *Timeline {
 	t := &Timeline{store: store}
 	t.config.Name = "timeline"
 	t.config.From = backend.FromOldest()
+	t.config.ReplaySafe = true
 	t.config.Handlers = []notify.Handler{notify.Handle(t.add)}
 	for _, option := range options {
 		option(&t.config)
