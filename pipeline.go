@@ -24,6 +24,8 @@ type pipeline struct {
 	letters backend.DeadLetters
 	// base ends what is under way when the drain is over.
 	base context.Context
+	// attendance is in the batches under way.
+	attendance *attendance
 	// parkedReports applies the reports that came before their message ID was
 	// known.
 	parkedReports func(ctx context.Context, s stored, aliases []string)
@@ -51,6 +53,10 @@ const (
 
 func (p *pipeline) consumption(topic string, concurrency int, step func(context.Context, *work) error) backend.Consumption {
 	handle := func(_ context.Context, b *backend.Batch) (done int, err error) {
+		if !p.attendance.begin() {
+			return 0, ErrClosed
+		}
+		defer p.attendance.end()
 		ctx := p.base
 		var w work // a step does not keep it
 		for b.Next() {

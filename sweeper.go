@@ -70,10 +70,19 @@ func (s *sweeper) run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	var expired time.Time
+	began := s.n.ledger.decider.present == nil
 	for failures := 0; ; {
 		now := time.Now()
 		s.next.Store(math.MaxInt64) // what is written while it looks, lowers it
-		next, err := s.sweep(ctx, now)
+		var next time.Time
+		var err error
+		if !began {
+			err = s.takeOver(ctx, now)
+			began = err == nil
+		}
+		if err == nil {
+			next, err = s.sweep(ctx, now)
+		}
 		if err != nil && ctx.Err() == nil {
 			failures++
 			s.n.log.Warn("notify: the sweep failed, and will be tried again", "error", err)
@@ -92,6 +101,46 @@ func (s *sweeper) run(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// takeOverMost and takeOverAhead are how many records it looks at when it begins,
+// and how far ahead those are due: a lease lasts a little more than an attempt.
+const (
+	takeOverMost  = 1000
+	takeOverAhead = time.Hour + 2*sweepGrace
+)
+
+// takeOver takes up, when it begins, what a process that died was about: the
+// record's due time is that of a lease which nobody has to wait for. Mostly the
+// work of it comes again by itself; not if that was put back meanwhile.
+func (s *sweeper) takeOver(ctx context.Context, now time.Time) error {
+	ledger := s.n.ledger
+	ids, _, err := ledger.records.Due(ctx, now.Add(takeOverAhead), takeOverMost)
+	if err != nil {
+		return fmt.Errorf("notify: find the records of a process that died: %w", err)
+	}
+	for _, id := range ids {
+		if strings.HasPrefix(id, parkedPrefix) {
+			continue
+		}
+		err := retryConflicts(ctx, func() error {
+			r, err := ledger.load(ctx, id)
+			if err != nil {
+				return err
+			}
+			if c := ledger.decider.takeOver(r.record, now); c != nil {
+				return ledger.commit(ctx, r, c)
+			}
+			return nil
+		})
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil && !errors.Is(err, backend.ErrNotFound) {
+			s.n.log.Warn("notify: a record of a process that died could not be taken up, and is when it is due", "record", id, "error", err)
+		}
+	}
+	return nil
 }
 
 // sleep waits until next. It returns false if ctx ends before.
