@@ -90,6 +90,6 @@ func TestNewerWork(t *testing.T) {
 		m, err := w.wire()
 		require.NoError(t, err)
 		_, err = workOf(backend.EntryOf(message.NewMessage("1", m.Payload)))
-		require.ErrorIs(t, err, errNewerWork)
+		require.ErrorIs(t, err, errNewer)
 	}
 }

@@ -112,7 +112,7 @@ func New(config Config) (*Notifier, error) {
 	}
 	n.pipeline = &pipeline{
 		ledger: n.ledger, decider: n.decider, senders: map[Channel][]*sender{}, planner: n.planner, log: n.log,
-		base: n.hard, attendance: &attendance{},
+		base: n.hard, attendance: &attendance{}, newer: &tally{},
 		render:        &renderers{templates: parsed, custom: map[Channel]func(context.Context, RenderRequest) (Message, error){}},
 		parkedReports: n.applyParked, emit: n.emitMachinery,
 	}
