@@ -23,6 +23,8 @@ type sweeper struct {
 	// failing are the records that could not be taken up, with when each is
 	// tried again: they must not keep the others from their turn.
 	failing map[string]time.Time
+	// tookOver says that it has looked for what dead processes left.
+	tookOver bool
 }
 
 const (
@@ -70,19 +72,10 @@ func (s *sweeper) run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	var expired time.Time
-	began := s.n.ledger.decider.present == nil
 	for failures := 0; ; {
 		now := time.Now()
 		s.next.Store(math.MaxInt64) // what is written while it looks, lowers it
-		var next time.Time
-		var err error
-		if !began {
-			err = s.takeOver(ctx, now)
-			began = err == nil
-		}
-		if err == nil {
-			next, err = s.sweep(ctx, now)
-		}
+		next, err := s.sweep(ctx, now)
 		if err != nil && ctx.Err() == nil {
 			failures++
 			s.n.log.Warn("notify: the sweep failed, and will be tried again", "error", err)
@@ -110,11 +103,14 @@ const (
 	takeOverAhead = time.Hour + 2*sweepGrace
 )
 
-// takeOver takes up, when it begins, what a process that died was about: the
-// record's due time is that of a lease which nobody has to wait for. Mostly the
-// work of it comes again by itself; not if that was put back meanwhile.
+// takeOver takes up, when the sweeper begins, the attempts of a process that died:
+// their records are due when their leases end, which nobody has to wait for. Mostly
+// the work comes again by itself, but not if it was put back until then.
 func (s *sweeper) takeOver(ctx context.Context, now time.Time) error {
 	ledger := s.n.ledger
+	if s.tookOver || ledger.decider.present == nil {
+		return nil
+	}
 	ids, _, err := ledger.records.Due(ctx, now.Add(takeOverAhead), takeOverMost)
 	if err != nil {
 		return fmt.Errorf("notify: find the records of a process that died: %w", err)
@@ -128,10 +124,11 @@ func (s *sweeper) takeOver(ctx context.Context, now time.Time) error {
 			if err != nil {
 				return err
 			}
-			if c := ledger.decider.takeOver(r.record, now); c != nil {
-				return ledger.commit(ctx, r, c)
+			c := ledger.decider.takeOver(r.record, now)
+			if c == nil {
+				return nil
 			}
-			return nil
+			return ledger.commit(ctx, r, c)
 		})
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -140,6 +137,7 @@ func (s *sweeper) takeOver(ctx context.Context, now time.Time) error {
 			s.n.log.Warn("notify: a record of a process that died could not be taken up, and is when it is due", "record", id, "error", err)
 		}
 	}
+	s.tookOver = true
 	return nil
 }
 
@@ -160,6 +158,9 @@ func (s *sweeper) sleep(ctx context.Context, timer *time.Timer) bool {
 // sweep takes up what is due, and returns when to look next. Its error is the
 // store's: that of one record is no reason to leave the others.
 func (s *sweeper) sweep(ctx context.Context, now time.Time) (time.Time, error) {
+	if err := s.takeOver(ctx, now); err != nil {
+		return now, err
+	}
 	limit := sweepBatch + len(s.failing)
 	ids, next, err := s.n.ledger.records.Due(ctx, now, limit)
 	if err != nil {
