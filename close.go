@@ -74,6 +74,7 @@ func (n *Notifier) shutdown(tasks []task, started bool, stopWork, stop context.C
 	left = append(left, awaitAll(drain, n.bus.tasks())...)
 	n.hardStop()
 	left = awaitBriefly(left) // their contexts are canceled now
+	n.pipeline.attendance.close()
 	n.mu.Lock()
 	n.state = closed
 	n.mu.Unlock()

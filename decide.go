@@ -21,6 +21,9 @@ type decider struct {
 	delays bool
 	// instance names this Notifier in leases.
 	instance string
+	// present tells whether the owner of a lease lives; nil: nobody can tell, and
+	// leases are waited for.
+	present func(owner string) bool
 	// without switches rules off, in the tests that prove their worth.
 	without rule
 }

@@ -95,7 +95,7 @@ func (d *decider) isRefused(a *attemptRecord, err *SendError, p providerPolicy) 
 func (d *decider) asked(r *record, number, ordinal int, found *Receipt, pause time.Duration, now time.Time) *change {
 	leg := r.leg(number)
 	a := leg.attempt(ordinal)
-	if a.Over || now.Before(a.Lease.Until) {
+	if a.Over || d.held(a, now) {
 		return nil
 	}
 	c := d.change(r, now)

@@ -52,7 +52,7 @@ func (d *decider) resume(r *record, number, ordinal int, now time.Time) (*change
 	a := leg.attempt(ordinal)
 	policy, known := d.policy(leg.Channel, a.Provider)
 	switch {
-	case now.Before(a.Lease.Until) && (d.keeps(ruleV5) || a.Lease.Owner != d.instance):
+	case d.held(a, now) && (d.keeps(ruleV5) || a.Lease.Owner != d.instance):
 		return nil, movePutBack, a.Lease.Until // 7
 	case r.hadEffect(number, ordinal):
 		c := d.change(r, now)
@@ -70,6 +70,12 @@ func (d *decider) resume(r *record, number, ordinal int, now time.Time) (*change
 	c := d.change(r, now)
 	c.inDoubt(number, ordinal, policy, Failure{Verdict: VerdictUncertain, Class: ClassTimeout})
 	return c, moveDone, time.Time{}
+}
+
+// held tells whether a lease lives: its time is not over, and its owner, as far
+// as anybody can tell, has not died.
+func (d *decider) held(a *attemptRecord, now time.Time) bool {
+	return now.Before(a.Lease.Until) && (d.present == nil || d.present(a.Lease.Owner))
 }
 
 // unknownProviderPause is how long work waits for a process that knows its

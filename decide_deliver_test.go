@@ -3,6 +3,8 @@ package notify
 import (
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/require"
 )
 
 // others adds a second e-mail provider.
@@ -294,4 +296,54 @@ var deliverDecisions = []decision{
 		raised: []string{"1.1/unknown", "settled"},
 		legs:   "[email ended in_doubt mail granted 1 answered 0 refused 0 unknown over][sms  ]",
 	},
+}
+
+// 7 to 10: a lease whose owner died is as one that has expired.
+func TestALeaseWhoseOwnerDied(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name string
+		set  func(*providerPolicy)
+		want move
+	}{
+		{name: "repeated", set: keyed, want: moveRepeat},
+		{name: "asked about", set: askable, want: moveAsk},
+		{name: "in doubt", want: moveDone},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			k := newDesk(First(EmailChannel, SMSChannel), 0, c.set).routed()
+			k.taken()
+			alive := map[string]bool{"here": true}
+			k.d.present = func(owner string) bool { return alive[owner] }
+			ordinal, _ := k.begin(1)
+			next, _ := k.deliver(1, ordinal)
+			require.Equal(t, movePutBack, next)
+			require.Nil(t, k.d.takeOver(k.r, k.now))
+			require.Nil(t, k.d.asked(k.r, 1, ordinal, nil, 0, k.now))
+
+			delete(alive, "here")
+			clear(k.busy)
+			k.apply(k.d.takeOver(k.r, k.now))
+			work := k.taken()
+			require.Len(t, work, 1)
+			require.Equal(t, []int{1, ordinal}, []int{work[0].Leg, work[0].Ordinal})
+			next, _ = k.deliver(1, ordinal)
+			require.Equal(t, c.want, next)
+			switch next {
+			case moveRepeat:
+				alive["here"] = true // another one, of that name here
+				epoch := k.repeat(1, ordinal)
+				require.Equal(t, 2, epoch)
+				next, _ = k.deliver(1, ordinal)
+				require.Equal(t, movePutBack, next)
+			case moveAsk:
+				k.apply(k.d.asked(k.r, 1, ordinal, &Receipt{}, 0, k.now))
+				require.Equal(t, StateSent, k.r.state())
+			default:
+				require.Equal(t, EndInDoubt, k.r.leg(1).Reason)
+			}
+			k.sound(t)
+		})
+	}
 }

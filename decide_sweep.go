@@ -44,6 +44,25 @@ func (d *decider) sweep(r *record, now time.Time) *change {
 	return c
 }
 
+// takeOver brings back the work of attempts whose owner died, at once and
+// whatever is due; nil: there are none.
+func (d *decider) takeOver(r *record, now time.Time) *change {
+	var c *change
+	for i := range r.Legs {
+		leg := &r.Legs[i]
+		a := leg.attempt(leg.current())
+		if leg.State != legOpen || a == nil || !now.Before(a.Lease.Until) || d.held(a, now) {
+			continue
+		}
+		if c == nil {
+			c = d.change(r, now)
+			c.Sweeps = r.Sweeps
+		}
+		c.push(work{Leg: i + 1, Ordinal: leg.current(), Topic: deliverTopic(leg.Channel, c.Urgent)}, now)
+	}
+	return c
+}
+
 // grace is how long the sweep leaves work to the topics, which bring it when
 // they can hold it until its time.
 func (d *decider) grace() time.Duration {

@@ -21,7 +21,7 @@ func TestImports(t *testing.T) {
 		"github.com/ThreeDotsLabs/watermill/pubsub/sync",
 		"github.com/lithammer/shortuuid/v3", "github.com/oklog/ulid", "github.com/google/uuid", "github.com/pkg/errors",
 	}
-	memory := append([]string{module + "/backend", module + "/backend/subscription", module + "/internal/fanout"}, watermill...)
+	memory := append([]string{module + "/backend", module + "/backend/presence", module + "/backend/subscription", module + "/internal/fanout"}, watermill...)
 	root := append([]string{
 		module + "/backends/memory",
 		module + "/topology",
@@ -38,6 +38,7 @@ func TestImports(t *testing.T) {
 		{module + "/internal/fanout", memory},
 		{module + "/backend/window", memory},
 		{module + "/backend/subscription", memory},
+		{module + "/backend/presence", nil},
 		{module + "/backends/memory", memory},
 		{module + "/topology", nil},
 		{module, root},

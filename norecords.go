@@ -83,10 +83,36 @@ func (c *carried) bring(w *work) {
 	}
 	h.steps++
 	c.trim()
-	if known, _ := h.Body.(*record); w.Record != nil && (known == nil || known.Seq < w.Record.Seq || known.behind(w)) {
-		h.ID, h.Body = w.ID, w.Record
+	known, _ := h.Body.(*record)
+	next := known
+	switch {
+	case w.Record == nil:
+	case known == nil || known.Seq < w.Record.Seq || known.behind(w):
+		next = w.Record
+	case known.Seq == w.Record.Seq:
+		next = known.havingPublished(w) // the step before may not have marked that yet
+	}
+	if next != known {
+		h.ID, h.Body = w.ID, next
 		h.Revision++
 	}
+}
+
+// havingPublished is the record with the work marked as published, and all before
+// it, since that has come: a step that publishes it again would double it.
+func (r *record) havingPublished(w *work) *record {
+	var last int64
+	for _, e := range r.Outbox {
+		if e.work != nil && e.work.Leg == w.Leg && e.work.Ordinal == w.Ordinal {
+			last = e.seq
+		}
+	}
+	if last == 0 {
+		return r
+	}
+	next := r.clone()
+	next.markPublished(func(seq int64) bool { return seq <= last })
+	return next
 }
 
 // behind tells whether the record has not begun what the work is about.

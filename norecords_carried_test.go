@@ -65,6 +65,46 @@ func TestCarriedRecordOfAStepThatIsTriedAgain(t *testing.T) {
 	}
 }
 
+// Work that came before the step which published it marked that is not published
+// again: with nobody to absorb it, the message would be sent twice.
+func TestCarriedWorkIsNotDoubledByItsStep(t *testing.T) {
+	t.Parallel()
+	c := NoRecords(nil).(carrier).carries()
+	unpublished := func() (seqs []int64) {
+		stored, err := c.Load(t.Context(), "n_1")
+		require.NoError(t, err)
+		for _, e := range stored.Body.(*record).Outbox {
+			if !e.published {
+				seqs = append(seqs, e.seq)
+			}
+		}
+		return seqs
+	}
+	decide := func(seq int64, outbox ...entry) {
+		stored, err := c.Load(t.Context(), "n_1")
+		require.NoError(t, err)
+		r := recordAt(seq, 0, false)
+		r.Outbox = outbox
+		stored.Body = r
+		_, err = c.Store(t.Context(), stored)
+		require.NoError(t, err)
+	}
+	route := &work{ID: "n_1", Record: recordAt(1, 0, false)}
+	c.bring(route)
+	decide(4, entry{seq: 2, event: &decided{}}, entry{seq: 3, work: &work{Leg: 1, Ordinal: 1}}, entry{seq: 4, event: &decided{}})
+	require.Equal(t, []int64{2, 3, 4}, unpublished())
+
+	deliver := &work{ID: "n_1", Leg: 1, Ordinal: 1, Record: recordAt(4, 0, false)}
+	c.bring(deliver) // while the route step is publishing
+	require.Equal(t, []int64{4}, unpublished(), "what comes after the work may not have been published yet")
+	c.leave(route, true)
+
+	decide(5, entry{seq: 5, work: &work{Leg: 1, Ordinal: 1}}) // put back, which fails
+	c.leave(deliver, false)
+	c.bring(deliver)
+	require.Equal(t, []int64{5}, unpublished(), "the same work, but decided by its own step")
+}
+
 // The cap drops what waits to be tried again, never what is under way.
 func TestCarriedRecordsAreBounded(t *testing.T) {
 	t.Parallel()
@@ -90,6 +130,6 @@ func TestNewerWork(t *testing.T) {
 		m, err := w.wire()
 		require.NoError(t, err)
 		_, err = workOf(backend.EntryOf(message.NewMessage("1", m.Payload)))
-		require.ErrorIs(t, err, errNewerWork)
+		require.ErrorIs(t, err, errNewer)
 	}
 }

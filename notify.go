@@ -112,7 +112,7 @@ func New(config Config) (*Notifier, error) {
 	}
 	n.pipeline = &pipeline{
 		ledger: n.ledger, decider: n.decider, senders: map[Channel][]*sender{}, planner: n.planner, log: n.log,
-		base:          n.hard,
+		base: n.hard, attendance: &attendance{}, newer: &tally{},
 		render:        &renderers{templates: parsed, custom: map[Channel]func(context.Context, RenderRequest) (Message, error){}},
 		parkedReports: n.applyParked, emit: n.emitMachinery,
 	}
@@ -156,6 +156,9 @@ func (n *Notifier) connect() problems {
 	}
 	if n.ledger.records == nil {
 		found.add("Config.Records", "is required: the backend keeps no records; memory.NewRecords() will do for a single process, and notify.NoRecords says what it is to have none")
+	}
+	if presence, ok := n.ledger.records.(backend.Presence); ok {
+		n.decider.present = presence.Present
 	}
 	n.ledger.local, _ = b.(backend.LocalPublisher)
 	n.ledger.delayed, _ = b.(backend.DelayedPublisher)

@@ -24,6 +24,9 @@ type pipeline struct {
 	letters backend.DeadLetters
 	// base ends what is under way when the drain is over.
 	base context.Context
+	// attendance is in the batches under way.
+	attendance *attendance
+	newer      *tally // of what was left to newer versions
 	// parkedReports applies the reports that came before their message ID was
 	// known.
 	parkedReports func(ctx context.Context, s stored, aliases []string)
@@ -51,25 +54,14 @@ const (
 
 func (p *pipeline) consumption(topic string, concurrency int, step func(context.Context, *work) error) backend.Consumption {
 	handle := func(_ context.Context, b *backend.Batch) (done int, err error) {
+		if !p.attendance.begin() {
+			return 0, ErrClosed
+		}
+		defer p.attendance.end()
 		ctx := p.base
 		var w work // a step does not keep it
 		for b.Next() {
-			w, err = workOf(b.Entry())
-			switch {
-			case errors.Is(err, errNewerWork):
-				return done, err // kept for a program that understands it
-			case err != nil:
-				if err := p.bury(ctx, topic, b.Entry(), err); err != nil {
-					return done, err
-				}
-				done++
-				continue
-			}
-			w.Topic = topic
-			if err := safely(func() error { return p.carry(ctx, &w, step) }); err != nil {
-				if ctx.Err() == nil {
-					p.log.WarnContext(ctx, "notify: a step failed, and will be tried again", "topic", topic, "notification", w.ID, "error", err)
-				}
+			if err = p.do(ctx, topic, b.Entry(), &w, step); err != nil {
 				return done, err
 			}
 			done++
@@ -80,6 +72,23 @@ func (p *pipeline) consumption(topic string, concurrency int, step func(context.
 		Topic: topic, Group: pipelineGroup, Concurrency: concurrency, Handle: handle,
 		Backoff: func(attempt int, _ error) time.Duration { return stepBackoff(attempt) },
 	}
+}
+
+// do does what an entry of a work topic asks for, which w is to hold.
+func (p *pipeline) do(ctx context.Context, topic string, e backend.Entry, w *work, step func(context.Context, *work) error) (err error) {
+	if *w, err = workOf(e); err == nil {
+		w.Topic = topic
+		err = safely(func() error { return p.carry(ctx, w, step) })
+	} else if !errors.Is(err, errNewer) {
+		return p.bury(ctx, topic, e, err)
+	}
+	if errors.Is(err, errNewer) {
+		return p.leaveToNewer(ctx, topic, e, err)
+	}
+	if err != nil && ctx.Err() == nil {
+		p.log.WarnContext(ctx, "notify: a step failed, and will be tried again", "topic", topic, "notification", w.ID, "error", err)
+	}
+	return err
 }
 
 // carry runs a step with the record that its work brings.

@@ -39,7 +39,8 @@ func (w *world) stored(row backend.Record) {
 func (w *world) owns(a *attemptRecord) bool {
 	w.services.mu.Lock()
 	defer w.services.mu.Unlock()
-	return time.Now().Before(a.Lease.Until) && !w.services.answered[callName(a.Key, a.Granted)]
+	dead := w.variant.inTurn && !w.roll.Present(a.Lease.Owner)
+	return time.Now().Before(a.Lease.Until) && !dead && !w.services.answered[callName(a.Key, a.Granted)]
 }
 
 func (w *world) can(provider string) Capabilities {

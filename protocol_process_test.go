@@ -41,8 +41,9 @@ type process struct {
 	mu      sync.Mutex // guards the following
 	armed   bool
 	moves   []string
-	counted int    // those that its fate counts
-	hit     string // the one at which its fate befell it
+	counted int      // those that its fate counts
+	hit     string   // the one at which its fate befell it
+	dies    []func() // called when it does
 }
 
 // acknowledge begins the kind of the moves that acknowledge.
@@ -104,6 +105,13 @@ func (p *process) move(kind string, effect func() error) error {
 
 func (p *process) strike(when, kind string) error {
 	p.world.trace("%s is struck %s %s", p.name, when, kind)
+	if p.fate.freeze == 0 {
+		p.mu.Lock()
+		for _, leave := range p.dies {
+			leave()
+		}
+		p.mu.Unlock()
+	}
 	close(p.struck)
 	if p.fate.freeze > 0 {
 		time.AfterFunc(p.fate.freeze, func() { close(p.thawed) })
@@ -352,6 +360,9 @@ type variant struct {
 	wrap func(*process) Backend
 	// bytes says that records are stored as bytes.
 	bytes bool
+	// inTurn says that one process at a time has the records: the other knows
+	// that it has died.
+	inTurn bool
 }
 
 var variants = []variant{
@@ -359,6 +370,10 @@ var variants = []variant{
 	{name: "atomic", wrap: func(p *process) Backend { return atomically{delaying{p}} }},
 	{name: "without delays", bytes: true, wrap: func(p *process) Backend { return p }},
 }
+
+// inTurn is what comes after one another: not in variants, since only a death is
+// something else here.
+var inTurn = variant{name: "in turn", inTurn: true, wrap: func(p *process) Backend { return present{atomically{delaying{p}}} }}
 
 type delaying struct{ *process }
 
@@ -387,6 +402,18 @@ func (p atomically) Commit(ctx context.Context, r backend.Record, out []backend.
 	return revision, err
 }
 
+type present struct{ atomically }
+
+func (p present) Enter(owner string) (leave func()) {
+	leave = p.world.roll.Enter(owner)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.dies = append(p.dies, leave)
+	return leave
+}
+
+func (p present) Present(owner string) bool { return p.world.roll.Present(owner) }
+
 var (
 	_ backend.Consumer         = (*process)(nil)
 	_ backend.Positioner       = (*process)(nil)
@@ -395,4 +422,5 @@ var (
 	_ backend.DelayedPublisher = delaying{}
 	_ backend.Atomic           = atomically{}
 	_ backend.LocalPublisher   = atomically{}
+	_ backend.Presence         = present{}
 )

@@ -16,6 +16,7 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 
 	"github.com/seed-6c01d079/notify/backend"
+	"github.com/seed-6c01d079/notify/backend/presence"
 	"github.com/seed-6c01d079/notify/backends/memory"
 )
 
@@ -57,6 +58,7 @@ type world struct {
 	scenario scenario
 	variant  variant
 	shared   *memory.Backend
+	roll     presence.Set // whose Notifiers are in processes that live
 	codec    *codec
 	services *services
 	offered  []*service

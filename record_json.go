@@ -60,7 +60,7 @@ func recordOf(stored backend.Record, c *codec) (*record, error) {
 	}
 	r := read.record
 	if r.Version > recordVersion {
-		return nil, fmt.Errorf("notify: the record %s has version %d, this program knows %d: %w", stored.ID, r.Version, recordVersion, ErrUnsupported)
+		return nil, fmt.Errorf("notify: the record %s has version %d, this program knows %d: %w", stored.ID, r.Version, recordVersion, errNewer)
 	}
 	for _, e := range read.Outbox {
 		one := entry{seq: e.Seq, published: e.Published, work: e.Work}

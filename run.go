@@ -42,6 +42,9 @@ func (n *Notifier) Run(ctx context.Context) error {
 	n.mu.Unlock()
 	defer close(n.ended)
 
+	if presence, ok := n.ledger.records.(backend.Presence); ok {
+		n.pipeline.attendance.enter(presence, n.decider.instance)
+	}
 	bounds, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	work, stopWork := context.WithCancel(bounds)

@@ -23,6 +23,8 @@ type sweeper struct {
 	// failing are the records that could not be taken up, with when each is
 	// tried again: they must not keep the others from their turn.
 	failing map[string]time.Time
+	// tookOver says that it has looked for what dead processes left.
+	tookOver bool
 }
 
 const (
@@ -94,6 +96,51 @@ func (s *sweeper) run(ctx context.Context) {
 	}
 }
 
+// takeOverMost and takeOverAhead are how many records it looks at when it begins,
+// and how far ahead those are due: a lease lasts a little more than an attempt.
+const (
+	takeOverMost  = 1000
+	takeOverAhead = time.Hour + 2*sweepGrace
+)
+
+// takeOver takes up, when the sweeper begins, the attempts of a process that died:
+// their records are due when their leases end, which nobody has to wait for. Mostly
+// the work comes again by itself, but not if it was put back until then.
+func (s *sweeper) takeOver(ctx context.Context, now time.Time) error {
+	ledger := s.n.ledger
+	if s.tookOver || ledger.decider.present == nil {
+		return nil
+	}
+	ids, _, err := ledger.records.Due(ctx, now.Add(takeOverAhead), takeOverMost)
+	if err != nil {
+		return fmt.Errorf("notify: find the records of a process that died: %w", err)
+	}
+	for _, id := range ids {
+		if strings.HasPrefix(id, parkedPrefix) {
+			continue
+		}
+		err := retryConflicts(ctx, func() error {
+			r, err := ledger.load(ctx, id)
+			if err != nil {
+				return err
+			}
+			c := ledger.decider.takeOver(r.record, now)
+			if c == nil {
+				return nil
+			}
+			return ledger.commit(ctx, r, c)
+		})
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil && !errors.Is(err, backend.ErrNotFound) {
+			s.n.log.Warn("notify: a record of a process that died could not be taken up, and is when it is due", "record", id, "error", err)
+		}
+	}
+	s.tookOver = true
+	return nil
+}
+
 // sleep waits until next. It returns false if ctx ends before.
 func (s *sweeper) sleep(ctx context.Context, timer *time.Timer) bool {
 	for {
@@ -111,6 +158,9 @@ func (s *sweeper) sleep(ctx context.Context, timer *time.Timer) bool {
 // sweep takes up what is due, and returns when to look next. Its error is the
 // store's: that of one record is no reason to leave the others.
 func (s *sweeper) sweep(ctx context.Context, now time.Time) (time.Time, error) {
+	if err := s.takeOver(ctx, now); err != nil {
+		return now, err
+	}
 	limit := sweepBatch + len(s.failing)
 	ids, next, err := s.n.ledger.records.Due(ctx, now, limit)
 	if err != nil {

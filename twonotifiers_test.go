@@ -98,6 +98,44 @@ func TestTwoNotifiers(t *testing.T) {
 	}
 }
 
+// TestNotifiersInTurn kills a process at every one of its moves, while the one
+// that comes after it does not wait for its leases.
+func TestNotifiersInTurn(t *testing.T) {
+	t.Parallel()
+	for i, s := range scenarios {
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			moves := s.run(t, inTurn, fate{}, switchedOff()).moves
+			n := *protocolOffset + i
+			times := map[string]int{}
+			for _, kind := range moves {
+				times[kind]++
+				for _, after := range []bool{false, true} {
+					if n++; n%(stride()/4+1) == 0 {
+						f := fate{kind: kind, at: times[kind], after: after}
+						requireNone(t, f, s.run(t, inTurn, f, switchedOff()))
+					}
+				}
+			}
+		})
+	}
+}
+
+// Who is taken for dead while he lives loses his call to another: so nothing but
+// the end of a process may count as that.
+func TestTheLivingAreNotTakenForDead(t *testing.T) {
+	t.Parallel()
+	deluded := inTurn
+	deluded.wrap = func(p *process) Backend { return nobodyIsPresent{inTurn.wrap(p).(present)} }
+	f := fate{kind: "call email", at: 1, freeze: 17 * time.Second}
+	requireNone(t, f, scenarioNamed("first takes it").run(t, inTurn, f, 0))
+	requireBroken(t, "3", scenarioNamed("first takes it").run(t, deluded, f, 0).violations)
+}
+
+type nobodyIsPresent struct{ present }
+
+func (nobodyIsPresent) Present(string) bool { return false }
+
 // TestTwoNotifiersFreezeInTurn freezes the second process too, while it makes
 // good what the first one left: that goes on with what it knew meanwhile.
 func TestTwoNotifiersFreezeInTurn(t *testing.T) {

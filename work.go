@@ -73,8 +73,8 @@ func (w *work) wire() (*message.Message, error) {
 	return m, nil
 }
 
-// errNewerWork marks work of a version that this program does not know.
-var errNewerWork = fmt.Errorf("work of a newer version: %w", ErrUnsupported)
+// errNewer marks work, or a record, of a version that this program does not know.
+var errNewer = fmt.Errorf("of a newer version: %w", ErrUnsupported)
 
 func workOf(e backend.Entry) (w work, err error) {
 	if l, ok := e.(*localWork); ok {
@@ -88,7 +88,7 @@ func workOf(e backend.Entry) (w work, err error) {
 		return w, fmt.Errorf("notify: decode work: %w", err)
 	}
 	if w.Version > workVersion || w.Record != nil && w.Record.Version > recordVersion {
-		return w, errNewerWork
+		return w, fmt.Errorf("notify: work %w", errNewer)
 	}
 	if w.ID == "" || w.Leg < 0 || w.Ordinal < 0 {
 		return w, fmt.Errorf("notify: decode work: it names no notification")

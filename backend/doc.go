@@ -10,14 +10,15 @@
 //   - [Positioner] fixes, moves, measures and awaits a group's position;
 //   - [DelayedPublisher] holds a message until a time;
 //   - [Records] keeps one record per notification, changed by compare-and-set;
+//   - [Presence] tells which owners of leases live, where one process has the
+//     records for itself;
 //   - [Atomic] stores a record and publishes what it causes in one transaction;
 //   - [Transactor] does the same within a transaction of the host's;
 //   - [DeadLetters] keeps what an observer could not handle;
 //   - [Admitter] makes a sender wait while too much work is queued;
 //   - [Tailer] shows the messages of one key without a group;
 //   - [LocalPublisher] takes values of this process without serialising them;
-//   - [SecretKeeper] makes and keeps random secrets;
-//   - [Tailer] shows the messages of one key without a group.
+//   - [SecretKeeper] makes and keeps random secrets.
 //
 // The package imports Watermill's message package and the standard library
 // only, so a backend can be written against it without importing notify.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -129,7 +130,7 @@ func to(channels ...notify.Channel) notify.Notification {
 
 func openShared(t *testing.T) *sqlite.Backend {
 	t.Helper()
-	b := sqlite.Open(filepath.Join(t.TempDir(), "notify.db"))
+	b := sqlite.Open(filepath.Join(t.TempDir(), "notify.db"), func(c *sqlite.Config) { c.MaxParkedPerKey, c.MaxParked = 5, 20 })
 	t.Cleanup(func() { require.NoError(t, b.Close()) })
 	return b
 }
@@ -205,8 +206,8 @@ func TestAnEventThatTheOldVersionDoesNotKnow(t *testing.T) {
 	require.Empty(t, letters)
 }
 
-// Work in a form of the new version stays in its topic as long as only the old
-// one is there, which goes on with other work.
+// Work in a form of the new version is kept for it as long as only the old one is
+// there, which goes on with other work: however much there is.
 func TestWorkThatTheOldVersionDoesNotKnow(t *testing.T) {
 	t.Parallel()
 	shared := openShared(t)
@@ -214,35 +215,56 @@ func TestWorkThatTheOldVersionDoesNotKnow(t *testing.T) {
 	const payload = `{"v":2,"id":"n-1","plan":"of a later version"}`
 	publisher, err := shared.Publisher()
 	require.NoError(t, err)
-	for _, topic := range []string{"notify.route", "notify.deliver.email.normal"} {
-		m := message.NewMessage("work", []byte(payload))
-		m.Metadata[backend.KeyMetadata] = "n-1"
-		require.NoError(t, publisher.Publish(topic, m))
+	topics := []string{"notify.route", "notify.deliver.email.normal"}
+	want := map[string]bool{}
+	for _, topic := range topics {
+		for n := range 100 {
+			m := message.NewMessage(topic+"/"+strconv.Itoa(n), []byte(payload))
+			m.Metadata[backend.KeyMetadata] = "n-" + strconv.Itoa(n%3*n) // a third of one key
+			want[m.UUID] = true
+			require.NoError(t, publisher.Publish(topic, m))
+		}
 	}
 	id, err := older.Send(t.Context(), to(notify.EmailChannel))
 	require.NoError(t, err)
-	status, err := older.Wait(t.Context(), id)
+	wait, stop := context.WithTimeout(t.Context(), patience)
+	defer stop()
+	status, err := older.Wait(wait, id)
 	require.NoError(t, err)
 	require.Equal(t, notify.StateSent, status.State)
+	for _, topic := range topics {
+		require.NoError(t, shared.CatchUp(wait, topic, "notify"))
+	}
 	older.stop()
 
 	letters, err := shared.Letters(t.Context(), "", "", 10)
 	require.NoError(t, err)
 	require.Empty(t, letters)
-	for _, topic := range []string{"notify.route", "notify.deliver.email.normal"} {
-		ctx, cancel := context.WithTimeout(t.Context(), patience)
-		var got string
-		require.NoError(t, shared.Consume(ctx, backend.Consumption{
-			Topic: topic, Group: "notify",
-			Handle: func(_ context.Context, b *backend.Batch) (done int, err error) {
-				for ; b.Next(); done++ {
-					got = string(b.Message().Payload)
-					cancel()
-				}
-				return done, nil
-			},
-		}))
-		cancel()
-		require.Equal(t, payload, got, "the new version finds it in %s", topic)
+	got := map[string]bool{}
+	var mu sync.Mutex
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	var members sync.WaitGroup
+	for _, topic := range topics {
+		members.Go(func() {
+			err := shared.Consume(ctx, backend.Consumption{
+				Topic: topic, Group: "notify",
+				Handle: func(_ context.Context, b *backend.Batch) (done int, err error) {
+					mu.Lock()
+					defer mu.Unlock()
+					for ; b.Next(); done++ {
+						if got[b.Message().UUID] = string(b.Message().Payload) == payload; len(got) == len(want) {
+							cancel()
+						}
+					}
+					return done, nil
+				},
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
 	}
+	members.Wait()
+	require.Equal(t, want, got, "the new version finds all of it")
 }

@@ -2,6 +2,7 @@ package notifytest
 
 import (
 	"reflect"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,7 +15,7 @@ import (
 // that the backend has, so that a check is skipped by decision only.
 type Features struct {
 	// The optional interfaces of package backend.
-	Consumer, Positioner, DelayedPublisher, Records, Atomic, DeadLetters, Admitter, LocalPublisher, SecretKeeper, Tailer bool
+	Consumer, Positioner, DelayedPublisher, Records, Atomic, DeadLetters, Admitter, LocalPublisher, SecretKeeper, Presence, Tailer bool
 
 	// Ordered: messages of one key are delivered in the order in which they
 	// were published.
@@ -64,9 +65,9 @@ func TestBackend(t *testing.T, open func(tb testing.TB) backend.Backend, f Featu
 }
 
 // TestRecords checks that a store of records which is no backend keeps the
-// contract of [backend.Records], and of [backend.DeadLetters] if that is claimed.
-// Of the features, it looks at Records, DeadLetters, their caps, Synctest and
-// Patience. It closes a store that is an io.Closer. See [TestBackend] for the
+// contract of [backend.Records], and of [backend.DeadLetters] and
+// [backend.Presence] if those are claimed. Of the features, it looks at Records,
+// DeadLetters, Presence, their caps, Synctest and Patience. It closes a store that is an io.Closer. See [TestBackend] for the
 // rest.
 func TestRecords(t *testing.T, open func(tb testing.TB) backend.Records, f Features) {
 	t.Helper()
@@ -97,7 +98,9 @@ func backendChecks() []backendCheck {
 }
 
 // storeChecks are the promises of a store.
-func storeChecks() []backendCheck { return append(recordChecks(), letterChecks()...) }
+func storeChecks() []backendCheck {
+	return slices.Concat(recordChecks(), letterChecks(), presenceChecks())
+}
 
 func (c backendCheck) test(t *testing.T, open func(testing.TB) any, f Features) {
 	t.Helper()
@@ -159,4 +162,6 @@ func checkFeatures(b *backendBench) {
 	has(ok, "SecretKeeper")
 	_, ok = b.subject.(backend.Tailer)
 	has(ok, "Tailer")
+	_, ok = b.subject.(backend.Presence)
+	has(ok, "Presence")
 }

@@ -242,6 +242,30 @@ func (b encodesLocal) PublishLocal(_ time.Time, topic string, value backend.Loca
 	return err
 }
 
+type neverLeave struct{ *memory.Backend }
+
+func (b neverLeave) Enter(owner string) func() {
+	b.Backend.Enter(owner)
+	return func() {}
+}
+
+type nobodyEnters struct{ *memory.Backend }
+
+func (nobodyEnters) Present(string) bool { return false }
+
+// leavesAgain counts everybody who leaves, whether he had entered or not.
+type leavesAgain struct {
+	*memory.Backend
+	owners map[string]int
+}
+
+func (b leavesAgain) Enter(owner string) func() {
+	b.owners[owner]++
+	return func() { b.owners[owner]-- }
+}
+
+func (b leavesAgain) Present(owner string) bool { return b.owners[owner] > 0 }
+
 type newSecrets struct {
 	*memory.Backend
 	calls atomic.Int64

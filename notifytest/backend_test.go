@@ -17,7 +17,7 @@ import (
 func ofMemory() notifytest.Features {
 	return notifytest.Features{
 		Consumer: true, Positioner: true, DelayedPublisher: true, Records: true, Atomic: true, DeadLetters: true,
-		Admitter: true, LocalPublisher: true, SecretKeeper: true,
+		Admitter: true, LocalPublisher: true, SecretKeeper: true, Presence: true,
 		Ordered: true, Concurrent: true, Shared: true, Kept: true,
 		MaxRecords: 600, MaxDeadLetters: 500, MaxWork: 500, Synctest: true,
 	}
@@ -65,6 +65,6 @@ func TestBackendSuiteOnGoChannel(t *testing.T) {
 
 func TestRecordsSuiteOnMemory(t *testing.T) {
 	notifytest.TestRecords(t, func(testing.TB) backend.Records { return memory.NewRecords(small) }, notifytest.Features{
-		Records: true, DeadLetters: true, MaxRecords: 600, MaxDeadLetters: 500, Synctest: true,
+		Records: true, DeadLetters: true, Presence: true, MaxRecords: 600, MaxDeadLetters: 500, Synctest: true,
 	})
 }

@@ -17,6 +17,7 @@ type FullBackend interface {
 	backend.Admitter
 	backend.DeadLetters
 	backend.SecretKeeper
+	backend.Presence
 }
 
 // WireOnly returns a backend that keeps everything as bytes, as one does whose
@@ -54,7 +55,7 @@ func inBytes(r backend.Record) (backend.Record, error) {
 // Apart returns a backend that cannot store a record and publish in one step:
 // it has every power of b except [backend.Atomic].
 func Apart(b FullBackend) backend.Backend {
-	a := apart{b, b, b, b, b, b, b, b}
+	a := apart{b, b, b, b, b, b, b, b, b}
 	if local, ok := b.(backend.LocalPublisher); ok {
 		return localApart{a, local}
 	}
@@ -71,6 +72,7 @@ type apart struct {
 	backend.Admitter
 	backend.DeadLetters
 	backend.SecretKeeper
+	backend.Presence
 }
 
 type localApart struct {

@@ -27,6 +27,7 @@ func TestTheWrappersHideWhatTheySay(t *testing.T) {
 		_, has["admitter"] = b.(backend.Admitter)
 		_, has["letters"] = b.(backend.DeadLetters)
 		_, has["secrets"] = b.(backend.SecretKeeper)
+		_, has["presence"] = b.(backend.Presence)
 		return has
 	}
 	all := powers(inner)

@@ -9,11 +9,14 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
+	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/seed-6c01d079/notify"
+	"github.com/seed-6c01d079/notify/backend"
 	"github.com/seed-6c01d079/notify/backends/kafka"
 	"github.com/seed-6c01d079/notify/backends/memory"
 )
@@ -130,5 +133,34 @@ func TestNotifier(t *testing.T) {
 	eventually(t, "the junk is a dead letter", func() bool {
 		letters, err := all[0].DeadLetters(t.Context(), "everything", "", 10)
 		return err == nil && len(letters) == 1
+	})
+}
+
+// More work of a newer version than may be parked neither stops a partition nor
+// holds back its offset.
+func TestWorkOfANewerVersion(t *testing.T) {
+	t.Parallel()
+	brokers := cluster(t)
+	common := config(func(c *kafka.Config) { c.Partitions, c.MaxParkedPerKey, c.MaxParked = 1, 5, 20 })
+	b := kafka.New(brokers, common)
+	n := notifier(t, b, memory.NewRecords(), &flaky{}, func(notify.Event[any]) error { return nil })
+	publisher, err := b.Publisher()
+	require.NoError(t, err)
+	for i := range 60 {
+		m := message.NewMessage(fmt.Sprint("later-", i), fmt.Appendf(nil, `{"v":2,"id":"n-%d"}`, i))
+		m.Metadata[backend.KeyMetadata] = fmt.Sprintf("n-%d", i%2*i)
+		require.NoError(t, publisher.Publish("notify.route", m))
+	}
+	id, err := n.Send(t.Context(), notification())
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	status, err := n.Wait(ctx, id)
+	require.NoError(t, err)
+	require.Equal(t, notify.StateSent, status.State)
+	require.NoError(t, b.CatchUp(ctx, "notify.route", "notify"))
+	eventually(t, "the offset is committed", func() bool {
+		lag, err := b.Lag(ctx, "notify.route", "notify")
+		return err == nil && lag == 0
 	})
 }

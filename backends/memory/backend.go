@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/seed-6c01d079/notify/backend"
+	"github.com/seed-6c01d079/notify/backend/presence"
 	"github.com/seed-6c01d079/notify/backend/subscription"
 	"github.com/seed-6c01d079/notify/internal/fanout"
 )
@@ -19,12 +20,14 @@ var (
 	_ backend.Positioner       = (*Backend)(nil)
 	_ backend.DelayedPublisher = (*Backend)(nil)
 	_ backend.Records          = (*Backend)(nil)
+	_ backend.Presence         = (*Backend)(nil)
 	_ backend.Atomic           = (*Backend)(nil)
 	_ backend.DeadLetters      = (*Backend)(nil)
 	_ backend.Admitter         = (*Backend)(nil)
 	_ backend.LocalPublisher   = (*Backend)(nil)
 	_ backend.Records          = (*Records)(nil)
 	_ backend.DeadLetters      = (*Records)(nil)
+	_ backend.Presence         = (*Records)(nil)
 )
 
 // Backend is the backend in memory. It implements every interface of package
@@ -51,7 +54,10 @@ type Backend struct {
 }
 
 // Embedded under names that are not exported.
-type records = Records
+type (
+	records = Records
+	present = presence.Set
+)
 
 // New returns a backend. It starts nothing; what runs later ends with Close.
 func New(opts ...func(*Config)) *Backend {

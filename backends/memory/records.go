@@ -17,6 +17,7 @@ import (
 // see it.
 type Records struct {
 	*letters
+	present
 
 	max    int
 	seed   maphash.Seed

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/seed-6c01d079/notify/backend"
+	"github.com/seed-6c01d079/notify/backend/presence"
 	"github.com/seed-6c01d079/notify/backend/subscription"
 )
 
@@ -17,11 +18,15 @@ var (
 	_ backend.Positioner       = (*Backend)(nil)
 	_ backend.DelayedPublisher = (*Backend)(nil)
 	_ backend.Records          = (*Backend)(nil)
+	_ backend.Presence         = (*Backend)(nil)
 	_ backend.Atomic           = (*Backend)(nil)
 	_ backend.DeadLetters      = (*Backend)(nil)
 	_ backend.Admitter         = (*Backend)(nil)
 	_ backend.SecretKeeper     = (*Backend)(nil)
 )
+
+// Embedded under a name that is not exported.
+type present = presence.Set
 
 // Backend is the backend in one SQLite file. It implements every interface of
 // package backend but LocalPublisher; all methods are safe for concurrent use,
@@ -35,6 +40,8 @@ var (
 // milliseconds, so that after a crash it gets again what it finished just
 // before.
 type Backend struct {
+	present // nobody else has the file, which is locked
+
 	path     string
 	config   Config
 	problems error           // of config

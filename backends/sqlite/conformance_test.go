@@ -17,7 +17,7 @@ func TestConformance(t *testing.T) {
 		})
 	}, notifytest.Features{
 		Consumer: true, Positioner: true, DelayedPublisher: true, Records: true, Atomic: true, DeadLetters: true,
-		Admitter: true, SecretKeeper: true,
+		Admitter: true, SecretKeeper: true, Presence: true,
 		Ordered: true, Concurrent: true, Shared: true, Kept: true,
 		MaxRecords: 600, MaxDeadLetters: 500, MaxWork: 500, Quiet: 20 * time.Millisecond,
 	})

@@ -24,6 +24,7 @@ type parts struct {
 	letters   backend.DeadLetters
 	committer committer
 	secrets   backend.SecretKeeper
+	presence  backend.Presence
 	local     backend.LocalPublisher
 	tailer    backend.Tailer
 	within    backend.Transactor
@@ -45,6 +46,7 @@ func partsOf(b backend.Backend, store backend.Records, p *points) *parts {
 	all.admitter, _ = b.(backend.Admitter)
 	all.committer, _ = b.(committer)
 	all.secrets, _ = b.(backend.SecretKeeper)
+	all.presence, _ = b.(backend.Presence)
 	all.local, _ = b.(backend.LocalPublisher)
 	all.tailer, _ = b.(backend.Tailer)
 	all.within, _ = b.(backend.Transactor)
@@ -63,7 +65,7 @@ func partsOf(b backend.Backend, store backend.Records, p *points) *parts {
 func (p *parts) wrapBackend(echo bool) (backend.Backend, error) {
 	plain := plain{carrier{p.backend, p.points}, consuming{p.consumer, p.points, echo}, positioned{p.positions, p.points}, delaying{p.delayed, p.points}}
 	shared := shared{admitting{plain, p.admitter}, p.wrapStore(), committing{p.committer, p.points}}
-	owned := owned{shared, p.secrets}
+	owned := owned{shared, p.secrets, p.presence}
 	for _, wrapped := range []backend.Backend{
 		shared.admitting, tailing{plain, p.tailer}, shared, transacting{shared, p.within}, owned, inProcess{owned, publishingLocal{p.local, p.points}},
 	} {
@@ -104,6 +106,8 @@ func interfacesOf(b any) (names []string) {
 	has(ok, "LocalPublisher")
 	_, ok = b.(backend.SecretKeeper)
 	has(ok, "SecretKeeper")
+	_, ok = b.(backend.Presence)
+	has(ok, "Presence")
 	_, ok = b.(backend.Tailer)
 	has(ok, "Tailer")
 	_, ok = b.(backend.Transactor)
@@ -145,6 +149,7 @@ type (
 	owned struct {
 		shared
 		backend.SecretKeeper
+		backend.Presence
 	}
 	inProcess struct {
 		owned
