@@ -31,7 +31,7 @@ type backendBench struct {
 func newBackendBench(tb testing.TB, f Features, subject any) *backendBench {
 	tb.Helper()
 	b := &backendBench{TB: tb, features: f, subject: subject, over: make(chan struct{})}
-	b.features.Patience, b.features.Quiet = orTime(f.Patience, 10*time.Second), orTime(f.Quiet, 200*time.Millisecond)
+	b.features.Patience, b.features.Quiet = orTime(f.Patience, time.Minute), orTime(f.Quiet, 200*time.Millisecond)
 	if f.Synctest {
 		b.features.Patience, b.features.Quiet = 3*time.Minute, time.Minute
 	}
