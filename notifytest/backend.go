@@ -38,7 +38,8 @@ type Features struct {
 	// does no I/O and waits for channels and timers only.
 	Synctest bool
 	// Patience is how long something may take, on a machine that is busy too;
-	// default 1 min. Quiet is how long to watch that something does not happen;
+	// default 1 min. Quiet is how long to watch that something does not happen,
+	// and what a Consumer of a backend without Kept may take to subscribe;
 	// default 200 ms. In virtual time they are not used.
 	Patience, Quiet time.Duration
 }

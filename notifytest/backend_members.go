@@ -102,6 +102,7 @@ func checkFinishing(b *backendBench) {
 	b.Cleanup(func() { b.end(); cancel() })
 	ended := make(chan error, 1)
 	b.fix("t", "g", backend.FromOldest())
+	joined := b.joining()
 	go func() {
 		handle := j.handle(func(got) error {
 			begun <- struct{}{}
@@ -122,9 +123,7 @@ func checkFinishing(b *backendBench) {
 			},
 		})
 	}()
-	if !b.features.Kept {
-		b.quiet()
-	}
+	joined()
 	b.publish("t", "k", 0, 3)
 	b.eventually("a handler is at work", func() bool { return len(begun) > 0 })
 	cancel()
