@@ -28,7 +28,7 @@ func Cycle(times int) (Left, error) {
 	}
 	left := Left{Descriptors: -1}
 	// A goroutine that has been waited for may take a moment to be gone.
-	for range 100 {
+	for range 1000 {
 		if left.Goroutines = max(0, runtime.NumGoroutine()-goroutines); left.Goroutines == 0 {
 			break
 		}

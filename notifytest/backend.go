@@ -38,9 +38,10 @@ type Features struct {
 	// Synctest: the backend works in the virtual time of testing/synctest: it
 	// does no I/O and waits for channels and timers only.
 	Synctest bool
-	// Patience is how long something may take; default 10 s. Quiet is how long
-	// to watch that something does not happen; default 200 ms. In virtual time
-	// they are not used.
+	// Patience is how long something may take, on a machine that is busy too;
+	// default 1 min. Quiet is how long to watch that something does not happen,
+	// and what a Consumer of a backend without Kept may take to subscribe;
+	// default 200 ms. In virtual time they are not used.
 	Patience, Quiet time.Duration
 }
 
@@ -118,7 +119,7 @@ func (c backendCheck) test(t *testing.T, open func(testing.TB) any, f Features) 
 func (c backendCheck) run(tb testing.TB, open func(testing.TB) any, f Features) {
 	tb.Helper()
 	if !f.Synctest { // where goroutines that are left fail the test anyway
-		verifyNothingLeft(tb)
+		verifyNothingLeft(tb, orTime(f.Patience, time.Minute))
 	}
 	b := newBackendBench(tb, f, open(tb))
 	c.check(b)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -26,12 +27,14 @@ type backendBench struct {
 
 	publisher message.Publisher
 	consumer  backend.Consumer
+	// subscriptions counts those of the consumer, if it is ours.
+	subscriptions *atomic.Int64
 }
 
 func newBackendBench(tb testing.TB, f Features, subject any) *backendBench {
 	tb.Helper()
 	b := &backendBench{TB: tb, features: f, subject: subject, over: make(chan struct{})}
-	b.features.Patience, b.features.Quiet = orTime(f.Patience, 10*time.Second), orTime(f.Quiet, 200*time.Millisecond)
+	b.features.Patience, b.features.Quiet = orTime(f.Patience, time.Minute), orTime(f.Quiet, 200*time.Millisecond)
 	if f.Synctest {
 		b.features.Patience, b.features.Quiet = 3*time.Minute, time.Minute
 	}
@@ -59,9 +62,41 @@ func newBackendBench(tb testing.TB, f Features, subject any) *backendBench {
 	b.publisher, err = carrier.Publisher()
 	b.must(err, "Publisher")
 	if b.consumer, ok = subject.(backend.Consumer); !ok {
-		b.consumer = notify.FromWatermill(b.publisher, carrier.Subscriber).(backend.Consumer)
+		b.subscriptions = new(atomic.Int64)
+		b.consumer = notify.FromWatermill(b.publisher, func(group string) (message.Subscriber, error) {
+			sub, err := carrier.Subscriber(group)
+			return counted{sub, b.subscriptions}, err
+		}).(backend.Consumer)
 	}
 	return b
+}
+
+// counted counts the subscriptions that are there.
+type counted struct {
+	message.Subscriber
+	n *atomic.Int64
+}
+
+func (c counted) Subscribe(ctx context.Context, topic string) (<-chan *message.Message, error) {
+	messages, err := c.Subscriber.Subscribe(ctx, topic)
+	c.n.Add(1)
+	return messages, err
+}
+
+// joining is called before somebody begins to consume, and what it returns
+// afterwards: that waits until he gets what is published.
+func (b *backendBench) joining() (joined func()) {
+	switch {
+	case b.features.Kept:
+		return func() {}
+	case b.subscriptions == nil:
+		return b.quiet
+	}
+	before := b.subscriptions.Load()
+	return func() {
+		b.Helper()
+		b.eventually("who consumes has subscribed", func() bool { return b.subscriptions.Load() > before })
+	}
 }
 
 func orTime(d, standard time.Duration) time.Duration {
@@ -152,6 +187,7 @@ func (b *backendBench) consume(c backend.Consumption) (leave func()) {
 	b.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
+	joined := b.joining()
 	go func() { ended <- b.consumer.Consume(ctx, c) }()
 	leave = sync.OnceFunc(func() {
 		cancel()
@@ -170,9 +206,7 @@ func (b *backendBench) consume(c backend.Consumption) (leave func()) {
 		b.end()
 		leave()
 	})
-	if !b.features.Kept {
-		b.quiet() // it may have to subscribe first
-	}
+	joined()
 	return leave
 }
 

@@ -228,6 +228,16 @@ func (b tooEarly) PublishAt(_ context.Context, _ time.Time, topic string, messag
 	return err
 }
 
+// someLate brings a message after those that were due later.
+type someLate struct{ *memory.Backend }
+
+func (b someLate) PublishAt(ctx context.Context, at time.Time, topic string, messages ...*message.Message) error {
+	if messages[0].UUID == "k/1" {
+		at = at.Add(time.Minute)
+	}
+	return b.Backend.PublishAt(ctx, at, topic, messages...)
+}
+
 type admitsAll struct{ *memory.Backend }
 
 func (admitsAll) Admit(context.Context, string, int, bool) error { return nil }

@@ -23,6 +23,7 @@ func checkCloseEnds(b *backendBench) {
 	ended := make(chan error, 1)
 	ctx, cancel := context.WithCancel(context.Background())
 	b.Cleanup(cancel)
+	joined := b.joining()
 	go func() {
 		ended <- b.consumer.Consume(ctx, backend.Consumption{
 			Topic: "consumed", Group: "g", Concurrency: 4,
@@ -35,9 +36,7 @@ func checkCloseEnds(b *backendBench) {
 			}),
 		})
 	}()
-	if !b.features.Kept {
-		b.quiet()
-	}
+	joined()
 	_, messages := b.subscribe("watermill")
 	b.publish("t", "unread", 0, 1)
 	b.publish("consumed", "good", 0, 5)

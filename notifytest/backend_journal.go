@@ -173,6 +173,13 @@ func (j *journal) count(keys ...string) (n int) {
 	return n
 }
 
+// busiest is how many messages were in hand at once, at most.
+func (j *journal) busiest() int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.most
+}
+
 // complete waits until n messages are finished, then sees that no more come
 // and nothing was wrong.
 func (j *journal) complete(what string, n int) {

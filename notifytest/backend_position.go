@@ -114,6 +114,11 @@ func checkLag(b *backendBench) {
 		}),
 	})
 	b.eventually("the other key is finished", func() bool { return j.count("good") == 3 })
+	b.eventually("Lag is 4, as many as are not finished", func() bool {
+		n, err := b.positions().Lag(b.ctx, "t", "g")
+		b.must(err, "Lag")
+		return n == 4
+	})
 	b.quiet()
 	lag(4)
 	caughtUp := make(chan error, 1)

@@ -74,7 +74,8 @@ func TestBackendSuiteReports(t *testing.T) {
 		{"what is published arrives unchanged", "arrived with metadata", of(func(b *memory.Backend) any { return barePublisher{b, false} })},
 		{"subscribers of Watermill", "had no message", of(func(b *memory.Backend) any { return nacksAreAcks{b} })},
 		{"handles can be closed", "closed", of(func(b *memory.Backend) any { return barePublisher{b, true} })},
-		{"delayed messages", "came when", of(func(b *memory.Backend) any { return tooEarly{b} })},
+		{"delayed messages", "before its time", of(func(b *memory.Backend) any { return tooEarly{b} })},
+		{"delayed messages", "came when 1 was next", of(func(b *memory.Backend) any { return someLate{b} })},
 		{"admission", "where MaxWork messages wait", of(func(b *memory.Backend) any { return admitsAll{b} })},
 		{"local messages", "another value than", of(func(b *memory.Backend) any { return encodesLocal{b} })},
 		{"secrets", "a secret changed", of(func(b *memory.Backend) any { return &newSecrets{Backend: b} })},
@@ -124,7 +125,7 @@ func TestBackendSuiteReports(t *testing.T) {
 // Not parallel: leaks are counted over the process.
 func TestBackendSuiteReportsLeaks(t *testing.T) {
 	f := ofMemory()
-	f.Synctest = false
+	f.Synctest, f.Patience = false, 2*time.Second
 	released := make(chan struct{})
 	reports := record(t, func(tb testing.TB) {
 		notifytest.RunBackendCheck(tb, "secrets", func(testing.TB) any { return leaks{memory.New(small), released} }, f)

@@ -19,7 +19,7 @@ type Bench struct {
 	// and observers, then send, or call Start.
 	Notifier *notify.Notifier
 	// Patience bounds how long Settle and Until wait: 40 days in virtual time,
-	// else 30 s.
+	// else 1 min.
 	Patience time.Duration
 
 	t        testing.TB
@@ -53,7 +53,7 @@ func Run(t *testing.T, f func(t *testing.T, b *Bench), options ...func(*notify.C
 // one more Notifier inside Run.
 func Open(t testing.TB, options ...func(*notify.Config)) *Bench {
 	t.Helper()
-	b := &Bench{t: t, Patience: 30 * time.Second, recorder: newRecorder(), log: &logBuffer{}}
+	b := &Bench{t: t, Patience: time.Minute, recorder: newRecorder(), log: &logBuffer{}}
 	config := notify.Config{Logger: slog.New(slog.NewTextHandler(b.log, nil))}
 	for _, option := range options {
 		option(&config)

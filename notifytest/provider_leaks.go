@@ -9,9 +9,10 @@ import (
 	"go.uber.org/goleak"
 )
 
-// verifyNothingLeft fails tb if goroutines or descriptors of now are fewer than
-// those after its other cleanups. A test that has failed is not asked again.
-func verifyNothingLeft(tb testing.TB) {
+// verifyNothingLeft fails tb if there are more goroutines or descriptors than now
+// after its other cleanups, and for so long. A test that has failed is not asked
+// again.
+func verifyNothingLeft(tb testing.TB, patience time.Duration) {
 	tb.Helper()
 	// The runtime opens descriptors of its own for the first connection.
 	if l, err := net.Listen("tcp", "127.0.0.1:0"); err == nil {
@@ -22,16 +23,19 @@ func verifyNothingLeft(tb testing.TB) {
 		if tb.Failed() {
 			return
 		}
-		if err := goleak.Find(goroutines); err != nil {
-			tb.Errorf("goroutines are left: %v", err)
-			return
+		end := time.Now().Add(patience)
+		for err := goleak.Find(goroutines); err != nil; err = goleak.Find(goroutines) {
+			if time.Now().After(end) {
+				tb.Errorf("goroutines are left: %v", err)
+				return
+			}
 		}
-		left := openDescriptors()
-		for end := time.Now().Add(2 * time.Second); left > descriptors && time.Now().Before(end); left = openDescriptors() {
+		for left := openDescriptors(); left > descriptors; left = openDescriptors() {
+			if time.Now().After(end) {
+				tb.Errorf("descriptors are left: %d are open, %d were", left, descriptors)
+				return
+			}
 			<-time.After(10 * time.Millisecond)
-		}
-		if left > descriptors {
-			tb.Errorf("descriptors are left: %d are open, %d were", left, descriptors)
 		}
 	})
 }

@@ -87,7 +87,7 @@ func good() notifytest.ProviderHarness[notify.SMS] {
 			notifytest.FaultHang:        sending(hanging),
 		},
 		Canaries: []string{"+4930123456", "7788", "s3cret"},
-		Bound:    300 * time.Millisecond,
+		Reach:    10 * time.Millisecond,
 	}
 }
 
@@ -127,6 +127,9 @@ func TestProviderSuiteReports(t *testing.T) {
 	}
 	withSend := func(send func(context.Context, notify.Delivery[notify.SMS]) (notify.Receipt, error)) func(*harness) {
 		return func(h *harness) { h.New = sending(send) }
+	}
+	briefly := func(change func(*harness)) func(*harness) {
+		return func(h *harness) { h.Bound = 100 * time.Millisecond; change(h) }
 	}
 	faulty := func(f notifytest.Fault, err error) func(*harness) {
 		return func(h *harness) { h.Faulty[f] = failing(err) }
@@ -170,10 +173,10 @@ func TestProviderSuiteReports(t *testing.T) {
 		{"canceled before", `Verdict is "permanent"`, with(&fake{send: func(context.Context, notify.Delivery[notify.SMS]) (notify.Receipt, error) {
 			return notify.Receipt{}, failure(notify.VerdictPermanent, nil)
 		}})},
-		{"canceled before", "had not returned", withSend(func(context.Context, notify.Delivery[notify.SMS]) (notify.Receipt, error) {
+		{"canceled before", "had not returned", briefly(withSend(func(context.Context, notify.Delivery[notify.SMS]) (notify.Receipt, error) {
 			<-end
 			return notify.Receipt{}, nil
-		})},
+		}))},
 		{"concurrent", "64 calls at once", withSend(func(context.Context, notify.Delivery[notify.SMS]) (notify.Receipt, error) {
 			defer inside.Add(-1)
 			if inside.Add(1) > 1 {
@@ -199,10 +202,10 @@ func TestProviderSuiteReports(t *testing.T) {
 				return nil
 			}
 		}()})},
-		{"send", "goroutines are left", withSend(func(ctx context.Context, d notify.Delivery[notify.SMS]) (notify.Receipt, error) {
+		{"send", "goroutines are left", briefly(withSend(func(ctx context.Context, d notify.Delivery[notify.SMS]) (notify.Receipt, error) {
 			go func() { <-end }()
 			return take(ctx, d)
-		})},
+		}))},
 		{"fault unreachable", `Verdict is "uncertain"`, faulty(notifytest.FaultUnreachable, failure(notify.VerdictUncertain, nil))},
 		{"fault temporary", "not a SendError", faulty(notifytest.FaultTemporary, errors.New("plain"))},
 		{"fault temporary", `Verdict is "maybe"`, faulty(notifytest.FaultTemporary, failure("maybe", nil))},
@@ -218,12 +221,12 @@ func TestProviderSuiteReports(t *testing.T) {
 		{"fault throttle", "RetryAfter is not set", faulty(notifytest.FaultThrottle, failure(notify.VerdictThrottled, nil))},
 		{"fault cut", `Verdict is "temporary"`, faulty(notifytest.FaultCut, failure(notify.VerdictTemporary, nil))},
 		{"fault hang until canceled", `Verdict is "temporary"`, faulty(notifytest.FaultHang, failure(notify.VerdictTemporary, nil))},
-		{"fault hang until its deadline", "had not returned", func(h *harness) {
+		{"fault hang until its deadline", "had not returned", briefly(func(h *harness) {
 			h.Faulty[notifytest.FaultHang] = sending(func(context.Context, notify.Delivery[notify.SMS]) (notify.Receipt, error) {
 				<-end
 				return notify.Receipt{}, nil
 			})
-		}},
+		})},
 	}
 	for _, test := range tests {
 		h := good()
@@ -273,6 +276,7 @@ func TestProviderSuiteReportsDescriptors(t *testing.T) {
 	}
 	var open []*os.File
 	h := good()
+	h.Bound = 100 * time.Millisecond
 	h.New = sending(func(ctx context.Context, d notify.Delivery[notify.SMS]) (notify.Receipt, error) {
 		f, err := os.Open(os.DevNull)
 		if err != nil {

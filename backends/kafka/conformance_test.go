@@ -15,6 +15,6 @@ func TestConformance(t *testing.T) {
 	}, notifytest.Features{
 		Consumer: true, Positioner: true, DelayedPublisher: true, Tailer: true,
 		Ordered: true, Concurrent: true, Shared: true, Kept: true,
-		Patience: 20 * time.Second, Quiet: 50 * time.Millisecond,
+		Quiet: 50 * time.Millisecond,
 	})
 }

@@ -2,6 +2,8 @@ package kafka_test
 
 import (
 	"log/slog"
+	"math/rand/v2"
+	"net"
 	"os"
 	"strconv"
 	"strings"
@@ -43,6 +45,17 @@ func cluster(tb testing.TB) []string {
 	return newFake(tb).ListenAddrs()
 }
 
+// fixed listens at a port that the system gives to nobody by itself, so that it is
+// free when it is listened at again.
+func fixed() (ln net.Listener, err error) {
+	for range 100 {
+		if ln, err = net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(10_000+rand.IntN(20_000))); err == nil {
+			return ln, nil
+		}
+	}
+	return nil, err
+}
+
 // config is that of tests, on a cluster that may be used for others too.
 func config(opts ...func(*kafka.Config)) func(*kafka.Config) {
 	prefix := "test-" + uuid.NewString() + "."
@@ -51,7 +64,7 @@ func config(opts ...func(*kafka.Config)) func(*kafka.Config) {
 		c.Partitions = 4
 		c.Session, c.Heartbeat = 6*time.Second, 50*time.Millisecond
 		c.CommitInterval = 20 * time.Millisecond
-		c.StartTimeout = 5 * time.Second
+		c.StartTimeout = time.Minute
 		c.Logger = slog.New(slog.DiscardHandler)
 		if os.Getenv("NOTIFY_TEST_LOG") != "" {
 			c.Logger = slog.Default()

@@ -48,10 +48,12 @@ func (n *network) listen(network, address string) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &proxy{to: ln.Addr().String(), addr: "127.0.0.1:0", conns: map[net.Conn]struct{}{}}
-	if err := p.up(); err != nil {
+	p := &proxy{to: ln.Addr().String(), conns: map[net.Conn]struct{}{}}
+	if p.ln, err = fixed(); err != nil {
 		return nil, err
 	}
+	p.addr = p.ln.Addr().String()
+	p.accept(p.ln)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.proxies = append(n.proxies, p)
@@ -103,7 +105,12 @@ func (p *proxy) up() error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.ln, p.addr = ln, ln.Addr().String()
+	p.ln = ln
+	p.accept(ln)
+	return nil
+}
+
+func (p *proxy) accept(ln net.Listener) {
 	p.tasks.Go(func() {
 		for {
 			conn, err := ln.Accept()
@@ -113,7 +120,6 @@ func (p *proxy) up() error {
 			p.tasks.Go(func() { p.serve(conn) })
 		}
 	})
-	return nil
 }
 
 func (p *proxy) cut() {

@@ -36,8 +36,7 @@ func TestRebalanceUnderLoad(t *testing.T) {
 		}, func(err error) { t.Errorf("%s: %v", name, err) })
 	}
 	join("constant")
-	var publishing sync.WaitGroup
-	publishing.Go(func() { l.publish(t, b, "t", 50, keys(40)...) })
+	stop := l.keepPublishing(t, b, "t")
 	members := 8
 	for i := range members {
 		name := "member-" + strconv.Itoa(i)
@@ -45,13 +44,13 @@ func TestRebalanceUnderLoad(t *testing.T) {
 		eventually(t, name+" has a share", func() bool {
 			l.mu.Lock()
 			defer l.mu.Unlock()
-			return l.perMember[name] > 0 || l.finished == 2000
+			return l.perMember[name] > 0
 		})
 		if i%3 != 2 {
 			leave()
 		}
 	}
-	publishing.Wait()
+	stop()
 	l.complete(t)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -59,7 +58,7 @@ func TestRebalanceUnderLoad(t *testing.T) {
 	// What comes again at a handover is what was finished ahead of one that was
 	// not: a handful, as many as are handled at once.
 	require.Less(t, l.doubles, members*4*4)
-	require.Greater(t, len(l.perMember), members/2)
+	require.Len(t, l.perMember, members+1)
 }
 
 // A member that dies without a word loses its partitions at the end of its
@@ -67,7 +66,7 @@ func TestRebalanceUnderLoad(t *testing.T) {
 func TestADeadMember(t *testing.T) {
 	t.Parallel()
 	_, net := behind(t)
-	quick := func(c *kafka.Config) { c.Session, c.Heartbeat = 1500*time.Millisecond, 100*time.Millisecond }
+	quick := func(c *kafka.Config) { c.Session, c.Heartbeat = 4*time.Second, 100*time.Millisecond }
 	common := config(quick, func(c *kafka.Config) { c.CommitInterval = time.Hour })
 	dead := open(t, net.addrs, common)
 	l := newLedger()

@@ -52,7 +52,7 @@ func TestSASL(t *testing.T) {
 					c.Logger = slog.New(slog.NewTextHandler(logged, nil))
 				})), logged
 			}
-			b, _ := as("notify", secret, 10*time.Second)
+			b, _ := as("notify", secret, time.Minute)
 			roundTrip(t, b)
 
 			for user, password := range map[string]string{"notify": secret + "-not", "nobody": secret} {
@@ -62,7 +62,7 @@ func TestSASL(t *testing.T) {
 				require.NotContains(t, err.Error(), secret)
 				require.NotContains(t, logged.String(), secret)
 			}
-			b = open(t, fake.ListenAddrs(), config(func(c *kafka.Config) { c.StartTimeout = 300 * time.Millisecond }))
+			b = open(t, fake.ListenAddrs(), config(func(c *kafka.Config) { c.StartTimeout = 2 * time.Second }))
 			_, err := b.Publisher()
 			require.ErrorContains(t, err, "Config.SASL", "without credentials")
 			b = open(t, fake.ListenAddrs(), config(func(c *kafka.Config) {
@@ -103,10 +103,12 @@ func TestOAuthBearer(t *testing.T) {
 	with := func(token string, err error) *kafka.Backend {
 		return open(t, fake.ListenAddrs(), config(func(c *kafka.Config) {
 			c.SASL = kafka.SASL{Mechanism: "OAUTHBEARER", Token: func(context.Context) (string, error) { return token, err }}
-			c.StartTimeout = time.Second
+			c.StartTimeout = 3 * time.Second
 		}))
 	}
-	roundTrip(t, with(secret, nil))
+	b := with(secret, nil)
+	eventually(t, "it is let in", func() bool { _, err := b.Publisher(); return err == nil })
+	roundTrip(t, b)
 	_, err := with("stale-"+secret, nil).Publisher()
 	require.ErrorContains(t, err, "correct Config.SASL")
 	require.NotContains(t, err.Error(), secret)
@@ -140,7 +142,7 @@ func TestTLS(t *testing.T) {
 	cert, pool := authority(t)
 	fake := newFake(t, kfake.TLS(&tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}))
 	with := func(brokers []string, c *tls.Config) *kafka.Backend {
-		return open(t, brokers, config(func(to *kafka.Config) { to.TLS, to.StartTimeout = c, time.Second }))
+		return open(t, brokers, config(func(to *kafka.Config) { to.TLS, to.StartTimeout = c, 3*time.Second }))
 	}
 	roundTrip(t, open(t, fake.ListenAddrs(), config(func(c *kafka.Config) { c.TLS = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12} })))
 

@@ -79,7 +79,15 @@ func startRestartable(t *testing.T) *restartable {
 	t.Helper()
 	dir, err := os.MkdirTemp(os.TempDir(), "kfake")
 	require.NoError(t, err)
-	r := &restartable{opts: []kfake.Opt{kfake.GroupMinSessionTimeout(time.Second), kfake.DataDir(dir)}}
+	r := &restartable{}
+	var ports []int
+	for range 3 {
+		ln, err := fixed()
+		require.NoError(t, err)
+		require.NoError(t, ln.Close())
+		ports = append(ports, ln.Addr().(*net.TCPAddr).Port)
+	}
+	r.opts = []kfake.Opt{kfake.GroupMinSessionTimeout(time.Second), kfake.DataDir(dir), kfake.Ports(ports...)}
 	r.fake, err = kfake.NewCluster(r.opts...)
 	require.NoError(t, err)
 	t.Cleanup(func() {
@@ -89,15 +97,6 @@ func startRestartable(t *testing.T) *restartable {
 		require.NoError(t, os.RemoveAll(dir))
 	})
 	r.addrs = r.fake.ListenAddrs()
-	var ports []int
-	for _, addr := range r.addrs {
-		_, port, err := net.SplitHostPort(addr)
-		require.NoError(t, err)
-		n, err := strconv.Atoi(port)
-		require.NoError(t, err)
-		ports = append(ports, n)
-	}
-	r.opts = append(r.opts, kfake.Ports(ports...))
 	return r
 }
 
@@ -106,7 +105,7 @@ func (r *restartable) restart() error {
 	defer r.mu.Unlock()
 	r.fake.Close()
 	var err error
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		var fake *kfake.Cluster
 		if fake, err = kfake.NewCluster(r.opts...); err == nil {
 			r.fake = fake
@@ -180,7 +179,7 @@ func (l *lateLast) Subscribe(ctx context.Context, topic string) (<-chan *message
 		seen := map[string]bool{}
 		for m := range in {
 			if seen[m.UUID] = true; len(seen) == 10_000 {
-				time.Sleep(time.Second)
+				time.Sleep(3 * time.Second)
 			}
 			out <- m
 		}

@@ -131,7 +131,7 @@ func TestMemoryStaysBoundedWithDeadGroups(t *testing.T) {
 	require.Eventually(t, func() bool {
 		runtime.GC()
 		return collected.Load() >= published-kept
-	}, 20*time.Second, time.Millisecond, "messages that nobody can get any more are garbage")
+	}, time.Minute, time.Millisecond, "messages that nobody can get any more are garbage")
 }
 
 func TestWhatAllGroupsPassedIsGarbage(t *testing.T) {
@@ -158,7 +158,7 @@ func TestWhatAllGroupsPassedIsGarbage(t *testing.T) {
 	require.Eventually(t, func() bool {
 		runtime.GC()
 		return collected.Load() >= published-512
-	}, 20*time.Second, time.Millisecond)
+	}, time.Minute, time.Millisecond)
 }
 
 // What a slow handler held when its group fell behind is not lost.

@@ -2,9 +2,7 @@ package postgres_test
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
-	"net"
 	"strings"
 	"testing"
 	"time"
@@ -18,10 +16,13 @@ import (
 
 const secret = "s3cr3t"
 
+// briefly has a backend try to connect for a moment.
+func briefly(c *postgres.Config) { c.ConnectTimeout = 200 * time.Millisecond }
+
 // refused is what the first use of a backend says.
 func refused(t *testing.T, dsn string, opts ...func(*postgres.Config)) string {
 	t.Helper()
-	b := postgres.New(dsn, append([]func(*postgres.Config){func(c *postgres.Config) { c.ConnectTimeout = 200 * time.Millisecond }}, opts...)...)
+	b := postgres.New(dsn, opts...)
 	_, err := b.Publisher()
 	require.Error(t, err)
 	require.NoError(t, b.Close())
@@ -52,7 +53,7 @@ func TestADSNWithMistakes(t *testing.T) {
 	} {
 		t.Run(problem, func(t *testing.T) {
 			t.Parallel()
-			said := refused(t, dsn)
+			said := refused(t, dsn, briefly)
 			require.Contains(t, said, problem)
 			require.NotContains(t, said, secret)
 		})
@@ -78,17 +79,9 @@ func TestAConfigWithMistakes(t *testing.T) {
 	require.NoError(t, store.Close())
 }
 
-// freePort is a port that nobody listens at.
-func freePort(t *testing.T) int {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
-}
-
 func TestAServerThatCannotBeUsed(t *testing.T) {
 	t.Parallel()
-	said := refused(t, fmt.Sprintf("postgres://app:%s@127.0.0.1:%d/app", secret, freePort(t)))
+	said := refused(t, "postgres://app:"+secret+"@127.0.0.1:1/app", briefly) // a port that nobody is given
 	require.Contains(t, said, "tried for 200ms: the server cannot be reached: see that it runs")
 	require.NotContains(t, said, secret)
 	if server == nil {

@@ -98,15 +98,18 @@ func consume(t testing.TB, b *postgres.Backend, c backend.Consumption) (leave fu
 	return leave
 }
 
+// patience is how long a test waits for what must happen, on a busy machine too.
+const patience = time.Minute
+
 // eventually waits until it is so.
 func eventually(t testing.TB, so func() bool, what string) {
 	t.Helper()
-	require.Eventually(t, so, 20*time.Second, 2*time.Millisecond, what)
+	require.Eventually(t, so, patience, 2*time.Millisecond, what)
 }
 
 func caughtUp(t testing.TB, b *postgres.Backend, topic, group string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	require.NoError(t, b.CatchUp(ctx, topic, group))
 }

@@ -52,7 +52,7 @@ func toAnna(key string) notify.Notification {
 
 func settled(t testing.TB, n *notify.Notifier, id string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	status, err := n.Wait(ctx, id)
 	require.NoError(t, err)

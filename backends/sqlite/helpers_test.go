@@ -21,7 +21,7 @@ import (
 var errFailed = errors.New("failed")
 
 // patience is how long a test waits for what must happen.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // path is a file that does not exist yet, in memory where that can be had:
 // neither a test nor a process that is killed can tell the difference.

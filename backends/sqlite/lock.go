@@ -62,7 +62,8 @@ func overwrite(file *os.File, text string) error {
 }
 
 // release lets go of the lock. The file stays, empty: removing it would let
-// two processes lock two files of one name.
+// two processes lock two files of one name. To close it is not enough: a process
+// that this one is just starting has the descriptor too until it runs.
 func (l *fileLock) release() error {
-	return errors.Join(l.file.Truncate(0), l.file.Close())
+	return errors.Join(l.file.Truncate(0), unlock(l.file), l.file.Close())
 }

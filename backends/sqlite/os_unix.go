@@ -23,6 +23,9 @@ func tryLock(file *os.File) error {
 	}
 }
 
+// unlock undoes tryLock, for every descriptor of the open file.
+func unlock(file *os.File) error { return syscall.Flock(int(file.Fd()), syscall.LOCK_UN) }
+
 // syncDir has it on disk which files the directory has.
 func syncDir(path string) error {
 	dir, err := os.Open(path)

@@ -19,5 +19,10 @@ func tryLock(file *os.File) error {
 	return err
 }
 
+// unlock undoes tryLock.
+func unlock(file *os.File) error {
+	return windows.UnlockFileEx(windows.Handle(file.Fd()), 0, 1, 0, &windows.Overlapped{OffsetHigh: 1})
+}
+
 // syncDir does nothing: Windows has no such thing.
 func syncDir(string) error { return nil }

@@ -76,8 +76,8 @@ func (l *Ledger) checkPair(p, c *Call) string {
 			return "the leg before it had its effect"
 		}
 	case p.Key == c.Key && serviceNamed(c.Service).Keyed:
-		// A caller gives up a call after its timeout, whatever the service does.
-		given := p.Began.Add(callTimeout * 9 / 10)
+		// A caller gives up a call in time, whatever the service does.
+		given := time.Unix(0, p.Until)
 		if underWay := (p.Ended.IsZero() || p.Ended.After(c.Began)) && c.Began.Before(given); underWay && !l.froze(p, c) && l.life(p.Life).up(c.Began) {
 			return "the same call is under way"
 		}

@@ -31,8 +31,11 @@ func newBook(route string) *book {
 // call notes a call, by the seconds at which it began and ended; 0 is never.
 func (b *book) call(service, key string, life int, f Fortune, from, to int) *book {
 	c := &Call{
-		CallArgs: CallArgs{Life: life, Service: service, Key: key, Notification: "n", Category: "n1"},
-		Fortune:  f, Effect: f.Effect, Began: b.at(from),
+		CallArgs: CallArgs{
+			Life: life, Service: service, Key: key, Notification: "n", Category: "n1",
+			Until: b.at(from).Add(callTimeout).UnixNano(),
+		},
+		Fortune: f, Effect: f.Effect, Began: b.at(from),
 	}
 	c.Leg, c.Ordinal = legOf(key)
 	if to > 0 {
@@ -96,6 +99,9 @@ func TestCheck(t *testing.T) {
 		"the same call twice at once": {
 			book: newBook("mail").call("mail", "n.1.1", 1, ok, 1, 3).call("mail", "n.1.1", 1, Fortune{}, 1, 3).end(notify.StateSent),
 			want: func(v *Verdict) []string { return v.Doubled },
+		},
+		"the same call once its caller has given it up": {
+			book: newBook("mail").call("mail", "n.1.1", 1, ok, 1, 4).call("mail", "n.1.1", 1, Fortune{}, 2, 3).end(notify.StateSent),
 		},
 		"the same call while its process is dead": {
 			book: newBook("mail").call("mail", "n.1.1", 1, ok, 9, 0).call("mail", "n.1.1", 2, Fortune{}, 12, 13).end(notify.StateSent),
@@ -192,6 +198,24 @@ func (b *book) canceled(second int) *book {
 func (b *book) sentAgain(id string) *book {
 	b.Sends[1].IDs = append(b.Sends[1].IDs, id)
 	return b
+}
+
+func TestARunGoesOnUntilAChildWasKilledAtEachPoint(t *testing.T) {
+	t.Parallel()
+	r := &run{Settings: Settings{Kills: 2, Points: []string{"before call"}}, kills: map[string]int{}}
+	for range 2 {
+		require.True(t, r.more())
+		r.count(atRandom)
+	}
+	require.True(t, r.more())
+	r.count("before call")
+	require.False(t, r.more())
+	delete(r.kills, "before call")
+	for r.total < 6 {
+		require.True(t, r.more())
+		r.count(atRandom)
+	}
+	require.False(t, r.more(), "three times as many are enough")
 }
 
 func TestScriptFollowsFromItsSeed(t *testing.T) {

@@ -60,7 +60,7 @@ func runChild(o Orders) error {
 	defer func() { _ = opened.close() }()
 	c.n, err = notify.New(notify.Config{
 		Backend: opened.backend, Records: opened.records, Source: "crash",
-		AddressKey: opened.addressKey, Logger: logger(), DrainTimeout: 5 * time.Second,
+		AddressKey: opened.addressKey, Logger: logger(),
 	})
 	if err != nil {
 		return errors.Join(err, opened.backend.Close())

@@ -50,7 +50,13 @@ func TestCrash(t *testing.T) {
 		s.Turn = turn
 		return s
 	}
-	sound := map[string]*played{"sqlite": begin(settings("sqlite", 300))}
+	many := settings("sqlite", 300)
+	many.Points = []string{
+		"before call", "after call", "before commit accepted", "after commit accepted", "before commit sent", "after commit sent",
+		"before acknowledge deliver", "after acknowledge events", "before send", "after send", "before observe", "after observe",
+		"before bury", "after bury", "before fix", "after report", "before acknowledge events, in recovery", atRandom,
+	}
+	sound := map[string]*played{"sqlite": begin(many)}
 	controls := beginControls(settings)
 	nothing := begin(settings("memory", 5))
 	for backend, kills := range map[string]int{"broker": 20, "apart": 30, "postgres": 10} {
@@ -81,11 +87,7 @@ func TestCrash(t *testing.T) {
 		out := sound["sqlite"].wait(t)
 		require.Positive(t, out.Verdict.Unknown)
 		require.Positive(t, out.Verdict.Stopped)
-		for _, point := range []string{
-			"before call", "after call", "before commit accepted", "after commit accepted", "before commit sent", "after commit sent",
-			"before acknowledge deliver", "after acknowledge events", "before send", "after send", "before observe", "after observe",
-			"before bury", "after bury", "before fix", "after report", "before acknowledge events, in recovery", atRandom,
-		} {
+		for _, point := range many.Points {
 			require.Positive(t, out.Kills[point], "no child was killed %s: %v", point, out.Kills)
 		}
 	})

@@ -32,7 +32,8 @@ const atRandom = "a random moment"
 
 func (r *run) isKafka() bool { return strings.HasPrefix(r.Backend, "kafka") }
 
-// fate picks a point that few children died at so far, or none.
+// fate picks a point that few children died at so far, or none. When there were
+// kills enough, it is one that is missing.
 func (s *slot) fate(recovery bool) Fate {
 	if s.chance.IntN(8) == 0 {
 		return Fate{}
@@ -45,6 +46,9 @@ func (s *slot) fate(recovery bool) Fate {
 		for _, after := range []bool{false, true} {
 			name := pointText(point, after, recovery)
 			weight := s.kills[name] + 2*s.missed[name]
+			if s.total >= s.Settings.Kills && slices.Contains(s.Points, name) && s.unseen(name) {
+				weight = 0
+			}
 			if least < 0 || weight < least {
 				best, least = nil, weight
 			}

@@ -37,6 +37,9 @@ func (c caller[M]) Send(ctx context.Context, d notify.Delivery[M]) (notify.Recei
 	args := CallArgs{
 		Life: c.life, Service: c.Service.Name, Key: key, Notification: d.NotificationID, Category: d.Category, Number: d.Call,
 	}
+	if until, ok := ctx.Deadline(); ok {
+		args.Until = until.UnixNano()
+	}
 	var answer Answer
 	err := c.points.at("call "+c.Service.Name, func() error { return ask(ctx, c.client, "Parent.Call", args, &answer) })
 	switch {

@@ -19,6 +19,9 @@ type Settings struct {
 	Kills   int
 	Sends   int // how many notifications a child is given to send, at most
 	Seed    uint64
+	// Points are where a child has to be killed: the run goes on until one was
+	// at each, or it has killed three times as many as it was to.
+	Points  []string
 	Pair    bool // two children at a time share the work
 	Without string
 	// Program is the child's: this one, by another name. Dir is for what the
@@ -106,8 +109,11 @@ func (r *run) killAll() error {
 func (r *run) more() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.total < r.Settings.Kills && !r.unsound
+	return !r.unsound && (r.total < r.Settings.Kills || r.total < 3*r.Settings.Kills && slices.ContainsFunc(r.Points, r.unseen))
 }
+
+// unseen tells whether no child was killed at a point yet. mu is held.
+func (r *run) unseen(point string) bool { return r.kills[point] == 0 }
 
 func (r *run) count(point string) {
 	r.mu.Lock()
@@ -131,9 +137,9 @@ func (r *run) drain() error {
 	if err != nil {
 		return err
 	}
-	// Longer than the sweep needs to find out about anything. A control is not
-	// expected to finish.
-	patience, most := 75*time.Second, 5*time.Minute
+	// Longer than the sweep needs to find out about anything, on a busy machine.
+	// A control is not expected to finish.
+	patience, most := 3*time.Minute, 10*time.Minute
 	if r.Without != "" || r.Backend == "memory" {
 		patience, most = 14*time.Second, 25*time.Second
 	}
@@ -157,7 +163,7 @@ func (r *run) drain() error {
 	_ = c.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-c.ended:
-	case <-time.After(20 * time.Second):
+	case <-time.After(2 * time.Minute):
 		_ = c.cmd.Process.Signal(syscall.SIGQUIT) // it says where it is
 		<-c.ended
 		return fmt.Errorf("the last child did not close in time: %s", c.errors)

@@ -55,7 +55,7 @@ func (s *slot) life() (string, error) {
 		select {
 		case <-c.ended:
 		case <-c.ready:
-		case <-time.After(time.Minute):
+		case <-time.After(5 * time.Minute):
 			return "", fmt.Errorf("child %d does not start: %s", c.life.Number, c.errors)
 		}
 	}

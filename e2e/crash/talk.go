@@ -93,6 +93,7 @@ type CallArgs struct {
 	Notification string
 	Category     string // names the spec
 	Number       int
+	Until        int64 // when its caller gives it up: Unix time in nanoseconds
 }
 
 // Answer is a service's answer.

@@ -131,5 +131,5 @@ func (j *journal) await(t *testing.T, n int) []string {
 
 func eventually(t *testing.T, so func() bool) {
 	t.Helper()
-	require.Eventually(t, so, 20*time.Second, 5*time.Millisecond)
+	require.Eventually(t, so, time.Minute, 5*time.Millisecond)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"math/rand/v2"
 	"strconv"
 	"strings"
 	"sync"
@@ -14,11 +15,14 @@ import (
 
 // startMiniredis starts one whose XCLAIM heeds its min-idle-time, as that of
 // Redis does and that of miniredis 2.40.0 does not: without that, all lanes of a
-// group claim one message. The test closes it.
+// group claim one message. Its port is none that the system gives to anybody by
+// itself, so that it is free when it is started again. The test closes it.
 func startMiniredis(tb testing.TB) *miniredis.Miniredis {
 	tb.Helper()
 	m := miniredis.NewMiniRedis()
-	require.NoError(tb, m.Start())
+	require.Eventually(tb, func() bool {
+		return m.StartAddr("127.0.0.1:"+strconv.Itoa(10_000+rand.IntN(20_000))) == nil
+	}, time.Minute, time.Millisecond)
 	tb.Cleanup(m.Close)
 	var mu sync.Mutex
 	claimed := map[string]time.Time{}

@@ -312,7 +312,7 @@ func TestIdleConnectionIsClosed(t *testing.T) {
 	require.Eventually(t, func() bool {
 		heard := s.heard()
 		return heard[len(heard)-1] == "QUIT"
-	}, 5*time.Second, time.Millisecond)
+	}, time.Minute, time.Millisecond)
 	_, err = p.Send(t.Context(), delivery("k"))
 	require.NoError(t, err)
 	require.Equal(t, 2, s.count())

@@ -18,6 +18,9 @@ import (
 // ErrMissing says that there is no server: its programs are not installed.
 var ErrMissing = errors.New("postgrestest: initdb and postgres are not installed (Debian: apt-get install postgresql); or name a server by NOTIFY_TEST_POSTGRES")
 
+// startTime is how long the server may take to start, on a busy machine too.
+const startTime = 2 * time.Minute
+
 // Config says how the server runs.
 type Config struct {
 	// Durable has it wait for the disk at every commit. Default: it does not,
@@ -149,7 +152,7 @@ func (s *Server) begin() error {
 	}
 	s.log = log
 	go s.supervise()
-	for range 1000 {
+	for end := time.Now().Add(startTime); time.Now().Before(end); {
 		if s.ready() {
 			return nil
 		}
@@ -160,7 +163,7 @@ func (s *Server) begin() error {
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
-	return errors.New("the server took no connection for 20 s")
+	return fmt.Errorf("the server took no connection for %s", startTime)
 }
 
 // ready tells whether the server says so in its lock file.
