@@ -39,9 +39,6 @@ func tierOf(wait time.Duration) int32 {
 	return int32(tier)
 }
 
-// tierKey is in the context of a record whose partition is given.
-type tierKey struct{}
-
 // The headers that a message has while it waits.
 const (
 	delayTopicHeader = "notify_delay_topic" // without the prefix
@@ -97,7 +94,6 @@ type delays struct {
 // address has the record wait for its time.
 func (d *delays) address(r *kgo.Record, topic string, at time.Time, wait time.Duration) {
 	r.Topic, r.Partition = d.backend.topicName(delaysTopic), tierOf(wait)
-	r.Context = context.WithValue(context.Background(), tierKey{}, true)
 	r.Headers = append(r.Headers,
 		kgo.RecordHeader{Key: delayTopicHeader, Value: []byte(topic)},
 		kgo.RecordHeader{Key: delayUntilHeader, Value: strconv.AppendInt(nil, at.UnixNano(), 10)},

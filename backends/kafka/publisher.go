@@ -103,21 +103,44 @@ func (b *Backend) recycle(e *encoder) {
 
 var errTooLarge = errors.New("the message is too large")
 
-// produce writes the records and waits until all replicas in sync have them.
+// produce writes the records and waits until all replicas in sync have them, for
+// at most PublishTimeout. When it fails they may be written all the same, even
+// later.
 func (b *Backend) produce(ctx context.Context, records []*kgo.Record) error {
+	if ctx == b.ctx {
+		return b.write(records)
+	}
+	written := make(chan error, 1)
+	b.active.Add(1) // the caller is counted too, so Close has not ended its wait
+	go func() {
+		defer b.active.Done()
+		written <- b.write(records)
+	}()
+	select {
+	case err := <-written:
+		return err
+	case <-ctx.Done():
+		return ended(ctx, explain(context.Cause(ctx)))
+	}
+}
+
+// write is produce for no caller in particular: the client fails a partition's
+// messages together when the context of one ends, and those may be of several
+// callers.
+func (b *Backend) write(records []*kgo.Record) error {
 	if len(records) == 0 {
 		return nil
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, b.config.PublishTimeout, kgo.ErrRecordTimeout)
+	ctx, cancel := context.WithTimeout(b.ctx, b.config.PublishTimeout)
 	defer cancel()
 	// ProduceSync appends results in the order in which they come.
 	for _, result := range b.producer().ProduceSync(ctx, records...) {
 		if err := result.Err; err != nil {
 			b.topics.gone(result.Record.Topic, err)
-			if errors.Is(err, context.DeadlineExceeded) && context.Cause(ctx) != nil {
-				err = context.Cause(ctx)
+			if errors.Is(err, context.DeadlineExceeded) { // of this call, or of one before it
+				err = kgo.ErrRecordTimeout
 			}
-			return ended(ctx, explain(err))
+			return ended(b.ctx, explain(err))
 		}
 	}
 	return nil

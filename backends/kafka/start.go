@@ -46,12 +46,12 @@ func (b *Backend) produceOptions() []kgo.Opt {
 	return append(b.options(),
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.ProducerBatchMaxBytes(int32(b.config.MaxBytes+batchRoom)),
-		kgo.RecordPartitioner(partitioner()),
+		kgo.RecordPartitioner(b.partitioner()),
 		// The first message of a topic waits for that.
 		kgo.MetadataMinAge(20*time.Millisecond),
-		// Whoever publishes waits for the answer, so nothing is gained by
-		// waiting for more.
-		kgo.ProducerLinger(0),
+		// A call's messages go in one request to each broker: ProduceSync ends
+		// the linger when it has all. Without any, the first goes alone.
+		kgo.ProducerLinger(5*time.Millisecond),
 		kgo.RecordDeliveryTimeout(b.config.PublishTimeout),
 		// Without it, a Publish whose broker does not answer never returns.
 		kgo.AllowIdempotentProduceCancellation(),

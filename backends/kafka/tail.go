@@ -91,5 +91,5 @@ func (b *Backend) partitionOf(ctx context.Context, topic, key string) (name stri
 	if key != "" {
 		r.Key = []byte(key)
 	}
-	return name, int32(partitioner().ForTopic(name).Partition(r, len(detail.Partitions))), nil
+	return name, int32(b.partitioner().ForTopic(name).Partition(r, len(detail.Partitions))), nil
 }

@@ -192,8 +192,6 @@ func (t *tier) take(now time.Time) (due []*waiter, next time.Duration) {
 // their time.
 func (t *tier) bring(due []*waiter) error {
 	b := t.member.backend
-	ctx, cancel := context.WithTimeoutCause(b.ctx, b.config.PublishTimeout, kgo.ErrRecordTimeout)
-	defer cancel()
 	records := make([]*kgo.Record, len(due))
 	now := time.Now()
 	for i, d := range due {
@@ -201,7 +199,7 @@ func (t *tier) bring(due []*waiter) error {
 		if wait := d.at.Sub(now); wait > 0 {
 			b.delays.address(r, d.topic, d.at, wait)
 		} else {
-			name, err := b.topics.ensure(ctx, d.topic)
+			name, err := b.topics.ensure(b.ctx, d.topic)
 			if err != nil {
 				return err
 			}
@@ -209,7 +207,7 @@ func (t *tier) bring(due []*waiter) error {
 		}
 		records[i] = r
 	}
-	return b.produce(ctx, records)
+	return b.produce(b.ctx, records)
 }
 
 // settle takes in how bring went.
