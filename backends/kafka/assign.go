@@ -102,7 +102,12 @@ func (m *member) begin(ctx context.Context, parts map[int32]kgo.Offset) error {
 	if err := m.commit(ctx, fresh); err != nil {
 		return fmt.Errorf("write where the group begins: %w", err)
 	}
-	return m.backend.groups.fixed(ctx, m.id, int32(len(starts)))
+	// Other members may not have come to theirs: the last to commit says it.
+	c, err := m.backend.committed(ctx, m.topic, m.id)
+	if err != nil || len(c.missing) > 0 {
+		return err
+	}
+	return m.backend.groups.fixed(ctx, m.id, c.partitions)
 }
 
 // hold makes the claim of a partition that the member has got.

@@ -172,6 +172,57 @@ func TestATopicGrows(t *testing.T) {
 	running.complete(t)
 }
 
+// A member that has got some of the new partitions does not speak for those that
+// another has: if that one leaves before it begins with them, they are still new.
+func TestNewPartitionsOfAMemberThatLeaves(t *testing.T) {
+	t.Parallel()
+	brokers, common := cluster(t), config(func(c *kafka.Config) { c.Partitions = 2 })
+	b := open(t, brokers, common)
+	l := newLedger()
+	require.NoError(t, b.Fix(t.Context(), "t", "g", backend.FromNow()))
+	topic := prefixOf(common) + "t"
+	cluster := admin(t, brokers)
+	_, err := cluster.UpdatePartitions(t.Context(), 6, topic)
+	require.NoError(t, err)
+
+	id := topic + "/g"
+	other, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.ConsumerGroup(id), kgo.ConsumeTopics(topic),
+		kgo.Balancers(kgo.CooperativeStickyBalancer()), kgo.DisableAutoCommit(), kgo.SessionTimeout(6*time.Second), kgo.HeartbeatInterval(50*time.Millisecond))
+	require.NoError(t, err)
+	defer other.Close()
+	eventually(t, "another process has all", func() bool {
+		described, err := cluster.DescribeGroups(t.Context(), id)
+		return err == nil && described[id].State == "Stable"
+	})
+	grown := open(t, brokers, func(c *kafka.Config) { common(c); c.Partitions = 0 })
+	consume(t, grown, backend.Consumption{Topic: "t", Group: "g", Handle: l.handle("m", nil)}, func(err error) { t.Error(err) })
+	eventually(t, "ours has half of them, and begins with them", func() bool {
+		all, err := cluster.FetchOffsets(t.Context(), id)
+		return err == nil && len(all[topic]) > 2
+	})
+	l.publish(t, grown, "t", 2, keys(30)...)
+	other.Close()
+	l.complete(t)
+	require.NoError(t, grown.CatchUp(t.Context(), "t", "g"))
+}
+
+// The new partitions of a topic are new for a group that is renamed, too.
+func TestRenameAfterATopicHasGrown(t *testing.T) {
+	t.Parallel()
+	brokers, common := cluster(t), config(func(c *kafka.Config) { c.Partitions = 2 })
+	l := newLedger()
+	b := open(t, brokers, common)
+	require.NoError(t, b.Fix(t.Context(), "t", "old", backend.FromNow()))
+	_, err := admin(t, brokers).UpdatePartitions(t.Context(), 6, prefixOf(common)+"t")
+	require.NoError(t, err)
+	grown := open(t, brokers, func(c *kafka.Config) { common(c); c.Partitions = 0 })
+	l.publish(t, grown, "t", 2, keys(30)...)
+	require.NoError(t, grown.Rename(t.Context(), "t", "old", "new"))
+	require.NoError(t, grown.Fix(t.Context(), "t", "new", backend.FromNow()))
+	consume(t, grown, backend.Consumption{Topic: "t", Group: "new", Handle: l.handle("m", nil)}, func(err error) { t.Error(err) })
+	l.complete(t)
+}
+
 // A group that fell behind what the topic keeps is told so, at its start and
 // while it runs. So much of the topic as was read ahead by then is not missed.
 func TestFallingBehindRetention(t *testing.T) {

@@ -38,11 +38,10 @@ type publisher struct {
 }
 
 func (p *publisher) Publish(topic string, messages ...*message.Message) error {
-	err := fmt.Errorf("the publisher is %w", backend.ErrClosed)
-	if !p.closed.Load() {
-		err = p.backend.publish(context.Background(), topic, messages)
+	if p.closed.Load() {
+		return fmt.Errorf("kafka: publish to %s: the publisher is %w", topic, backend.ErrClosed)
 	}
-	if err != nil {
+	if err := p.backend.publish(context.Background(), topic, messages); err != nil {
 		return fmt.Errorf("kafka: publish to %s: %w", topic, err)
 	}
 	return nil

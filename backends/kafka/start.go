@@ -60,8 +60,10 @@ func (b *Backend) produceOptions() []kgo.Opt {
 
 // start makes the first connection, and checks what can be checked by then.
 func (b *Backend) start(ctx context.Context) error {
-	b.starting.Lock()
-	defer b.starting.Unlock()
+	if err := b.starting.acquire(ctx); err != nil {
+		return ended(ctx, fmt.Errorf("connect to %s: %w", strings.Join(b.brokers, ", "), err))
+	}
+	defer b.starting.release()
 	if b.producer() != nil {
 		return nil
 	}
