@@ -1,6 +1,7 @@
 package kafka_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"sync"
@@ -32,6 +33,39 @@ func TestABrokerThatIsDownAtStart(t *testing.T) {
 	require.NoError(t, err)
 	_, err = b.Publisher()
 	require.NoError(t, err)
+}
+
+// Who has less patience than another that waits for the same connection, or the
+// same topic, does not wait with that.
+func TestNobodyWaitsForAnothersPatience(t *testing.T) {
+	t.Parallel()
+	_, net := behind(t)
+	b := open(t, net.addrs, config(func(c *kafka.Config) { c.StartTimeout = time.Hour }))
+	ctx, cancel := context.WithCancel(t.Context())
+	var waiting sync.WaitGroup
+	defer waiting.Wait()
+	defer cancel()
+	impatient := func() {
+		t.Helper()
+		first := make(chan struct{})
+		for range 2 {
+			waiting.Go(func() {
+				first <- struct{}{}
+				_ = b.Fix(ctx, "t", "g", backend.FromNow())
+			})
+			<-first
+		}
+		within, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
+		defer cancel()
+		require.ErrorIs(t, b.Fix(within, "t", "g", backend.FromNow()), context.DeadlineExceeded)
+	}
+	net.down()
+	impatient()
+	net.up()
+	_, err := b.Publisher()
+	require.NoError(t, err)
+	net.down()
+	impatient()
 }
 
 // Whatever happens to the connections, everything that was published is

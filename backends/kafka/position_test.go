@@ -124,6 +124,31 @@ func TestALostPositionIsAnError(t *testing.T) {
 	require.NoError(t, b.Fix(t.Context(), "t", "g", backend.FromNow()))
 }
 
+// A process reads which groups are known to the end, whatever others wrote there
+// that could pass for its own.
+func TestKnownGroupsAreReadToTheEnd(t *testing.T) {
+	t.Parallel()
+	brokers, common := cluster(t), config()
+	b := open(t, brokers, common)
+	_, err := b.Publisher() // which makes the topic
+	require.NoError(t, err)
+	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.DefaultProduceTopic(prefixOf(common)+"notify.groups"))
+	require.NoError(t, err)
+	defer client.Close()
+	require.NoError(t, client.ProduceSync(t.Context(), &kgo.Record{
+		Key: []byte("read-until"), Value: []byte("{}"), Headers: []kgo.RecordHeader{{Key: "token", Value: []byte(b.Groups() + "/1")}},
+	}).FirstErr())
+	more := make([]byte, 900_000) // so that not all is read at once
+	for range 3 {
+		_, _ = rand.Read(more)
+		require.NoError(t, client.ProduceSync(t.Context(), &kgo.Record{Key: []byte("other/group"), Value: more}).FirstErr())
+	}
+	require.NoError(t, client.ProduceSync(t.Context(), &kgo.Record{
+		Key: []byte(prefixOf(common) + "t/g"), Value: []byte(`{"fixed":true,"partitions":4}`),
+	}).FirstErr())
+	require.ErrorIs(t, b.Fix(t.Context(), "t", "g", backend.FromNow()), kafka.ErrPositionLost)
+}
+
 // Partitions that a topic gets later begin at their oldest message, for a group
 // that began with what came after it was fixed, and for one whose members run.
 func TestATopicGrows(t *testing.T) {
