@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"strconv"
 	"sync"
 	"testing"
@@ -135,13 +136,13 @@ func TestKnownGroupsAreReadToTheEnd(t *testing.T) {
 	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.DefaultProduceTopic(prefixOf(common)+"notify.groups"))
 	require.NoError(t, err)
 	defer client.Close()
-	require.NoError(t, client.ProduceSync(t.Context(), &kgo.Record{
-		Key: []byte("read-until"), Value: []byte("{}"), Headers: []kgo.RecordHeader{{Key: "token", Value: []byte(b.Groups() + "/1")}},
-	}).FirstErr())
 	more := make([]byte, 900_000) // so that not all is read at once
-	for range 3 {
+	for n := range 4 {
 		_, _ = rand.Read(more)
-		require.NoError(t, client.ProduceSync(t.Context(), &kgo.Record{Key: []byte("other/group"), Value: more}).FirstErr())
+		require.NoError(t, client.ProduceSync(t.Context(), &kgo.Record{
+			Key: []byte("read-until"), Value: []byte("{}"),
+			Headers: []kgo.RecordHeader{{Key: "token", Value: fmt.Appendf(nil, "%s/%d", b.Groups(), n)}},
+		}, &kgo.Record{Key: []byte("other/group"), Value: more}).FirstErr())
 	}
 	require.NoError(t, client.ProduceSync(t.Context(), &kgo.Record{
 		Key: []byte(prefixOf(common) + "t/g"), Value: []byte(`{"fixed":true,"partitions":4}`),
