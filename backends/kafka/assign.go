@@ -157,7 +157,7 @@ func (m *member) reset(ctx context.Context, partition int32) error {
 	if err != nil {
 		return err
 	}
-	next := h.state().next
+	next := h.state().read
 	switch {
 	case next > ends[partition]:
 		return beyond(m.id, m.topic, partition, next, ends[partition])

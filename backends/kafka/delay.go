@@ -114,7 +114,7 @@ func addressed(r *kgo.Record) (topic string, at time.Time, rest []kgo.RecordHead
 		}
 	}
 	nanos, err := strconv.ParseInt(until, 10, 64)
-	if err != nil || topic == "" {
+	if err != nil || !legalTopic(topic) {
 		return "", time.Time{}, nil, errors.New("it does not say where it goes, or when")
 	}
 	return topic, time.Unix(0, nanos), rest, nil
@@ -177,6 +177,6 @@ func (d *delays) member(ctx context.Context) error {
 		return err
 	}
 	m := &member{backend: b, topic: name, id: id}
-	m.open = func(partition int32, at int64, _ note) claim { return newTier(m, partition, at) }
+	m.open = func(partition int32, at int64, n note) claim { return newTier(m, partition, at, n) }
 	return m.run(ctx)
 }

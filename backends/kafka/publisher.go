@@ -107,13 +107,13 @@ var errTooLarge = errors.New("the message is too large")
 // later.
 func (b *Backend) produce(ctx context.Context, records []*kgo.Record) error {
 	if ctx == b.ctx {
-		return b.write(records)
+		return b.write(records).FirstErr()
 	}
 	written := make(chan error, 1)
 	b.active.Add(1) // the caller is counted too, so Close has not ended its wait
 	go func() {
 		defer b.active.Done()
-		written <- b.write(records)
+		written <- b.write(records).FirstErr()
 	}()
 	select {
 	case err := <-written:
@@ -123,24 +123,26 @@ func (b *Backend) produce(ctx context.Context, records []*kgo.Record) error {
 	}
 }
 
-// write is produce for no caller in particular: the client fails a partition's
-// messages together when the context of one ends, and those may be of several
-// callers.
-func (b *Backend) write(records []*kgo.Record) error {
+// write is produce for no caller in particular, record by record: the client
+// fails a partition's records together when the context of one ends, and those
+// may be of several callers.
+func (b *Backend) write(records []*kgo.Record) kgo.ProduceResults {
 	if len(records) == 0 {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(b.ctx, b.config.PublishTimeout)
 	defer cancel()
-	// ProduceSync appends results in the order in which they come.
-	for _, result := range b.producer().ProduceSync(ctx, records...) {
-		if err := result.Err; err != nil {
-			b.topics.gone(result.Record.Topic, err)
-			if errors.Is(err, context.DeadlineExceeded) { // of this call, or of one before it
-				err = kgo.ErrRecordTimeout
-			}
-			return ended(b.ctx, explain(err))
+	results := b.producer().ProduceSync(ctx, records...) // in the order in which they come
+	for i, result := range results {
+		err := result.Err
+		if err == nil {
+			continue
 		}
+		b.topics.gone(result.Record.Topic, err)
+		if errors.Is(err, context.DeadlineExceeded) { // of this call, or of one before it
+			err = kgo.ErrRecordTimeout
+		}
+		results[i].Err = ended(b.ctx, explain(err))
 	}
-	return nil
+	return results
 }

@@ -56,11 +56,15 @@ func (t *topics) ensure(ctx context.Context, topic string) (string, error) {
 	if name := t.backend.topicName(topic); t.checked(name) {
 		return name, nil
 	}
-	if !legalName.MatchString(topic) || strings.Trim(topic, ".") == "" {
+	if !legalTopic(topic) {
 		return "", fmt.Errorf("the topic %q: Kafka allows letters, digits, '.', '_' and '-', and 200 of them", topic)
 	}
 	d := t.backend.ofMessages(topic)
 	return d.name, t.make(ctx, d)
+}
+
+func legalTopic(name string) bool {
+	return legalName.MatchString(name) && strings.Trim(name, ".") != ""
 }
 
 // checked tells whether the topic was created or checked.
