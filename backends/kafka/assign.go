@@ -220,7 +220,7 @@ func (m *member) drop(all map[int32]*held, stopped bool) {
 	for p, h := range all {
 		m.release(p, h)
 		if !stopped {
-			m.given = append(m.given, h)
+			m.given.Go(func() { h.stop(context.Background()) })
 		}
 	}
 }

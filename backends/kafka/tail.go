@@ -46,7 +46,11 @@ func (b *Backend) tail(ctx context.Context, topic, key string, since time.Time, 
 	}
 	from := kgo.NewOffset().AtStart()
 	if !since.IsZero() {
-		from = kgo.NewOffset().AfterMilli(since.UnixMilli())
+		at, err := b.since(ctx, name, since)
+		if err != nil {
+			return ended(ctx, explain(err))
+		}
+		from = kgo.NewOffset().At(at[partition])
 	}
 	client, err := kgo.NewClient(append(b.options(),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{name: {partition: from}}),
