@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/seed-6c01d079/notify/backend"
 	"github.com/seed-6c01d079/notify/backends/kafka"
@@ -390,4 +391,69 @@ func TestRenameWithMembers(t *testing.T) {
 	}
 	consume(t, other, backend.Consumption{Topic: "t", Group: "new", Handle: renamed.handle("m", nil)}, func(err error) { t.Error(err) })
 	renamed.complete(t)
+}
+
+// When the topic loses the first of what waits while its member begins, the rest
+// of that is not lost.
+func TestFallingBehindWithMessagesThatWait(t *testing.T) {
+	t.Parallel()
+	if real() != nil {
+		t.Skip("records of a real cluster are not deleted")
+	}
+	fake := newFake(t)
+	common := config(func(c *kafka.Config) { c.Partitions = 1 })
+	b := open(t, fake.ListenAddrs(), common)
+	require.NoError(t, b.Fix(t.Context(), "t", "g", backend.FromNow()))
+	pub, err := b.Publisher()
+	require.NoError(t, err)
+	require.NoError(t, pub.Publish("t", wires(0, 60)...))
+
+	var mu sync.Mutex
+	healed, handled := false, map[string]bool{}
+	var skipped [][2]int64
+	c := backend.Consumption{
+		Topic: "t", Group: "g", Backoff: func(int, error) time.Duration { return 10 * time.Millisecond },
+		Handle: func(_ context.Context, batch *backend.Batch) (done int, _ error) {
+			for batch.Next() {
+				n := string(batch.Message().Payload)
+				mu.Lock()
+				fails := !healed && (n == "0" || n == "30")
+				handled[n] = !fails
+				mu.Unlock()
+				if fails {
+					return done, errors.New("not yet")
+				}
+				done++
+			}
+			return done, nil
+		},
+		Skipped: func(from, to int64) {
+			mu.Lock()
+			defer mu.Unlock()
+			skipped = append(skipped, [2]int64{from, to})
+		},
+	}
+	leave := consume(t, b, c, func(err error) { t.Error(err) })
+	eventually(t, "two wait", func() bool {
+		lag, err := b.Lag(t.Context(), "t", "g")
+		return err == nil && lag == 2
+	})
+	leave()
+	healed = true
+
+	topic, begun := prefixOf(common)+"t", false
+	fake.ControlKey(int16(kmsg.Fetch), func(kmsg.Request) (kmsg.Response, error, bool) {
+		fake.KeepControl()
+		if !begun && fake.GroupInfo(topic+"/g").State == "Stable" {
+			begun = true
+			fake.SleepControl(func() { require.NoError(t, fake.DeleteRecords(topic, 0, 10)) })
+		}
+		return nil, nil, false
+	})
+	consume(t, b, c, func(err error) { t.Error(err) })
+	require.NoError(t, b.CatchUp(t.Context(), "t", "g"))
+	mu.Lock()
+	defer mu.Unlock()
+	require.True(t, handled["30"])
+	require.Equal(t, [][2]int64{{0, 10}}, skipped)
 }
