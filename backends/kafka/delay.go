@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -100,7 +101,7 @@ func (d *delays) address(r *kgo.Record, topic string, at time.Time, wait time.Du
 	)
 }
 
-// addressed undoes address.
+// addressed undoes address. The headers hold nothing else of what was fetched.
 func addressed(r *kgo.Record) (topic string, at time.Time, rest []kgo.RecordHeader, _ error) {
 	var until string
 	for _, h := range r.Headers {
@@ -110,7 +111,7 @@ func addressed(r *kgo.Record) (topic string, at time.Time, rest []kgo.RecordHead
 		case delayUntilHeader:
 			until = string(h.Value)
 		default:
-			rest = append(rest, h)
+			rest = append(rest, kgo.RecordHeader{Key: h.Key, Value: bytes.Clone(h.Value)})
 		}
 	}
 	nanos, err := strconv.ParseInt(until, 10, 64)

@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -160,7 +161,7 @@ func decode(r *kgo.Record) *message.Message {
 		uuid = r.Topic + "/" + partition + "/" + offset
 		metadata[topicMetadata], metadata[partitionMetadata], metadata[offsetMetadata] = r.Topic, partition, offset
 	}
-	m := message.NewMessage(uuid, r.Value)
+	m := message.NewMessage(uuid, bytes.Clone(r.Value)) // and does not hold all that was fetched with it
 	m.Metadata = metadata
 	m.SetContext(&placed{context.Background(), Place{r.Topic, r.Partition, r.Offset, r.Timestamp}})
 	return m

@@ -15,7 +15,8 @@ import (
 
 // Tail implements [backend.Tailer]. It reads the partition of the key only. If
 // the topic has got more partitions, what was published before may be in
-// another, and does not come. Close waits until the sequence has ended.
+// another, and does not come. A sequence that is ranged over has connections of
+// its own. Close waits until it has ended.
 func (b *Backend) Tail(ctx context.Context, topic, key string, since time.Time) iter.Seq2[*message.Message, error] {
 	return func(yield func(*message.Message, error) bool) {
 		open := true

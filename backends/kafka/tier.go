@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"bytes"
 	"cmp"
 	"container/heap"
 	"context"
@@ -78,7 +79,7 @@ func (t *tier) add(records []*kgo.Record) {
 				"topic", r.Topic, "partition", r.Partition, "offset", r.Offset, "error", err)
 			continue
 		}
-		d := &waiter{record: &kgo.Record{Key: r.Key, Value: r.Value, Headers: headers}, topic: topic, at: at, due: at}
+		d := &waiter{record: &kgo.Record{Key: bytes.Clone(r.Key), Value: bytes.Clone(r.Value), Headers: headers}, topic: topic, at: at, due: at}
 		if leaves := r.Timestamp.Add(t.wait); t.wait > 0 && leaves.Before(at) {
 			d.due = leaves
 		}

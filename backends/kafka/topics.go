@@ -262,10 +262,22 @@ func (t *topics) check(ctx context.Context, admin *kadm.Client, d design, found 
 	case !compacts && d.compact:
 		wrong("cleanup.policy", policy, "compact", alter("cleanup.policy", "compact"))
 	}
+	t.warn(d, settings)
 	if n, ok := number(settings, "retention.ms"); ok && !d.compact && n >= 0 && n < d.retention.Milliseconds() {
 		wrong("retention.ms", n, d.retention.Milliseconds(), alter("retention.ms", d.retention.Milliseconds())+", or lower Config.Retention")
 	}
 	return errors.Join(problems...)
+}
+
+// warn logs what may lose messages though it is nothing that is configured here.
+func (t *topics) warn(d design, settings kadm.ResourceConfig) {
+	log := t.backend.config.Logger
+	if v, _ := setting(settings, "unclean.leader.election.enable"); v == "true" {
+		log.Warn("kafka: a topic may lose messages that were acknowledged, when all replicas in sync fail", "topic", d.name, "unclean.leader.election.enable", v)
+	}
+	if n, ok := number(settings, "retention.bytes"); ok && n >= 0 && !d.compact {
+		log.Warn("kafka: a topic may lose messages before Config.Retention, once they take that much", "topic", d.name, "retention.bytes", n)
+	}
 }
 
 func setting(settings kadm.ResourceConfig, key string) (string, bool) {
