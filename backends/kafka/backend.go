@@ -28,6 +28,7 @@ var (
 type Backend struct {
 	brokers []string
 	config  Config
+	log     *logger // of what the clients say
 
 	topics   topics
 	groups   groups
@@ -60,6 +61,7 @@ func New(brokers []string, opts ...func(*Config)) *Backend {
 	b.open, b.shut = context.WithCancel(b.ctx)
 	b.topics.backend, b.groups.backend, b.delays.backend = b, b, b
 	b.groups.reading = newLock()
+	b.log = newLogger(b.config.Logger)
 	return b
 }
 

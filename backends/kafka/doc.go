@@ -1,12 +1,18 @@
 // Package kafka is the backend for programs that run on more than one machine:
 // topics, consumer groups and delayed messages in a Kafka cluster. Records and
 // dead letters are not in Kafka; a program brings them along, in PostgreSQL for
-// instance.
+// instance:
+//
+//	records := postgres.Records("postgres://app@db/app")
+//	n, err := notify.New(notify.Config{Backend: kafka.New(brokers), Records: records, AddressKey: key})
+//
+// A cluster of a single broker needs Replication 1 in its [Config].
 //
 // # Publishing
 //
-// A call of Publish is one write of all its messages, idempotent, and
-// acknowledged by every replica in sync. Records are CloudEvents in the binary
+// A call of Publish is one write of all its messages, with a request to each
+// broker that leads a partition of theirs, idempotent, and acknowledged by every
+// replica in sync. Records are CloudEvents in the binary
 // mode of their Kafka binding: the metadata is headers, the payload the value,
 // the message's key the record's. Messages of one key are in one partition, in
 // their order; those without a key share one.

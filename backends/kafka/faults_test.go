@@ -1,8 +1,10 @@
 package kafka_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -33,6 +35,21 @@ func TestABrokerThatIsDownAtStart(t *testing.T) {
 	require.NoError(t, err)
 	_, err = b.Publisher()
 	require.NoError(t, err)
+}
+
+// What the client says again and again is logged once in a while.
+func TestTheClientRepeatsItself(t *testing.T) {
+	t.Parallel()
+	_, net := behind(t)
+	net.down()
+	var logged bytes.Buffer
+	b := open(t, net.addrs, config(func(c *kafka.Config) {
+		c.StartTimeout, c.Logger = 500*time.Millisecond, slog.New(slog.NewTextHandler(&logged, nil))
+	}))
+	_, err := b.Publisher()
+	require.Error(t, err)
+	require.NoError(t, b.Close())
+	require.Equal(t, 1, strings.Count(logged.String(), "unable to open connection"), logged.String())
 }
 
 // Who has less patience than another that waits for the same connection, or the

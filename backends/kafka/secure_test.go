@@ -62,7 +62,7 @@ func TestSASL(t *testing.T) {
 				require.NotContains(t, err.Error(), secret)
 				require.NotContains(t, logged.String(), secret)
 			}
-			b = open(t, fake.ListenAddrs(), config(func(c *kafka.Config) { c.StartTimeout = 300 * time.Millisecond }))
+			b = open(t, fake.ListenAddrs(), config(func(c *kafka.Config) { c.StartTimeout = 2 * time.Second }))
 			_, err := b.Publisher()
 			require.ErrorContains(t, err, "Config.SASL", "without credentials")
 			b = open(t, fake.ListenAddrs(), config(func(c *kafka.Config) {

@@ -21,7 +21,7 @@ func (b *Backend) options() []kgo.Opt {
 	opts := []kgo.Opt{
 		kgo.SeedBrokers(b.brokers...),
 		kgo.ClientID(c.ClientID),
-		kgo.WithLogger(logger{c.Logger}),
+		kgo.WithLogger(b.log),
 		kgo.DisableClientMetrics(),
 		// The defaults are for a broker far away; ours end with a context.
 		kgo.RetryBackoffFn(func(fails int) time.Duration {
