@@ -56,12 +56,7 @@ func (m *member) assigned(ctx context.Context, offsets map[string]map[int32]kgo.
 }
 
 func (m *member) begin(ctx context.Context, parts map[int32]kgo.Offset) error {
-	admin := kadm.NewClient(m.client)
-	starts, err := listed(admin.ListStartOffsets(ctx, m.topic))
-	if err != nil {
-		return err
-	}
-	ends, err := listed(admin.ListEndOffsets(ctx, m.topic))
+	starts, ends, err := m.bounds(ctx)
 	if err != nil {
 		return err
 	}
@@ -110,6 +105,16 @@ func (m *member) begin(ctx context.Context, parts map[int32]kgo.Offset) error {
 	return m.backend.groups.fixed(ctx, m.id, c.partitions)
 }
 
+// bounds are the oldest messages of the topic's partitions, and their ends.
+func (m *member) bounds(ctx context.Context) (starts, ends map[int32]int64, err error) {
+	admin := kadm.NewClient(m.client)
+	if starts, err = listed(admin.ListStartOffsets(ctx, m.topic)); err != nil {
+		return nil, nil, err
+	}
+	ends, err = listed(admin.ListEndOffsets(ctx, m.topic))
+	return starts, ends, err
+}
+
 // hold makes the claim of a partition that the member has got.
 func (m *member) hold(partition int32, at int64, n note) error {
 	m.mu.Lock()
@@ -148,12 +153,7 @@ func (m *member) reset(ctx context.Context, partition int32) error {
 	if h == nil {
 		return nil
 	}
-	admin := kadm.NewClient(m.client)
-	starts, err := listed(admin.ListStartOffsets(ctx, m.topic))
-	if err != nil {
-		return err
-	}
-	ends, err := listed(admin.ListEndOffsets(ctx, m.topic))
+	starts, ends, err := m.bounds(ctx)
 	if err != nil {
 		return err
 	}

@@ -37,6 +37,55 @@ func TestABrokerThatIsDownAtStart(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// Close may be called by several at once, while others are in mid-flight: each
+// waits for the end, and whoever was at it is told that it is closed, or is done.
+func TestCloseInMidFlight(t *testing.T) {
+	t.Parallel()
+	b := open(t, cluster(t), config())
+	l := newLedger()
+	require.NoError(t, b.Fix(t.Context(), "t", "g", backend.FromNow()))
+	l.publish(t, b, "t", 1, keys(20)...)
+	pub, err := b.Publisher()
+	require.NoError(t, err)
+	var calls sync.WaitGroup
+	for i, call := range []func() error{
+		func() error { return pub.Publish("t", wire("k", 0)) },
+		func() error { return b.PublishAt(t.Context(), time.Now().Add(time.Hour), "t", wire("k", 0)) },
+		func() error { return b.Fix(t.Context(), "t", "another", backend.FromNow()) },
+		func() error { _, err := b.Lag(t.Context(), "t", "g"); return err },
+		func() error {
+			for _, err := range b.Tail(t.Context(), "t", "nobody's", time.Time{}) {
+				return err
+			}
+			return nil
+		},
+		func() error {
+			return b.Consume(t.Context(), backend.Consumption{Topic: "t", Group: "g", Handle: l.handle("m", nil)})
+		},
+	} {
+		calls.Go(func() {
+			for {
+				err := call()
+				if errors.Is(err, backend.ErrClosed) {
+					return
+				}
+				if err != nil {
+					t.Errorf("call %d: %v", i, err)
+				}
+			}
+		})
+	}
+	l.complete(t)
+	for range 4 {
+		calls.Go(func() {
+			if err := b.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	calls.Wait()
+}
+
 // What the client says again and again is logged once in a while.
 func TestTheClientRepeatsItself(t *testing.T) {
 	t.Parallel()

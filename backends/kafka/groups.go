@@ -141,7 +141,7 @@ func (g *groups) readUntilNow(ctx context.Context) error {
 			return context.Cause(ctx)
 		}
 		if err := fetches.Err(); err != nil {
-			g.close() // the topic may be another by now
+			g.shut() // the topic may be another by now
 			return err
 		}
 		done := false
@@ -200,10 +200,17 @@ func (g *groups) apply(id string, value []byte) {
 	g.all[id] = k
 }
 
-// close ends the client that reads. reading is held, or nobody reads any more.
-func (g *groups) close() {
+// shut ends the client that reads. reading is held.
+func (g *groups) shut() {
 	if g.client != nil {
 		g.client.Close()
 		g.client = nil
 	}
+}
+
+// close is shut, once nobody reads any more.
+func (g *groups) close() {
+	_ = g.reading.acquire(context.Background())
+	defer g.reading.release()
+	g.shut()
 }

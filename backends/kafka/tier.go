@@ -196,14 +196,14 @@ func (t *tier) take(now time.Time) (due []*waiter, next time.Duration) {
 func (t *tier) bring(due []*waiter) {
 	b, now := t.member.backend, time.Now()
 	records, of := make([]*kgo.Record, 0, len(due)), make(map[*kgo.Record]*waiter, len(due))
-	refused := map[string]error{} // by topic
+	cannot := map[string]error{} // by topic
 	for _, d := range due {
 		r := &kgo.Record{Key: d.record.Key, Value: d.record.Value, Headers: d.record.Headers[:len(d.record.Headers):len(d.record.Headers)]}
 		if wait := d.at.Sub(now); wait > 0 {
 			b.delays.address(r, d.topic, d.at, wait)
-		} else if d.failed = refused[d.topic]; d.failed == nil {
+		} else if d.failed = cannot[d.topic]; d.failed == nil {
 			if r.Topic, d.failed = b.topics.ensure(b.ctx, d.topic); d.failed != nil {
-				refused[d.topic] = d.failed
+				cannot[d.topic] = d.failed
 			}
 		}
 		if d.failed == nil {
