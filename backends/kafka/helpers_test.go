@@ -51,7 +51,6 @@ func config(opts ...func(*kafka.Config)) func(*kafka.Config) {
 		c.Partitions = 4
 		c.Session, c.Heartbeat = 6*time.Second, 50*time.Millisecond
 		c.CommitInterval = 20 * time.Millisecond
-		c.StartTimeout = 5 * time.Second
 		c.Logger = slog.New(slog.DiscardHandler)
 		if os.Getenv("NOTIFY_TEST_LOG") != "" {
 			c.Logger = slog.Default()

@@ -105,8 +105,9 @@ func TestWhatKfakeGetsWrongWhenMembersDie(t *testing.T) {
 			require.Error(t, <-died)
 			dead.client.Close()
 			time.Sleep(session / 10) // for kfake to see that the connection is gone
-			require.NoError(t, leader.joins(t.Context()))
-			require.NoError(t, leader.syncs(t.Context()))
+			if leader.joins(t.Context()) != nil || leader.syncs(t.Context()) != nil {
+				return false // too late: the machine is busy
+			}
 			for end := time.Now().Add(session); time.Now().Before(end); time.Sleep(session / 50) {
 				if leader.beats() != nil {
 					return false // it is expelled, as it should be

@@ -2,15 +2,11 @@ package kafka_test
 
 import (
 	"context"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
-
-	"github.com/seed-6c01d079/notify/backends/kafka"
 )
 
 // The client fails what waits for one partition together: whoever gives up must
@@ -43,30 +39,4 @@ func TestWhoGivesUpFailsNobodyElse(t *testing.T) {
 	speak()
 	require.NoError(t, <-published)
 	require.Len(t, receive(t, b, "t", 3), 3)
-}
-
-// The messages of a call go out together.
-func TestACallIsOneRequestToABroker(t *testing.T) {
-	t.Parallel()
-	if real() != nil {
-		t.Skip("needs to see what arrives at the broker")
-	}
-	const calls = 50
-	fake, common := newFake(t, kfake.NumBrokers(1)), config(func(c *kafka.Config) { c.Replication = 1 })
-	b := open(t, fake.ListenAddrs(), common)
-	all := wires(0, 1000)
-	pub, err := b.Publisher()
-	require.NoError(t, err)
-	require.NoError(t, pub.Publish("t", all...))
-	var requests atomic.Int64
-	fake.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
-		fake.KeepControl()
-		requests.Add(1)
-		return nil, nil, false
-	})
-	for range calls {
-		require.NoError(t, pub.Publish("t", all...))
-	}
-	// On a busy machine a linger may end before the call has said everything.
-	require.Less(t, requests.Load(), int64(calls*5/4))
 }
