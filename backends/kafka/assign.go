@@ -56,12 +56,7 @@ func (m *member) assigned(ctx context.Context, offsets map[string]map[int32]kgo.
 }
 
 func (m *member) begin(ctx context.Context, parts map[int32]kgo.Offset) error {
-	admin := kadm.NewClient(m.client)
-	starts, err := listed(admin.ListStartOffsets(ctx, m.topic))
-	if err != nil {
-		return err
-	}
-	ends, err := listed(admin.ListEndOffsets(ctx, m.topic))
+	starts, ends, err := m.bounds(ctx)
 	if err != nil {
 		return err
 	}
@@ -102,7 +97,22 @@ func (m *member) begin(ctx context.Context, parts map[int32]kgo.Offset) error {
 	if err := m.commit(ctx, fresh); err != nil {
 		return fmt.Errorf("write where the group begins: %w", err)
 	}
-	return m.backend.groups.fixed(ctx, m.id, int32(len(starts)))
+	// Other members may not have come to theirs: the last to commit says it.
+	c, err := m.backend.committed(ctx, m.topic, m.id)
+	if err != nil || len(c.missing) > 0 {
+		return err
+	}
+	return m.backend.groups.fixed(ctx, m.id, c.partitions)
+}
+
+// bounds are the oldest messages of the topic's partitions, and their ends.
+func (m *member) bounds(ctx context.Context) (starts, ends map[int32]int64, err error) {
+	admin := kadm.NewClient(m.client)
+	if starts, err = listed(admin.ListStartOffsets(ctx, m.topic)); err != nil {
+		return nil, nil, err
+	}
+	ends, err = listed(admin.ListEndOffsets(ctx, m.topic))
+	return starts, ends, err
 }
 
 // hold makes the claim of a partition that the member has got.
@@ -143,16 +153,11 @@ func (m *member) reset(ctx context.Context, partition int32) error {
 	if h == nil {
 		return nil
 	}
-	admin := kadm.NewClient(m.client)
-	starts, err := listed(admin.ListStartOffsets(ctx, m.topic))
+	starts, ends, err := m.bounds(ctx)
 	if err != nil {
 		return err
 	}
-	ends, err := listed(admin.ListEndOffsets(ctx, m.topic))
-	if err != nil {
-		return err
-	}
-	next := h.state().next
+	next := h.state().read
 	switch {
 	case next > ends[partition]:
 		return beyond(m.id, m.topic, partition, next, ends[partition])
@@ -215,7 +220,7 @@ func (m *member) drop(all map[int32]*held, stopped bool) {
 	for p, h := range all {
 		m.release(p, h)
 		if !stopped {
-			m.given = append(m.given, h)
+			m.given.Go(func() { h.stop(context.Background()) })
 		}
 	}
 }

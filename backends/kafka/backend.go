@@ -28,6 +28,7 @@ var (
 type Backend struct {
 	brokers []string
 	config  Config
+	log     *logger // of what the clients say
 
 	topics   topics
 	groups   groups
@@ -48,17 +49,19 @@ type Backend struct {
 	closed bool       // no more is added to active
 	client *kgo.Client
 
-	starting sync.Mutex // held while the first connection is made
+	starting lock // held while the first connection is made
 }
 
 // New returns a backend on the cluster that has these brokers, each host:port;
 // one that answers is enough to find the others. It does no I/O and starts
 // nothing: mistakes in the configuration are reported by the first call.
 func New(brokers []string, opts ...func(*Config)) *Backend {
-	b := &Backend{brokers: slices.Clone(brokers), config: newConfig(opts)}
+	b := &Backend{brokers: slices.Clone(brokers), config: newConfig(opts), starting: newLock()}
 	b.ctx, b.stop = context.WithCancelCause(context.Background())
 	b.open, b.shut = context.WithCancel(b.ctx)
 	b.topics.backend, b.groups.backend, b.delays.backend = b, b, b
+	b.groups.reading = newLock()
+	b.log = newLogger(b.config.Logger)
 	return b
 }
 

@@ -27,8 +27,9 @@ type claim interface {
 type state struct {
 	low        int64  // everything before it is finished
 	note       string // what else is
-	next       int64  // the next to be read
-	unfinished int64  // how many are not, of those that were read
+	read       int64  // the next to be read
+	next       int64  // from here on nothing is finished
+	unfinished int64  // how many before it are not
 }
 
 // held is a claim with what its member knows of it.

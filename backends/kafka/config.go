@@ -154,7 +154,7 @@ func (c *Config) check(brokers []string) error {
 		{"Partitions", c.Partitions, 10_000},
 		{"Replication", c.Replication, 100},
 		{"MinInSync", c.MinInSync, 100},
-		{"MaxBytes", c.MaxBytes, 1 << 29},
+		{"MaxBytes", c.MaxBytes, 64 << 20}, // a request has at most 100 MiB
 		{"MaxAhead", c.MaxAhead, 1 << 30},
 		{"MaxParkedPerKey", c.MaxParkedPerKey, 1 << 30},
 		{"MaxParked", c.MaxParked, 1 << 30},
@@ -164,20 +164,21 @@ func (c *Config) check(brokers []string) error {
 			complain("Config.%s is %d: it must be at least 0 (the default) and at most %d", number.name, number.n, number.most)
 		}
 	}
+	const week, century = 7 * 24 * time.Hour, 100 * 365 * 24 * time.Hour
 	for _, duration := range []struct {
-		name     string
-		d, least time.Duration
+		name           string
+		d, least, most time.Duration
 	}{
-		{"Retention", c.Retention, time.Millisecond},
-		{"StartTimeout", c.StartTimeout, time.Millisecond},
-		{"PublishTimeout", c.PublishTimeout, time.Second}, // the client's least
-		{"CommitInterval", c.CommitInterval, time.Millisecond},
-		{"Session", c.Session, 100 * time.Millisecond},
-		{"Heartbeat", c.Heartbeat, time.Millisecond},
-		{"Drain", c.Drain, time.Millisecond},
+		{"Retention", c.Retention, time.Millisecond, century},
+		{"StartTimeout", c.StartTimeout, time.Millisecond, week},
+		{"PublishTimeout", c.PublishTimeout, time.Second, week}, // the client's least
+		{"CommitInterval", c.CommitInterval, time.Millisecond, week},
+		{"Session", c.Session, 100 * time.Millisecond, week},
+		{"Heartbeat", c.Heartbeat, time.Millisecond, week},
+		{"Drain", c.Drain, time.Millisecond, week},
 	} {
-		if duration.d < duration.least {
-			complain("Config.%s is %v: it must be 0 (the default) or at least %v", duration.name, duration.d, duration.least)
+		if duration.d < duration.least || duration.d > duration.most {
+			complain("Config.%s is %v: it must be 0 (the default), or at least %v and at most %v", duration.name, duration.d, duration.least, duration.most)
 		}
 	}
 	if c.MinInSync > c.Replication {

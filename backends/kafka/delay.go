@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -38,9 +39,6 @@ func tierOf(wait time.Duration) int32 {
 	}
 	return int32(tier)
 }
-
-// tierKey is in the context of a record whose partition is given.
-type tierKey struct{}
 
 // The headers that a message has while it waits.
 const (
@@ -97,14 +95,13 @@ type delays struct {
 // address has the record wait for its time.
 func (d *delays) address(r *kgo.Record, topic string, at time.Time, wait time.Duration) {
 	r.Topic, r.Partition = d.backend.topicName(delaysTopic), tierOf(wait)
-	r.Context = context.WithValue(context.Background(), tierKey{}, true)
 	r.Headers = append(r.Headers,
 		kgo.RecordHeader{Key: delayTopicHeader, Value: []byte(topic)},
 		kgo.RecordHeader{Key: delayUntilHeader, Value: strconv.AppendInt(nil, at.UnixNano(), 10)},
 	)
 }
 
-// addressed undoes address.
+// addressed undoes address. The headers hold nothing else of what was fetched.
 func addressed(r *kgo.Record) (topic string, at time.Time, rest []kgo.RecordHeader, _ error) {
 	var until string
 	for _, h := range r.Headers {
@@ -114,11 +111,11 @@ func addressed(r *kgo.Record) (topic string, at time.Time, rest []kgo.RecordHead
 		case delayUntilHeader:
 			until = string(h.Value)
 		default:
-			rest = append(rest, h)
+			rest = append(rest, kgo.RecordHeader{Key: h.Key, Value: bytes.Clone(h.Value)})
 		}
 	}
 	nanos, err := strconv.ParseInt(until, 10, 64)
-	if err != nil || topic == "" {
+	if err != nil || !legalTopic(topic) {
 		return "", time.Time{}, nil, errors.New("it does not say where it goes, or when")
 	}
 	return topic, time.Unix(0, nanos), rest, nil
@@ -181,6 +178,6 @@ func (d *delays) member(ctx context.Context) error {
 		return err
 	}
 	m := &member{backend: b, topic: name, id: id}
-	m.open = func(partition int32, at int64, _ note) claim { return newTier(m, partition, at) }
+	m.open = func(partition int32, at int64, n note) claim { return newTier(m, partition, at, n) }
 	return m.run(ctx)
 }

@@ -8,7 +8,11 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/seed-6c01d079/notify/backend"
 	"github.com/seed-6c01d079/notify/backends/kafka"
@@ -154,5 +158,71 @@ func TestManyDelays(t *testing.T) {
 	consume(t, b, backend.Consumption{Topic: "t", Group: "g", Handle: a.handle}, func(err error) { t.Error(err) })
 	for i := range n {
 		eventually(t, "all come", func() bool { return len(a.of(strconv.Itoa(i))) > 0 })
+	}
+}
+
+// A topic that takes nothing holds up no delayed message of another, and has
+// none repeated.
+func TestATopicThatIsRefusedHoldsUpNoDelay(t *testing.T) {
+	t.Parallel()
+	if real() != nil {
+		t.Skip("needs a cluster that refuses")
+	}
+	fake := newFake(t)
+	common := config()
+	prefix := prefixOf(common)
+	before, b := open(t, fake.ListenAddrs(), common), open(t, fake.ListenAddrs(), common)
+	require.NoError(t, b.Fix(t.Context(), "good", "g", backend.FromNow()))
+	at := time.Now().Add(300 * time.Millisecond)
+	for i, topic := range []string{"good", "full", "weak", "good"} {
+		require.NoError(t, before.PublishAt(t.Context(), at, topic, wire("k"+strconv.Itoa(i), i)))
+	}
+	require.NoError(t, before.Close())
+	refusal := fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: prefix + "full", Err: kerr.MessageTooLarge, Count: -1})
+	alter := func(value string) {
+		t.Helper()
+		_, err := admin(t, fake.ListenAddrs()).AlterTopicConfigs(t.Context(), []kadm.AlterConfig{{Name: "retention.ms", Value: &value}}, prefix+"weak")
+		require.NoError(t, err)
+	}
+	alter("1000") // less than what is configured
+
+	a := &arrivals{at: map[string][]time.Time{}}
+	consume(t, b, backend.Consumption{Topic: "good", Group: "g", Handle: a.handle}, func(err error) { t.Error(err) })
+	eventually(t, "those of the other topic", func() bool { return len(a.of("0")) > 0 && len(a.of("3")) > 0 })
+	eventually(t, "it is tried several times", func() bool { return refusal.Hits() > 2 })
+	refusal.Remove()
+	alter("-1")
+	for i, topic := range map[string]string{"1": "full", "2": "weak"} {
+		require.Equal(t, i, string(receive(t, b, topic, 1)[0].Payload))
+	}
+	require.Len(t, a.of("0"), 1)
+	require.Len(t, a.of("3"), 1)
+}
+
+// What was brought on does not come again when another process takes over, though
+// something before it still waits.
+func TestDelaysAreNotRepeated(t *testing.T) {
+	t.Parallel()
+	brokers, common := cluster(t), config()
+	a := &arrivals{at: map[string][]time.Time{}}
+	c := backend.Consumption{Topic: "t", Group: "g", Handle: a.handle}
+	at := time.Now().Add(4 * time.Second)
+	for process := range 3 {
+		b := open(t, brokers, common)
+		require.NoError(t, b.Fix(t.Context(), "t", "g", backend.FromNow()))
+		if process == 0 {
+			require.NoError(t, b.PublishAt(t.Context(), at, "t", wire("k", 0)))
+			require.NoError(t, b.PublishAt(t.Context(), time.Now().Add(10*time.Millisecond), "t", wires(1, 51)...))
+		}
+		leave := consume(t, b, c, func(err error) { t.Error(err) })
+		eventually(t, "all but the first", func() bool { return len(a.of("50")) > 0 })
+		if process == 2 {
+			eventually(t, "the first", func() bool { return len(a.of("0")) > 0 })
+		}
+		leave()
+		require.NoError(t, b.Close())
+	}
+	for i := range 51 {
+		require.Len(t, a.of(strconv.Itoa(i)), 1, i)
 	}
 }

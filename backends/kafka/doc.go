@@ -1,15 +1,21 @@
 // Package kafka is the backend for programs that run on more than one machine:
 // topics, consumer groups and delayed messages in a Kafka cluster. Records and
 // dead letters are not in Kafka; a program brings them along, in PostgreSQL for
-// instance.
+// instance:
+//
+//	records := postgres.Records("postgres://app@db/app")
+//	n, err := notify.New(notify.Config{Backend: kafka.New(brokers), Records: records, AddressKey: key})
+//
+// A cluster of a single broker needs Replication 1 in its [Config].
 //
 // # Publishing
 //
-// A call of Publish is one write of all its messages, idempotent, and
-// acknowledged by every replica in sync. Records are CloudEvents in the binary
-// mode of their Kafka binding: the metadata is headers, the payload the value,
-// the message's key the record's. Messages of one key are in one partition, in
-// their order; those without a key share one.
+// A call of Publish is one write of all its messages, with a request to each
+// broker that leads a partition of theirs, idempotent, and acknowledged by every
+// replica in sync. Records are CloudEvents in the binary mode of their Kafka
+// binding: the metadata is headers, the payload the value, the message's key the
+// record's. Messages of one key are in one partition, in their order; those
+// without a key share one.
 //
 // # Consuming
 //
@@ -19,9 +25,9 @@
 // committed is the first message that is not finished, so a crash repeats
 // messages and skips none. Messages that wait for another attempt are noted beside
 // the offset, with their attempts, so that what was finished beyond them is not
-// repeated, as far as 4,000 bytes of metadata go: for some hundreds of them. When a partition moves to another member,
-// nothing more of it is handed out, handlers may finish, and the position is
-// written, in that order.
+// repeated, as far as 4,000 bytes of metadata go: for some hundreds of them. When
+// a partition moves to another member, nothing more of it is handed out, handlers
+// may finish, and the position is written, in that order.
 //
 // # Positions
 //

@@ -29,6 +29,9 @@ func refused(err error) string {
 	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
 		return "the broker's certificate is not trusted: put its authority into Config.TLS.RootCAs"
 	}
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "remote error" { // as crypto/tls calls an alert
+		return "the broker ends the TLS handshake: give it the certificate that it wants (Config.TLS.Certificates), or a version of TLS that it speaks"
+	}
 	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
 		return "the broker does not speak TLS at that port: take another port, or leave Config.TLS out"
 	}

@@ -1,7 +1,10 @@
 package kafka_test
 
 import (
+	"bytes"
+	"context"
 	"errors"
+	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -31,6 +34,103 @@ func TestABrokerThatIsDownAtStart(t *testing.T) {
 	_, err = patient.Publisher()
 	require.NoError(t, err)
 	eventually(t, "so can the other", func() bool { _, err := b.Publisher(); return err == nil })
+}
+
+// Close may be called by several at once, while others are in mid-flight: each
+// waits for the end, and whoever was at it is told that it is closed, or is done.
+func TestCloseInMidFlight(t *testing.T) {
+	t.Parallel()
+	b := open(t, cluster(t), config())
+	l := newLedger()
+	require.NoError(t, b.Fix(t.Context(), "t", "g", backend.FromNow()))
+	l.publish(t, b, "t", 1, keys(20)...)
+	pub, err := b.Publisher()
+	require.NoError(t, err)
+	var calls sync.WaitGroup
+	for i, call := range []func() error{
+		func() error { return pub.Publish("t", wire("k", 0)) },
+		func() error { return b.PublishAt(t.Context(), time.Now().Add(time.Hour), "t", wire("k", 0)) },
+		func() error { return b.Fix(t.Context(), "t", "another", backend.FromNow()) },
+		func() error { _, err := b.Lag(t.Context(), "t", "g"); return err },
+		func() error {
+			for _, err := range b.Tail(t.Context(), "t", "nobody's", time.Time{}) {
+				return err
+			}
+			return nil
+		},
+		func() error {
+			return b.Consume(t.Context(), backend.Consumption{Topic: "t", Group: "g", Handle: l.handle("m", nil)})
+		},
+	} {
+		calls.Go(func() {
+			for {
+				err := call()
+				if errors.Is(err, backend.ErrClosed) {
+					return
+				}
+				if err != nil {
+					t.Errorf("call %d: %v", i, err)
+				}
+			}
+		})
+	}
+	l.complete(t)
+	for range 4 {
+		calls.Go(func() {
+			if err := b.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	calls.Wait()
+}
+
+// What the client says again and again is logged once in a while.
+func TestTheClientRepeatsItself(t *testing.T) {
+	t.Parallel()
+	_, net := behind(t)
+	net.down()
+	var logged bytes.Buffer
+	b := open(t, net.addrs, config(func(c *kafka.Config) {
+		c.StartTimeout, c.Logger = 500*time.Millisecond, slog.New(slog.NewTextHandler(&logged, nil))
+	}))
+	_, err := b.Publisher()
+	require.Error(t, err)
+	require.NoError(t, b.Close())
+	require.Equal(t, 1, strings.Count(logged.String(), "unable to open connection"), logged.String())
+}
+
+// Who has less patience than another that waits for the same connection, or the
+// same topic, does not wait with that.
+func TestNobodyWaitsForAnothersPatience(t *testing.T) {
+	t.Parallel()
+	_, net := behind(t)
+	b := open(t, net.addrs, config(func(c *kafka.Config) { c.StartTimeout = time.Hour }))
+	ctx, cancel := context.WithCancel(t.Context())
+	var waiting sync.WaitGroup
+	defer waiting.Wait()
+	defer cancel()
+	impatient := func() {
+		t.Helper()
+		first := make(chan struct{})
+		for range 2 {
+			waiting.Go(func() {
+				first <- struct{}{}
+				_ = b.Fix(ctx, "t", "g", backend.FromNow())
+			})
+			<-first
+		}
+		within, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
+		defer cancel()
+		require.ErrorIs(t, b.Fix(within, "t", "g", backend.FromNow()), context.DeadlineExceeded)
+	}
+	net.down()
+	impatient()
+	net.up()
+	_, err := b.Publisher()
+	require.NoError(t, err)
+	net.down()
+	impatient()
 }
 
 // Whatever happens to the connections, everything that was published is

@@ -1,7 +1,9 @@
 package kafka
 
 import (
+	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"sync"
@@ -30,10 +32,11 @@ type known struct {
 type groups struct {
 	backend *Backend
 
-	mu     sync.Mutex // held while it is read: one reader is enough
-	client *kgo.Client
-	token  int
-	all    map[string]known
+	reading lock        // held while the log is read: one reader is enough
+	client  *kgo.Client // guarded by reading
+
+	mu  sync.Mutex // guards the following
+	all map[string]known
 }
 
 func (g *groups) name() string { return g.backend.topicName(groupsTopic) }
@@ -53,12 +56,10 @@ func (g *groups) cached(id string) (known, bool) {
 
 // lookup reads the log to its end.
 func (g *groups) lookup(ctx context.Context, id string) (known, bool, error) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
 	if err := g.read(ctx); err != nil {
 		return known{}, false, fmt.Errorf("read which groups are known: %w", err)
 	}
-	k, ok := g.all[id]
+	k, ok := g.cached(id)
 	return k, ok, nil
 }
 
@@ -101,24 +102,33 @@ func (g *groups) write(ctx context.Context, id string, k *known) error {
 // tokenHeader marks a record that is written to be read: whoever has come to it
 // has read all that was there before. An offset would not do, since what was
 // compacted away at the end of the log never comes. All share a key, so that
-// one of them is kept; it is no group's, since those have a slash.
+// one of them is kept; it is no group's, since those have a slash. The token is
+// random: a process reads those of others too.
 const (
 	tokenHeader = "token"
 	tokenKey    = "read-until"
 )
 
-// read reads the log as far as it was written when read was called. mu is held.
+// read reads the log as far as it was written when read was called.
 func (g *groups) read(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, g.backend.config.PublishTimeout, kgo.ErrRecordTimeout)
 	defer cancel()
+	err := g.reading.acquire(ctx)
+	if err == nil {
+		defer g.reading.release()
+		err = g.readUntilNow(ctx)
+	}
+	return ended(ctx, explain(err))
+}
+
+func (g *groups) readUntilNow(ctx context.Context) error {
 	if err := g.make(ctx); err != nil {
 		return err
 	}
 	if err := g.open(); err != nil {
 		return err
 	}
-	g.token++
-	token := fmt.Appendf(nil, "%p/%d", g, g.token)
+	token := []byte(rand.Text())
 	err := g.backend.produce(ctx, []*kgo.Record{{
 		Topic: g.name(), Key: []byte(tokenKey), Value: []byte("{}"), Headers: []kgo.RecordHeader{{Key: tokenHeader, Value: token}},
 	}})
@@ -127,17 +137,18 @@ func (g *groups) read(ctx context.Context) error {
 	}
 	for {
 		fetches := g.client.PollFetches(ctx)
-		if err := ctx.Err(); err != nil {
-			return ended(ctx, explain(context.Cause(ctx)))
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
 		}
 		if err := fetches.Err(); err != nil {
-			return explain(err)
+			g.shut() // the topic may be another by now
+			return err
 		}
 		done := false
 		fetches.EachRecord(func(r *kgo.Record) {
 			if string(r.Key) != tokenKey {
 				g.apply(string(r.Key), r.Value)
-			} else if len(r.Headers) == 1 && string(r.Headers[0].Value) == string(token) {
+			} else if len(r.Headers) == 1 && bytes.Equal(r.Headers[0].Value, token) {
 				done = true
 			}
 		})
@@ -147,7 +158,7 @@ func (g *groups) read(ctx context.Context) error {
 	}
 }
 
-// open makes the client that reads. mu is held.
+// open makes the client that reads. reading is held.
 func (g *groups) open() error {
 	if g.client != nil {
 		return nil
@@ -160,12 +171,17 @@ func (g *groups) open() error {
 	if err != nil {
 		return err
 	}
-	g.client, g.all = client, map[string]known{}
+	g.client = client
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.all = map[string]known{}
 	return nil
 }
 
-// apply takes in a record of the log. mu is held.
+// apply takes in a record of the log.
 func (g *groups) apply(id string, value []byte) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	if len(value) == 0 {
 		delete(g.all, id)
 		return
@@ -184,11 +200,17 @@ func (g *groups) apply(id string, value []byte) {
 	g.all[id] = k
 }
 
-func (g *groups) close() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
+// shut ends the client that reads. reading is held.
+func (g *groups) shut() {
 	if g.client != nil {
 		g.client.Close()
 		g.client = nil
 	}
+}
+
+// close is shut, once nobody reads any more.
+func (g *groups) close() {
+	_ = g.reading.acquire(context.Background())
+	defer g.reading.release()
+	g.shut()
 }

@@ -50,6 +50,7 @@ type member struct {
 	left   chan struct{}           // closed once it has left the group
 	moved  chan struct{}           // a claim has moved
 	tasks  sync.WaitGroup
+	given  sync.WaitGroup // handlers that were still at work when their claim was given up
 
 	committing sync.Mutex // held while positions are written; before mu
 
@@ -57,7 +58,6 @@ type member struct {
 	claims map[int32]*held
 	notes  map[int32]string // beside the offsets that were fetched last
 	ailing *time.Timer      // runs while it tries to join again; nil if it has joined
-	given  []*held          // given up, though some of their handlers were still at work
 }
 
 // move is told that a claim has moved.
@@ -269,9 +269,7 @@ func (m *member) leave() {
 	m.commitLast(ctx, all)
 	_ = m.client.LeaveGroupContext(ctx) // the session's timeout does it otherwise
 	m.client.Close()
-	for _, h := range m.given { // nobody else has it any more
-		h.stop(context.Background())
-	}
+	m.given.Wait()
 }
 
 // states adds how far the claims are.

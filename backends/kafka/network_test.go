@@ -30,6 +30,7 @@ type proxy struct {
 	ln    net.Listener // nil while it is down
 	conns map[net.Conn]struct{}
 	delay time.Duration
+	muted chan struct{} // answers are held back until it is closed; nil if not
 }
 
 // behind starts a cluster whose brokers are reached through a network.
@@ -96,6 +97,22 @@ func (n *network) slow(by time.Duration) {
 	})
 }
 
+// mute holds back what brokers answer until the returned function is called.
+func (n *network) mute() (speak func()) {
+	muted := make(chan struct{})
+	set := func(to chan struct{}) {
+		n.each(func(p *proxy) {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			p.muted = to
+		})
+	}
+	set(muted)
+	speak = sync.OnceFunc(func() { set(nil); close(muted) })
+	n.tb.Cleanup(speak)
+	return speak
+}
+
 func (n *network) wait() { n.each(func(p *proxy) { p.tasks.Wait() }) }
 
 func (p *proxy) up() error {
@@ -154,8 +171,8 @@ func (p *proxy) serve(client net.Conn) {
 		_, _ = client.Close(), broker.Close()
 	}
 	var both sync.WaitGroup
-	both.Go(func() { p.forward(client, broker) })
-	both.Go(func() { p.forward(broker, client) })
+	both.Go(func() { p.forward(client, broker, true) })
+	both.Go(func() { p.forward(broker, client, false) })
 	both.Wait()
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -163,15 +180,18 @@ func (p *proxy) serve(client net.Conn) {
 	delete(p.conns, broker)
 }
 
-func (p *proxy) forward(to, from net.Conn) {
+func (p *proxy) forward(to, from net.Conn, answers bool) {
 	defer func() { _, _ = to.Close(), from.Close() }()
 	buffer := make([]byte, 64<<10)
 	for {
 		n, err := from.Read(buffer)
 		p.mu.Lock()
-		delay := p.delay
+		delay, muted := p.delay, p.muted
 		p.mu.Unlock()
 		time.Sleep(delay)
+		if answers && muted != nil {
+			<-muted
+		}
 		if _, failed := to.Write(buffer[:n]); failed != nil || err != nil {
 			return
 		}

@@ -113,3 +113,20 @@ func (n note) from(at int64) note {
 	n.next = max(n.next, at)
 	return n
 }
+
+// finished tells whether the note says so of a message. It is asked of each
+// offset in turn.
+func (n *note) finished(at int64) bool {
+	if at >= n.next {
+		n.waiting = nil
+		return false
+	}
+	for len(n.waiting) > 0 && n.waiting[0].Position < at { // which the topic has no more
+		n.waiting = n.waiting[1:]
+	}
+	if len(n.waiting) == 0 || n.waiting[0].Position > at {
+		return true
+	}
+	n.waiting = n.waiting[1:]
+	return false
+}

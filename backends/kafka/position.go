@@ -163,8 +163,7 @@ func (b *Backend) begins(ctx context.Context, topic string, c committed, from ba
 	case from.Time().IsZero():
 		at, err = listed(b.admin().ListEndOffsets(ctx, topic))
 	default:
-		// What is older than a millisecond comes too, rather than not.
-		at, err = listed(b.admin().ListOffsetsAfterMilli(ctx, from.Time().UnixMilli(), topic))
+		at, err = b.since(ctx, topic, from.Time())
 	}
 	if err != nil {
 		return nil, err
@@ -177,6 +176,25 @@ func (b *Backend) begins(ctx context.Context, topic string, c committed, from ba
 		}
 	}
 	return begin, nil
+}
+
+// since returns the offsets of the first messages at a time or later. Where there
+// is none that is the end as it was before they were asked for, or what comes
+// meanwhile would be missed. What is older than a millisecond comes too, rather
+// than not.
+func (b *Backend) since(ctx context.Context, topic string, t time.Time) (map[int32]int64, error) {
+	ends, err := listed(b.admin().ListEndOffsets(ctx, topic))
+	if err != nil {
+		return nil, err
+	}
+	at, err := listed(b.admin().ListOffsetsAfterMilli(ctx, t.UnixMilli(), topic))
+	if err != nil {
+		return nil, err
+	}
+	for p, end := range ends {
+		at[p] = min(at[p], end)
+	}
+	return at, nil
 }
 
 // listed returns the offsets of a topic's partitions.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"strconv"
 	"sync"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/seed-6c01d079/notify/backend"
 	"github.com/seed-6c01d079/notify/backends/kafka"
@@ -124,6 +126,31 @@ func TestALostPositionIsAnError(t *testing.T) {
 	require.NoError(t, b.Fix(t.Context(), "t", "g", backend.FromNow()))
 }
 
+// A process reads which groups are known to the end, whatever others wrote there
+// that could pass for its own.
+func TestKnownGroupsAreReadToTheEnd(t *testing.T) {
+	t.Parallel()
+	brokers, common := cluster(t), config()
+	b := open(t, brokers, common)
+	_, err := b.Publisher() // which makes the topic
+	require.NoError(t, err)
+	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.DefaultProduceTopic(prefixOf(common)+"notify.groups"))
+	require.NoError(t, err)
+	defer client.Close()
+	more := make([]byte, 900_000) // so that not all is read at once
+	for n := range 4 {
+		_, _ = rand.Read(more)
+		require.NoError(t, client.ProduceSync(t.Context(), &kgo.Record{
+			Key: []byte("read-until"), Value: []byte("{}"),
+			Headers: []kgo.RecordHeader{{Key: "token", Value: fmt.Appendf(nil, "%s/%d", b.Groups(), n)}},
+		}, &kgo.Record{Key: []byte("other/group"), Value: more}).FirstErr())
+	}
+	require.NoError(t, client.ProduceSync(t.Context(), &kgo.Record{
+		Key: []byte(prefixOf(common) + "t/g"), Value: []byte(`{"fixed":true,"partitions":4}`),
+	}).FirstErr())
+	require.ErrorIs(t, b.Fix(t.Context(), "t", "g", backend.FromNow()), kafka.ErrPositionLost)
+}
+
 // Partitions that a topic gets later begin at their oldest message, for a group
 // that began with what came after it was fixed, and for one whose members run.
 func TestATopicGrows(t *testing.T) {
@@ -170,6 +197,57 @@ func TestATopicGrows(t *testing.T) {
 	})
 	leave()
 	running.complete(t)
+}
+
+// A member that has got some of the new partitions does not speak for those that
+// another has: if that one leaves before it begins with them, they are still new.
+func TestNewPartitionsOfAMemberThatLeaves(t *testing.T) {
+	t.Parallel()
+	brokers, common := cluster(t), config(func(c *kafka.Config) { c.Partitions = 2 })
+	b := open(t, brokers, common)
+	l := newLedger()
+	require.NoError(t, b.Fix(t.Context(), "t", "g", backend.FromNow()))
+	topic := prefixOf(common) + "t"
+	cluster := admin(t, brokers)
+	_, err := cluster.UpdatePartitions(t.Context(), 6, topic)
+	require.NoError(t, err)
+
+	id := topic + "/g"
+	other, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.ConsumerGroup(id), kgo.ConsumeTopics(topic),
+		kgo.Balancers(kgo.CooperativeStickyBalancer()), kgo.DisableAutoCommit(), kgo.SessionTimeout(6*time.Second), kgo.HeartbeatInterval(50*time.Millisecond))
+	require.NoError(t, err)
+	defer other.Close()
+	eventually(t, "another process has all", func() bool {
+		described, err := cluster.DescribeGroups(t.Context(), id)
+		return err == nil && described[id].State == "Stable"
+	})
+	grown := open(t, brokers, func(c *kafka.Config) { common(c); c.Partitions = 0 })
+	consume(t, grown, backend.Consumption{Topic: "t", Group: "g", Handle: l.handle("m", nil)}, func(err error) { t.Error(err) })
+	eventually(t, "ours has half of them, and begins with them", func() bool {
+		all, err := cluster.FetchOffsets(t.Context(), id)
+		return err == nil && len(all[topic]) > 2
+	})
+	l.publish(t, grown, "t", 2, keys(30)...)
+	other.Close()
+	l.complete(t)
+	require.NoError(t, grown.CatchUp(t.Context(), "t", "g"))
+}
+
+// The new partitions of a topic are new for a group that is renamed, too.
+func TestRenameAfterATopicHasGrown(t *testing.T) {
+	t.Parallel()
+	brokers, common := cluster(t), config(func(c *kafka.Config) { c.Partitions = 2 })
+	l := newLedger()
+	b := open(t, brokers, common)
+	require.NoError(t, b.Fix(t.Context(), "t", "old", backend.FromNow()))
+	_, err := admin(t, brokers).UpdatePartitions(t.Context(), 6, prefixOf(common)+"t")
+	require.NoError(t, err)
+	grown := open(t, brokers, func(c *kafka.Config) { common(c); c.Partitions = 0 })
+	l.publish(t, grown, "t", 2, keys(30)...)
+	require.NoError(t, grown.Rename(t.Context(), "t", "old", "new"))
+	require.NoError(t, grown.Fix(t.Context(), "t", "new", backend.FromNow()))
+	consume(t, grown, backend.Consumption{Topic: "t", Group: "new", Handle: l.handle("m", nil)}, func(err error) { t.Error(err) })
+	l.complete(t)
 }
 
 // A group that fell behind what the topic keeps is told so, at its start and
@@ -313,4 +391,69 @@ func TestRenameWithMembers(t *testing.T) {
 	}
 	consume(t, other, backend.Consumption{Topic: "t", Group: "new", Handle: renamed.handle("m", nil)}, func(err error) { t.Error(err) })
 	renamed.complete(t)
+}
+
+// When the topic loses the first of what waits while its member begins, the rest
+// of that is not lost.
+func TestFallingBehindWithMessagesThatWait(t *testing.T) {
+	t.Parallel()
+	if real() != nil {
+		t.Skip("records of a real cluster are not deleted")
+	}
+	fake := newFake(t)
+	common := config(func(c *kafka.Config) { c.Partitions = 1 })
+	b := open(t, fake.ListenAddrs(), common)
+	require.NoError(t, b.Fix(t.Context(), "t", "g", backend.FromNow()))
+	pub, err := b.Publisher()
+	require.NoError(t, err)
+	require.NoError(t, pub.Publish("t", wires(0, 60)...))
+
+	var mu sync.Mutex
+	healed, handled := false, map[string]bool{}
+	var skipped [][2]int64
+	c := backend.Consumption{
+		Topic: "t", Group: "g", Backoff: func(int, error) time.Duration { return 10 * time.Millisecond },
+		Handle: func(_ context.Context, batch *backend.Batch) (done int, _ error) {
+			for batch.Next() {
+				n := string(batch.Message().Payload)
+				mu.Lock()
+				fails := !healed && (n == "0" || n == "30")
+				handled[n] = !fails
+				mu.Unlock()
+				if fails {
+					return done, errors.New("not yet")
+				}
+				done++
+			}
+			return done, nil
+		},
+		Skipped: func(from, to int64) {
+			mu.Lock()
+			defer mu.Unlock()
+			skipped = append(skipped, [2]int64{from, to})
+		},
+	}
+	leave := consume(t, b, c, func(err error) { t.Error(err) })
+	eventually(t, "two wait", func() bool {
+		lag, err := b.Lag(t.Context(), "t", "g")
+		return err == nil && lag == 2
+	})
+	leave()
+	healed = true
+
+	topic, begun := prefixOf(common)+"t", false
+	fake.ControlKey(int16(kmsg.Fetch), func(kmsg.Request) (kmsg.Response, error, bool) {
+		fake.KeepControl()
+		if !begun && fake.GroupInfo(topic+"/g").State == "Stable" {
+			begun = true
+			fake.SleepControl(func() { require.NoError(t, fake.DeleteRecords(topic, 0, 10)) })
+		}
+		return nil, nil, false
+	})
+	consume(t, b, c, func(err error) { t.Error(err) })
+	require.NoError(t, b.CatchUp(t.Context(), "t", "g"))
+	mu.Lock()
+	defer mu.Unlock()
+	require.True(t, handled["30"])
+	require.Equal(t, [][2]int64{{0, 10}}, skipped)
 }

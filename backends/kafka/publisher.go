@@ -38,11 +38,10 @@ type publisher struct {
 }
 
 func (p *publisher) Publish(topic string, messages ...*message.Message) error {
-	err := fmt.Errorf("the publisher is %w", backend.ErrClosed)
-	if !p.closed.Load() {
-		err = p.backend.publish(context.Background(), topic, messages)
+	if p.closed.Load() {
+		return fmt.Errorf("kafka: publish to %s: the publisher is %w", topic, backend.ErrClosed)
 	}
-	if err != nil {
+	if err := p.backend.publish(context.Background(), topic, messages); err != nil {
 		return fmt.Errorf("kafka: publish to %s: %w", topic, err)
 	}
 	return nil
@@ -103,22 +102,47 @@ func (b *Backend) recycle(e *encoder) {
 
 var errTooLarge = errors.New("the message is too large")
 
-// produce writes the records and waits until all replicas in sync have them.
+// produce writes the records and waits until all replicas in sync have them, for
+// at most PublishTimeout. When it fails they may be written all the same, even
+// later.
 func (b *Backend) produce(ctx context.Context, records []*kgo.Record) error {
+	if ctx == b.ctx {
+		return b.write(records).FirstErr()
+	}
+	written := make(chan error, 1)
+	b.active.Add(1) // the caller is counted too, so Close has not ended its wait
+	go func() {
+		defer b.active.Done()
+		written <- b.write(records).FirstErr()
+	}()
+	select {
+	case err := <-written:
+		return err
+	case <-ctx.Done():
+		return ended(ctx, explain(context.Cause(ctx)))
+	}
+}
+
+// write is produce for no caller in particular, record by record: the client
+// fails a partition's records together when the context of one ends, and those
+// may be of several callers.
+func (b *Backend) write(records []*kgo.Record) kgo.ProduceResults {
 	if len(records) == 0 {
 		return nil
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, b.config.PublishTimeout, kgo.ErrRecordTimeout)
+	ctx, cancel := context.WithTimeout(b.ctx, b.config.PublishTimeout)
 	defer cancel()
-	// ProduceSync appends results in the order in which they come.
-	for _, result := range b.producer().ProduceSync(ctx, records...) {
-		if err := result.Err; err != nil {
-			b.topics.gone(result.Record.Topic, err)
-			if errors.Is(err, context.DeadlineExceeded) && context.Cause(ctx) != nil {
-				err = context.Cause(ctx)
-			}
-			return ended(ctx, explain(err))
+	results := b.producer().ProduceSync(ctx, records...) // in the order in which they come
+	for i, result := range results {
+		err := result.Err
+		if err == nil {
+			continue
 		}
+		b.topics.gone(result.Record.Topic, err)
+		if errors.Is(err, context.DeadlineExceeded) { // of this call, or of one before it
+			err = kgo.ErrRecordTimeout
+		}
+		results[i].Err = ended(b.ctx, explain(err))
 	}
-	return nil
+	return results
 }

@@ -1,12 +1,14 @@
 package kafka
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
+	"unsafe"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -59,11 +61,11 @@ func (p *placed) Value(key any) any {
 // encoder makes the records of one call of Publish, which share what they are
 // made of.
 type encoder struct {
-	topic   string // in the cluster
+	topic   string    // in the cluster
+	now     time.Time // of all records
 	records []kgo.Record
 	all     []*kgo.Record // those of records that are in use
 	headers []kgo.RecordHeader
-	text    []byte
 }
 
 // most is how many records an encoder keeps room for.
@@ -74,8 +76,8 @@ func (e *encoder) begin(topic string, n int) {
 	if cap(e.records) < n {
 		e.records, e.all = make([]kgo.Record, n), make([]*kgo.Record, 0, n)
 	}
-	e.topic, e.records, e.all = topic, e.records[:n], e.all[:0]
-	e.headers, e.text = e.headers[:0], e.text[:0]
+	e.topic, e.now = topic, time.Now()
+	e.records, e.all, e.headers = e.records[:n], e.all[:0], e.headers[:0]
 }
 
 // end lets go of what the records held, so that e can be used again.
@@ -98,38 +100,32 @@ func (e *encoder) encode(m *message.Message) (size int, _ error) {
 	if err != nil {
 		return 0, fmt.Errorf("encode it: %w", err)
 	}
-	r := &e.records[len(e.all)]
-	e.all = append(e.all, r)
-	r.Topic, r.Value = e.topic, m.Payload
-	if key := backend.Key(m); key != "" {
-		r.Key = e.bytes(key)
-	}
 	n := len(m.Metadata) + 1
 	if cap(e.headers)-len(e.headers) < n {
 		e.headers = make([]kgo.RecordHeader, 0, n*len(e.records)) // what was there is in use
 	}
-	at := len(e.headers)
+	r, at := &e.records[len(e.all)], len(e.headers)
+	e.all = append(e.all, r)
+	r.Topic, r.Value, r.Timestamp = e.topic, m.Payload, e.now
 	if m.UUID != "" {
-		e.headers = append(e.headers, kgo.RecordHeader{Key: uuidHeader, Value: e.bytes(m.UUID)})
+		e.headers = append(e.headers, kgo.RecordHeader{Key: uuidHeader, Value: bytesOf(m.UUID)})
 	}
-	size = 32 + len(r.Key) + len(r.Value) + len(uuidHeader) + len(m.UUID)
+	size = 32 + len(r.Value) + len(uuidHeader) + len(m.UUID)
 	for key, value := range m.Metadata {
-		e.headers = append(e.headers, kgo.RecordHeader{Key: key, Value: e.bytes(value)})
+		e.headers = append(e.headers, kgo.RecordHeader{Key: key, Value: bytesOf(value)})
 		size += len(key) + len(value) + 4
+		if key == backend.KeyMetadata && value != "" {
+			r.Key = bytesOf(value)
+			size += len(value)
+		}
 	}
 	r.Headers = e.headers[at:len(e.headers):len(e.headers)]
 	return size, nil
 }
 
-// bytes are those of a text.
-func (e *encoder) bytes(s string) []byte {
-	if cap(e.text)-len(e.text) < len(s) {
-		e.text = make([]byte, 0, max(len(s), 256*len(e.records)))
-	}
-	at := len(e.text)
-	e.text = append(e.text, s...)
-	return e.text[at:len(e.text):len(e.text)]
-}
+// bytesOf is the text itself and no copy, so it is for what is only read: the
+// client changes neither keys nor headers.
+func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
 
 // decode makes the message of a record. It never fails: what is no message of
 // ours is one with the record's value, and with its place for a UUID.
@@ -165,22 +161,23 @@ func decode(r *kgo.Record) *message.Message {
 		uuid = r.Topic + "/" + partition + "/" + offset
 		metadata[topicMetadata], metadata[partitionMetadata], metadata[offsetMetadata] = r.Topic, partition, offset
 	}
-	m := message.NewMessage(uuid, r.Value)
+	m := message.NewMessage(uuid, bytes.Clone(r.Value)) // and does not hold all that was fetched with it
 	m.Metadata = metadata
 	m.SetContext(&placed{context.Background(), Place{r.Topic, r.Partition, r.Offset, r.Timestamp}})
 	return m
 }
 
 // partitioner spreads keys as every Kafka client does by default. Messages
-// without a key share a lane, so they share a partition.
-func partitioner() kgo.Partitioner {
-	byKey := kgo.StickyKeyPartitioner(nil)
+// without a key share a lane, so they share a partition. A delayed message's
+// partition is its tier.
+func (b *Backend) partitioner() kgo.Partitioner {
+	byKey, delays := kgo.StickyKeyPartitioner(nil), b.topicName(delaysTopic)
 	return kgo.BasicConsistentPartitioner(func(topic string) func(*kgo.Record, int) int {
 		of := byKey.ForTopic(topic)
 		return func(r *kgo.Record, n int) int {
 			switch {
-			case r.Context != nil && r.Context.Value(tierKey{}) != nil:
-				return int(r.Partition) // a delayed message's partition is its tier
+			case topic == delays:
+				return int(r.Partition)
 			case r.Key == nil:
 				return 0
 			}

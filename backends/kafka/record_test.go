@@ -2,6 +2,7 @@ package kafka_test
 
 import (
 	"context"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -153,4 +154,46 @@ func TestPlaceOfASubscribersMessage(t *testing.T) {
 	m.Ack()
 	_, ok = kafka.PlaceOf(t.Context())
 	require.False(t, ok)
+}
+
+// A message that is held holds nothing else of what was fetched with it.
+func TestAMessageHoldsItselfOnly(t *testing.T) { // and no other test runs beside it
+	const batches, size = 40, 10_000
+	b := open(t, cluster(t), config(func(c *kafka.Config) { c.Partitions = 1 }))
+	require.NoError(t, b.Fix(t.Context(), "t", "g", backend.FromNow()))
+	pub, err := b.Publisher()
+	require.NoError(t, err)
+	for range batches {
+		all := wires(0, 90)
+		for _, m := range all {
+			m.Payload = make([]byte, size) // which compresses to next to nothing
+		}
+		require.NoError(t, pub.Publish("t", all...))
+	}
+	heap := func() uint64 {
+		runtime.GC()
+		var stats runtime.MemStats
+		runtime.ReadMemStats(&stats)
+		return stats.HeapAlloc
+	}
+	before := heap()
+	var held []*message.Message
+	leave := consume(t, b, backend.Consumption{
+		Topic: "t", Group: "g",
+		Handle: func(_ context.Context, batch *backend.Batch) (done int, _ error) {
+			for batch.Next() {
+				if m := batch.Message(); backend.Key(m) == "k0" {
+					held = append(held, m)
+				}
+				done++
+			}
+			return done, nil
+		},
+	}, func(err error) { t.Error(err) })
+	require.NoError(t, b.CatchUp(t.Context(), "t", "g"))
+	leave()
+	after := heap()
+	require.Len(t, held, batches)
+	require.Less(t, int64(after)-int64(before), int64(batches*size*10))
+	runtime.KeepAlive(held)
 }

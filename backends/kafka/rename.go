@@ -44,7 +44,15 @@ func (b *Backend) rename(ctx context.Context, topic, from, to string) error {
 	if err := b.admin().CommitAllOffsets(ctx, to, offsets); err != nil {
 		return fmt.Errorf("write the offsets of group %s: %w", to, err)
 	}
-	if err := b.groups.fixed(ctx, to, was.partitions); err != nil {
+	// Partitions that are newer than the group are so for the new one too.
+	partitions := was.partitions
+	if len(was.missing) > 0 {
+		partitions = was.missing[0]
+	}
+	if k, ok := b.groups.cached(from); ok && k.Fixed {
+		partitions = k.Partitions
+	}
+	if err := b.groups.fixed(ctx, to, partitions); err != nil {
 		return err
 	}
 	if err := b.forget(ctx, from); !errors.Is(err, kerr.NonEmptyGroup) {

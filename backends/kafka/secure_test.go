@@ -153,4 +153,17 @@ func TestTLS(t *testing.T) {
 	require.ErrorContains(t, err, "Config.TLS", "plain text where TLS is spoken")
 	_, err = with(newFake(t).ListenAddrs(), &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}).Publisher()
 	require.ErrorContains(t, err, "Config.TLS", "TLS where plain text is spoken")
+
+	// A broker that asks for a certificate that we do not have says so at once.
+	strict := newFake(t, kfake.TLS(&tls.Config{Certificates: []tls.Certificate{cert}, ClientAuth: tls.RequireAnyClientCert, MinVersion: tls.VersionTLS12}))
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		_, err = open(t, strict.ListenAddrs(), config(func(c *kafka.Config) {
+			c.TLS = &tls.Config{RootCAs: pool, MinVersion: version, MaxVersion: version}
+			c.StartTimeout = time.Hour
+		})).Publisher()
+		require.ErrorContains(t, err, "Config.TLS.Certificates")
+	}
+	roundTrip(t, open(t, strict.ListenAddrs(), config(func(c *kafka.Config) {
+		c.TLS = &tls.Config{RootCAs: pool, Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
+	})))
 }

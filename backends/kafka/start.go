@@ -21,7 +21,7 @@ func (b *Backend) options() []kgo.Opt {
 	opts := []kgo.Opt{
 		kgo.SeedBrokers(b.brokers...),
 		kgo.ClientID(c.ClientID),
-		kgo.WithLogger(logger{c.Logger}),
+		kgo.WithLogger(b.log),
 		kgo.DisableClientMetrics(),
 		// The defaults are for a broker far away; ours end with a context.
 		kgo.RetryBackoffFn(func(fails int) time.Duration {
@@ -46,12 +46,12 @@ func (b *Backend) produceOptions() []kgo.Opt {
 	return append(b.options(),
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.ProducerBatchMaxBytes(int32(b.config.MaxBytes+batchRoom)),
-		kgo.RecordPartitioner(partitioner()),
+		kgo.RecordPartitioner(b.partitioner()),
 		// The first message of a topic waits for that.
 		kgo.MetadataMinAge(20*time.Millisecond),
-		// Whoever publishes waits for the answer, so nothing is gained by
-		// waiting for more.
-		kgo.ProducerLinger(0),
+		// A call's messages go in one request to each broker: ProduceSync ends
+		// the linger when it has all. Without any, the first goes alone.
+		kgo.ProducerLinger(5*time.Millisecond),
 		kgo.RecordDeliveryTimeout(b.config.PublishTimeout),
 		// Without it, a Publish whose broker does not answer never returns.
 		kgo.AllowIdempotentProduceCancellation(),
@@ -60,8 +60,10 @@ func (b *Backend) produceOptions() []kgo.Opt {
 
 // start makes the first connection, and checks what can be checked by then.
 func (b *Backend) start(ctx context.Context) error {
-	b.starting.Lock()
-	defer b.starting.Unlock()
+	if err := b.starting.acquire(ctx); err != nil {
+		return ended(ctx, fmt.Errorf("connect to %s: %w", strings.Join(b.brokers, ", "), err))
+	}
+	defer b.starting.release()
 	if b.producer() != nil {
 		return nil
 	}

@@ -15,7 +15,8 @@ import (
 
 // Tail implements [backend.Tailer]. It reads the partition of the key only. If
 // the topic has got more partitions, what was published before may be in
-// another, and does not come. Close waits until the sequence has ended.
+// another, and does not come. A sequence that is ranged over has connections of
+// its own. Close waits until it has ended.
 func (b *Backend) Tail(ctx context.Context, topic, key string, since time.Time) iter.Seq2[*message.Message, error] {
 	return func(yield func(*message.Message, error) bool) {
 		open := true
@@ -46,7 +47,11 @@ func (b *Backend) tail(ctx context.Context, topic, key string, since time.Time, 
 	}
 	from := kgo.NewOffset().AtStart()
 	if !since.IsZero() {
-		from = kgo.NewOffset().AfterMilli(since.UnixMilli())
+		at, err := b.since(ctx, name, since)
+		if err != nil {
+			return ended(ctx, explain(err))
+		}
+		from = kgo.NewOffset().At(at[partition])
 	}
 	client, err := kgo.NewClient(append(b.options(),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{name: {partition: from}}),
@@ -91,5 +96,5 @@ func (b *Backend) partitionOf(ctx context.Context, topic, key string) (name stri
 	if key != "" {
 		r.Key = []byte(key)
 	}
-	return name, int32(partitioner().ForTopic(name).Partition(r, len(detail.Partitions))), nil
+	return name, int32(b.partitioner().ForTopic(name).Partition(r, len(detail.Partitions))), nil
 }

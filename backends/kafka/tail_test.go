@@ -6,8 +6,10 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/seed-6c01d079/notify/backend"
+	"github.com/seed-6c01d079/notify/backends/kafka"
 )
 
 func TestTail(t *testing.T) {
@@ -38,6 +40,47 @@ func TestTail(t *testing.T) {
 		require.Equal(t, "4", string(m.Payload))
 		break
 	}
+}
+
+// What is published while a tail begins, or a group is fixed, comes, though there
+// was nothing as new when the cluster was asked where that begins.
+func TestNothingIsMissedWhileItBegins(t *testing.T) {
+	t.Parallel()
+	if real() != nil {
+		t.Skip("needs to hold up requests")
+	}
+	fake := newFake(t)
+	common := config(func(c *kafka.Config) { c.Partitions = 1 })
+	b := open(t, fake.ListenAddrs(), common)
+	pub, err := b.Publisher()
+	require.NoError(t, err)
+	require.NoError(t, pub.Publish("t", wire("k", 0)))
+	begin := func(begins func(since time.Time)) {
+		t.Helper()
+		time.Sleep(5 * time.Millisecond) // records have milliseconds
+		asked, done := false, false
+		fake.ControlKey(int16(kmsg.ListOffsets), func(r kmsg.Request) (kmsg.Response, error, bool) {
+			fake.KeepControl()
+			asking := r.(*kmsg.ListOffsetsRequest).Topics[0].Partitions[0].Timestamp
+			if asked = asked || asking >= 0; asked && asking == -1 && !done {
+				done = true
+				fake.SleepControl(func() { require.NoError(t, pub.Publish("t", wire("k", 1))) })
+			}
+			return nil, nil, false
+		})
+		begins(time.Now())
+	}
+	begin(func(since time.Time) {
+		for m, err := range b.Tail(t.Context(), "t", "k", since) {
+			require.NoError(t, err)
+			require.Equal(t, "1", string(m.Payload))
+			break
+		}
+	})
+	begin(func(since time.Time) {
+		require.NoError(t, b.Fix(t.Context(), "t", "receiver", backend.FromTime(since)))
+		require.Len(t, receive(t, b, "t", 1), 1)
+	})
 }
 
 func TestTailEndsWithTheBackend(t *testing.T) {

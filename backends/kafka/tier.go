@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"bytes"
 	"cmp"
 	"container/heap"
 	"context"
@@ -10,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/seed-6c01d079/notify/backend"
+	"github.com/seed-6c01d079/notify/backend/window"
 )
 
 const (
@@ -36,6 +38,7 @@ type tier struct {
 	unfinished []*waiter // in the order of their offsets; the first is not finished
 	count      int       // of those that are not finished
 	next       int64
+	rest       note // what is noted of messages that are not read yet
 }
 
 // waiter is a message that waits in a tier.
@@ -43,12 +46,14 @@ type waiter struct {
 	record   *kgo.Record
 	topic    string    // where it goes
 	at       time.Time // when it goes there
-	due      time.Time // when it leaves this tier
+	due      time.Time // when it leaves this tier, or is tried again
+	pause    time.Duration
+	failed   error // why it was not brought on
 	finished bool
 }
 
-func newTier(m *member, partition int32, at int64) *tier {
-	t := &tier{member: m, next: at, most: tierAhead, wake: make(chan struct{}, 1), roomy: make(chan struct{}, 1)}
+func newTier(m *member, partition int32, at int64, n note) *tier {
+	t := &tier{member: m, next: at, rest: n.from(at), most: tierAhead, wake: make(chan struct{}, 1), roomy: make(chan struct{}, 1)}
 	if int(partition) < len(tiers) {
 		t.wait = tiers[partition]
 	}
@@ -65,13 +70,16 @@ func (t *tier) add(records []*kgo.Record) {
 	defer t.mu.Unlock()
 	for _, r := range records {
 		t.next = r.Offset + 1
+		if t.rest.finished(r.Offset) {
+			continue
+		}
 		topic, at, headers, err := addressed(r)
 		if err != nil {
 			t.member.backend.config.Logger.Error("kafka: what is in the topic of delayed messages is none, and is passed over",
 				"topic", r.Topic, "partition", r.Partition, "offset", r.Offset, "error", err)
 			continue
 		}
-		d := &waiter{record: &kgo.Record{Key: r.Key, Value: r.Value, Headers: headers}, topic: topic, at: at, due: at}
+		d := &waiter{record: &kgo.Record{Key: bytes.Clone(r.Key), Value: bytes.Clone(r.Value), Headers: headers}, topic: topic, at: at, due: at}
 		if leaves := r.Timestamp.Add(t.wait); t.wait > 0 && leaves.Before(at) {
 			d.due = leaves
 		}
@@ -93,7 +101,7 @@ func signal(c chan struct{}) {
 func (t *tier) skip(to int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.next = to
+	t.next, t.rest = to, t.rest.from(to)
 	t.member.move()
 }
 
@@ -120,9 +128,19 @@ func (t *tier) room(ctx context.Context) error {
 func (t *tier) state() state {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	s := state{low: t.next, next: t.next, unfinished: int64(t.count)}
-	if len(t.unfinished) > 0 {
-		s.low = t.unfinished[0].record.Offset
+	n := note{next: max(t.next, t.rest.next)}
+	for _, d := range t.unfinished {
+		if len(n.waiting) > noteBytes/2 {
+			break // more are not noted anyway
+		}
+		if !d.finished {
+			n.waiting = append(n.waiting, window.Waiting{Position: d.record.Offset})
+		}
+	}
+	n.waiting = append(n.waiting, t.rest.waiting...)
+	s := state{low: n.next, note: n.text(), read: t.next, next: n.next, unfinished: int64(t.count + len(t.rest.waiting))}
+	if len(n.waiting) > 0 {
+		s.low = n.waiting[0].Position
 	}
 	return s
 }
@@ -144,32 +162,17 @@ func (t *tier) stop(ctx context.Context) {
 func (t *tier) run() {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	for pause := time.Duration(0); t.ending.Err() == nil; {
+	for t.ending.Err() == nil {
 		due, next := t.take(time.Now())
 		if len(due) > 0 {
-			err := t.bring(due)
-			t.settle(due, err == nil)
-			switch {
-			case err == nil:
-				pause = 0
-				continue
-			case t.ending.Err() != nil:
-				return
-			}
-			pause = min(max(2*pause, 100*time.Millisecond), 5*time.Second)
-			t.member.backend.config.Logger.Error("kafka: delayed messages could not be brought on, which is tried again", "messages", len(due), "error", err)
-			next = pause
+			t.bring(due)
+			t.settle(due)
+			continue
 		}
 		timer.Reset(next)
 		select {
 		case <-timer.C:
 		case <-t.wake:
-			if pause > 0 { // not before its end
-				select {
-				case <-timer.C:
-				case <-t.ending.Done():
-				}
-			}
 		case <-t.ending.Done():
 		}
 	}
@@ -189,40 +192,48 @@ func (t *tier) take(now time.Time) (due []*waiter, next time.Duration) {
 }
 
 // bring publishes messages where they go, or has them wait for the rest of
-// their time.
-func (t *tier) bring(due []*waiter) error {
-	b := t.member.backend
-	ctx, cancel := context.WithTimeoutCause(b.ctx, b.config.PublishTimeout, kgo.ErrRecordTimeout)
-	defer cancel()
-	records := make([]*kgo.Record, len(due))
-	now := time.Now()
-	for i, d := range due {
+// their time. One that fails has no part in the fate of the others.
+func (t *tier) bring(due []*waiter) {
+	b, now := t.member.backend, time.Now()
+	records, of := make([]*kgo.Record, 0, len(due)), make(map[*kgo.Record]*waiter, len(due))
+	cannot := map[string]error{} // by topic
+	for _, d := range due {
 		r := &kgo.Record{Key: d.record.Key, Value: d.record.Value, Headers: d.record.Headers[:len(d.record.Headers):len(d.record.Headers)]}
 		if wait := d.at.Sub(now); wait > 0 {
 			b.delays.address(r, d.topic, d.at, wait)
-		} else {
-			name, err := b.topics.ensure(ctx, d.topic)
-			if err != nil {
-				return err
+		} else if d.failed = cannot[d.topic]; d.failed == nil {
+			if r.Topic, d.failed = b.topics.ensure(b.ctx, d.topic); d.failed != nil {
+				cannot[d.topic] = d.failed
 			}
-			r.Topic = name
 		}
-		records[i] = r
+		if d.failed == nil {
+			records, of[r] = append(records, r), d
+		}
 	}
-	return b.produce(ctx, records)
+	for _, result := range b.write(records) {
+		of[result.Record].failed = result.Err
+	}
 }
 
 // settle takes in how bring went.
-func (t *tier) settle(due []*waiter, brought bool) {
+func (t *tier) settle(due []*waiter) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	var failed []*waiter
 	for _, d := range due {
-		if !brought {
-			heap.Push(&t.waiting, d)
+		if d.failed == nil {
+			d.finished = true
+			t.count--
 			continue
 		}
-		d.finished = true
-		t.count--
+		d.pause = min(max(2*d.pause, 100*time.Millisecond), 5*time.Second)
+		d.due = time.Now().Add(d.pause)
+		heap.Push(&t.waiting, d)
+		failed = append(failed, d)
+	}
+	if len(failed) > 0 && t.ending.Err() == nil {
+		t.member.backend.config.Logger.Error("kafka: delayed messages could not be brought on, which is tried again",
+			"messages", len(failed), "topic", failed[0].topic, "error", failed[0].failed)
 	}
 	for len(t.unfinished) > 0 && t.unfinished[0].finished {
 		t.unfinished[0] = nil

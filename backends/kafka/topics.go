@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -23,8 +24,8 @@ type topics struct {
 
 // topic is what was found out about a topic of the cluster.
 type topic struct {
-	mu      sync.Mutex // held while it is created or checked
-	checked bool
+	making  lock // held while it is created or checked
+	checked atomic.Bool
 }
 
 // design is how a topic has to be.
@@ -52,35 +53,57 @@ func (b *Backend) ofMessages(topic string) design {
 // ensure sees to it that the topic of messages exists and is as configured, and
 // returns its name in the cluster.
 func (t *topics) ensure(ctx context.Context, topic string) (string, error) {
-	if !legalName.MatchString(topic) || strings.Trim(topic, ".") == "" {
+	if name := t.backend.topicName(topic); t.checked(name) {
+		return name, nil
+	}
+	if !legalTopic(topic) {
 		return "", fmt.Errorf("the topic %q: Kafka allows letters, digits, '.', '_' and '-', and 200 of them", topic)
 	}
 	d := t.backend.ofMessages(topic)
 	return d.name, t.make(ctx, d)
 }
 
-// make is ensure for any topic.
-func (t *topics) make(ctx context.Context, d design) error {
+func legalTopic(name string) bool {
+	return legalName.MatchString(name) && strings.Trim(name, ".") != ""
+}
+
+// checked tells whether the topic was created or checked.
+func (t *topics) checked(name string) bool {
 	t.mu.Lock()
-	one := t.known[d.name]
+	defer t.mu.Unlock()
+	one := t.known[name]
+	return one != nil && one.checked.Load()
+}
+
+func (t *topics) of(name string) *topic {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	one := t.known[name]
 	if one == nil {
-		one = &topic{}
+		one = &topic{making: newLock()}
 		if t.known == nil {
 			t.known = map[string]*topic{}
 		}
-		t.known[d.name] = one
+		t.known[name] = one
 	}
-	t.mu.Unlock()
+	return one
+}
 
-	one.mu.Lock()
-	defer one.mu.Unlock()
-	if one.checked {
-		return nil
+// make is ensure for any topic.
+func (t *topics) make(ctx context.Context, d design) error {
+	one := t.of(d.name)
+	err := one.making.acquire(ctx)
+	if err == nil {
+		defer one.making.release()
+		if one.checked.Load() {
+			return nil
+		}
+		err = t.patiently(ctx, func(ctx context.Context) error { return t.settle(ctx, d) })
 	}
-	if err := t.patiently(ctx, func(ctx context.Context) error { return t.settle(ctx, d) }); err != nil {
+	if err != nil {
 		return fmt.Errorf("topic %s: %w", d.name, explain(err))
 	}
-	one.checked = true
+	one.checked.Store(true)
 	return nil
 }
 
@@ -239,10 +262,22 @@ func (t *topics) check(ctx context.Context, admin *kadm.Client, d design, found 
 	case !compacts && d.compact:
 		wrong("cleanup.policy", policy, "compact", alter("cleanup.policy", "compact"))
 	}
+	t.warn(d, settings)
 	if n, ok := number(settings, "retention.ms"); ok && !d.compact && n >= 0 && n < d.retention.Milliseconds() {
 		wrong("retention.ms", n, d.retention.Milliseconds(), alter("retention.ms", d.retention.Milliseconds())+", or lower Config.Retention")
 	}
 	return errors.Join(problems...)
+}
+
+// warn logs what may lose messages though it is nothing that is configured here.
+func (t *topics) warn(d design, settings kadm.ResourceConfig) {
+	log := t.backend.config.Logger
+	if v, _ := setting(settings, "unclean.leader.election.enable"); v == "true" {
+		log.Warn("kafka: a topic may lose messages that were acknowledged, when all replicas in sync fail", "topic", d.name, "unclean.leader.election.enable", v)
+	}
+	if n, ok := number(settings, "retention.bytes"); ok && n >= 0 && !d.compact {
+		log.Warn("kafka: a topic may lose messages before Config.Retention, once they take that much", "topic", d.name, "retention.bytes", n)
+	}
 }
 
 func setting(settings kadm.ResourceConfig, key string) (string, bool) {

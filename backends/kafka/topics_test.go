@@ -1,6 +1,8 @@
 package kafka_test
 
 import (
+	"bytes"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -128,6 +130,26 @@ func TestATopicWithOtherSettings(t *testing.T) {
 	}
 }
 
+// What no setting of ours is about, but loses messages, is logged.
+func TestATopicThatMayLoseMessages(t *testing.T) {
+	t.Parallel()
+	if real() != nil {
+		t.Skip("it is about topics of settings that a cluster may forbid")
+	}
+	fake := newFake(t)
+	var logged bytes.Buffer
+	common := config(func(c *kafka.Config) { c.Logger = slog.New(slog.NewTextHandler(&logged, nil)) })
+	b := open(t, fake.ListenAddrs(), common)
+	require.NoError(t, fake.CreateTopic(prefixOf(common)+"t", 4, map[string]string{
+		"unclean.leader.election.enable": "true", "retention.bytes": "1000", "min.insync.replicas": "2", "max.message.bytes": "1048588",
+	}))
+	require.NoError(t, b.Fix(t.Context(), "t", "g", backend.FromNow()))
+	require.NoError(t, b.Close())
+	require.Contains(t, logged.String(), "unclean.leader.election.enable=true")
+	require.Contains(t, logged.String(), "retention.bytes=1000")
+	require.Equal(t, 2, strings.Count(logged.String(), "may lose messages"))
+}
+
 func TestAClusterOfOneBroker(t *testing.T) {
 	t.Parallel()
 	brokers := newFake(t, kfake.NumBrokers(1)).ListenAddrs()
@@ -144,13 +166,14 @@ func TestMistakesInTheConfiguration(t *testing.T) {
 		c.Replication, c.MinInSync = 2, 3
 		c.Partitions = -1
 		c.PublishTimeout = time.Millisecond
+		c.Drain, c.MaxBytes = 1<<62, 100<<20
 		c.Heartbeat, c.Session = time.Minute, time.Second
 		c.SASL.Password = secret
 	})
 	_, err := b.Publisher()
 	for _, says := range []string{
 		`the broker "nowhere" is not host:port`, `"host:"`, "Config.Prefix", "Config.MinInSync is 3", "Config.Partitions is -1",
-		"Config.PublishTimeout", "Config.Heartbeat", "Config.SASL.Mechanism",
+		"Config.PublishTimeout", "Config.Drain", "Config.MaxBytes", "Config.Heartbeat", "Config.SASL.Mechanism",
 	} {
 		require.ErrorContains(t, err, says)
 	}

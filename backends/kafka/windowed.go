@@ -131,7 +131,7 @@ func (w *windowed) state() state {
 	defer w.mu.Unlock()
 	if !w.restored { // nothing has changed
 		n := note{next: w.rest.next, waiting: append(w.waiting[:len(w.waiting):len(w.waiting)], w.rest.waiting...)}
-		return state{low: w.at, note: n.text(), next: max(w.next, n.next), unfinished: int64(len(n.waiting))}
+		return state{low: w.at, note: n.text(), read: w.next, next: max(w.next, n.next), unfinished: int64(len(n.waiting))}
 	}
 	p := w.window.Position()
 	next := p.At
@@ -139,7 +139,7 @@ func (w *windowed) state() state {
 		next = max(p.At+1, w.floor)
 	}
 	low, n := newNote(p, next)
-	return state{low: low, note: n.text(), next: max(w.next, w.rest.next), unfinished: w.window.Lag()}
+	return state{low: low, note: n.text(), read: w.next, next: max(w.next, w.rest.next), unfinished: w.window.Lag()}
 }
 
 func (w *windowed) stop(ctx context.Context) {

@@ -21,6 +21,9 @@ var group atomic.Int64
 // newGroup names a group that nobody has used.
 func newGroup() string { return "group-" + strconv.FormatInt(group.Add(1), 10) }
 
+// Brokers is how many a cluster has.
+const Brokers = 3
+
 // Cluster is a cluster in this process: in fact two, of which the one that is
 // published to keeps nothing, so that its memory is not what is measured.
 type Cluster struct {
@@ -30,11 +33,11 @@ type Cluster struct {
 
 // Start starts a cluster.
 func Start() (*Cluster, error) {
-	keeps, err := kfake.NewCluster()
+	keeps, err := kfake.NewCluster(kfake.NumBrokers(Brokers))
 	if err != nil {
 		return nil, fmt.Errorf("start a cluster: %w", err)
 	}
-	forgets, err := kfake.NewCluster(kfake.BlackholeProduce())
+	forgets, err := kfake.NewCluster(kfake.NumBrokers(Brokers), kfake.BlackholeProduce())
 	if err != nil {
 		keeps.Close()
 		return nil, fmt.Errorf("start a cluster: %w", err)
@@ -54,6 +57,11 @@ func (c *Cluster) with(on *kfake.Cluster, side Side, job func(client Client, top
 	topic := "topic-" + strconv.Itoa(c.topics)
 	if err := on.CreateTopic(Prefix+topic, Partitions, map[string]string{"min.insync.replicas": "2", "max.message.bytes": "1048588"}); err != nil {
 		return bench.Cost{}, fmt.Errorf("make a topic: %w", err)
+	}
+	for p := range int32(Partitions) {
+		if err := on.MoveTopicPartition(Prefix+topic, p, p%Brokers); err != nil {
+			return bench.Cost{}, fmt.Errorf("place a partition: %w", err)
+		}
 	}
 	client, err := side.Open(on.ListenAddrs())
 	if err != nil {
