@@ -119,7 +119,7 @@ func (t *tx) retain(in *topic, now time.Time) (int, error) {
 	}
 	tooOld, tooMany := text(now.Add(-t.store.config.RetainFor)), in.next-int64(t.store.config.RetainMessages)
 	first, n := in.first, 0
-	err := t.each(context.Background(), "SELECT position, published FROM messages WHERE topic = ? AND position >= ? AND position < ? ORDER BY position LIMIT ?",
+	err := t.each("SELECT position, published FROM messages WHERE topic = ? AND position >= ? AND position < ? ORDER BY position LIMIT ?",
 		[]any{in.id, first, most, drops}, func(scan func(...any) error) (bool, error) {
 			var position int64
 			var published string
@@ -164,7 +164,7 @@ func (s *store) giveBack(ctx context.Context) error {
 			if unused < least || unused < all/4 {
 				return nil
 			}
-			return t.each(context.Background(), "PRAGMA incremental_vacuum(256)", nil, func(func(...any) error) (bool, error) { return true, nil })
+			return t.each("PRAGMA incremental_vacuum(256)", nil, func(func(...any) error) (bool, error) { return true, nil })
 		})
 		if err != nil || unused-pages < least || unused-pages < all/4 {
 			return err

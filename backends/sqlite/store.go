@@ -60,7 +60,10 @@ func openStore(path string, c Config) (_ *store, err error) {
 
 func (s *store) begin(session *session) *tx {
 	now := time.Now()
-	return &tx{session: session, store: s, now: now, stamp: text(now)}
+	return &tx{
+		session: session, store: s, now: now, stamp: text(now),
+		records: pending{insertion: insertRecords}, messages: pending{insertion: insertMessages},
+	}
 }
 
 // load reads what is kept in memory of what is in the file.

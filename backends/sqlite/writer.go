@@ -229,8 +229,8 @@ func (w *writer) transact() (*tx, error) {
 	t, err := w.attempt(running, false)
 	if errors.Is(err, errCareful) {
 		t.revert(0)
-		if _, err := t.exec("ROLLBACK"); err != nil {
-			return t, err
+		if _, failed := t.session.exec("ROLLBACK"); failed != nil {
+			return t, err // SQLite has taken it back: err says why
 		}
 		t, err = w.attempt(running, true)
 	}
