@@ -21,6 +21,9 @@ const (
 	// positionDelay is how long a group's position may be behind on disk when
 	// nothing else is written.
 	positionDelay = 20 * time.Millisecond
+	// lull is how long no operation has to arrive before the writer takes it that
+	// no more will.
+	lull = 50 * time.Microsecond
 )
 
 // writer is the only one that writes to the database. What callers want
@@ -42,12 +45,13 @@ type writer struct {
 
 	// The rest is the goroutine's own.
 
-	conn     *sql.Conn
-	session  *session
-	batch    []*op
-	most     int   // operations to a transaction
-	unsaved  error // of the last transaction
-	answered int   // operations in the last transaction
+	conn    *sql.Conn
+	session *session
+	batch   []*op
+	most    int           // operations to a transaction
+	unsaved error         // of the last transaction
+	callers int           // who are answered now, or wait already
+	commit  time.Duration // what the last one took
 }
 
 // op is something that a caller wants written.
@@ -134,7 +138,6 @@ func (w *writer) run() {
 		if len(w.batch) > 0 || !w.idle() {
 			w.write()
 		}
-		w.answered = len(w.batch)
 		clear(w.batch)
 		w.batch = w.batch[:0]
 	}
@@ -181,12 +184,18 @@ func (w *writer) collect() (open bool) {
 // gather gives those who were answered just now a moment to ask again, as long
 // as they do: one wait for the disk is then theirs together.
 func (w *writer) gather() {
-	for idle := 0; idle < 4 && len(w.queue)+1 < w.answered; idle++ {
-		before := len(w.queue)
-		runtime.Gosched()
-		if len(w.queue) > before {
-			idle = 0
+	began := time.Now()
+	last, before := began, 0
+	for n := len(w.queue); n+1 < min(w.callers, w.most); n = len(w.queue) {
+		switch now := time.Now(); {
+		case now.Sub(began) > w.commit: // another wait for the disk costs less
+			return
+		case n > before:
+			last, before = now, n
+		case now.Sub(last) > lull:
+			return
 		}
+		runtime.Gosched()
 	}
 }
 
@@ -200,6 +209,7 @@ func (w *writer) write() {
 		t.revert(0)
 		err = w.disconnect(err)
 	}
+	w.callers = len(w.batch) + len(w.queue)
 	if w.unsaved = err; err != nil && len(w.batch) == 0 {
 		w.failed(err)
 	}
@@ -255,7 +265,9 @@ func (w *writer) attempt(running []*op, careful bool) (*tx, error) {
 	if err := t.finish(); err != nil {
 		return t, err
 	}
+	began := time.Now()
 	_, err := t.exec("COMMIT")
+	w.commit = time.Since(began)
 	return t, err
 }
 
