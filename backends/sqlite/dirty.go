@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/seed-6c01d079/notify/backend/window"
@@ -62,6 +63,9 @@ func (t *tx) savePositions() error {
 		t.onUndo(func() { t.store.dirty.again(g) })
 	}
 	for _, g := range all {
+		if slices.Contains(t.forgotten, g.id) {
+			continue
+		}
 		if err := t.savePosition(g); err != nil {
 			return err
 		}

@@ -197,6 +197,8 @@ func (t *tx) forget(topic, name string) error {
 	if err != nil {
 		return err
 	}
+	t.forgotten = append(t.forgotten, id)
+	t.onUndo(func() { t.forgotten = t.forgotten[:len(t.forgotten)-1] })
 	t.onCommit(func() {
 		if g := in.remove(name); g != nil {
 			g.forget()

@@ -20,11 +20,15 @@ func (b *Backend) Load(ctx context.Context, id string) (backend.Record, error) {
 			return s.readRecord("body", "WHERE id = ?", id)
 		}
 		r, err := s.readRecord("x''", "WHERE id = ?", id)
-		if err == nil && r.Revision != known.revision {
+		if err != nil {
+			return r, err
+		}
+		// What was read may be a later record of that ID, with the same revision.
+		if still, _ := s.bodies.find(id); still != known || r.Revision != known.revision {
 			return s.readRecord("body", "WHERE id = ?", id)
 		}
 		r.Body = known.value
-		return r, err
+		return r, nil
 	})
 	if err != nil {
 		return backend.Record{}, fmt.Errorf("sqlite: load record %q: %w", id, err)
@@ -122,7 +126,7 @@ func (s *store) storeRecord(ctx context.Context, r backend.Record, out []backend
 		if err := t.writeRecord(r, content(data)); err != nil {
 			return err
 		}
-		t.onCommit(func() { s.bodies.keep(r.ID, body{r.Revision + 1, r.Body}) })
+		t.onCommit(func() { s.bodies.keep(r.ID, &body{r.Revision + 1, r.Body}) })
 		return t.post(p)
 	})
 	return r.Revision + 1, err

@@ -1,10 +1,14 @@
 package sqlite_test
 
 import (
+	"context"
+	"errors"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-6c01d079/notify/backend"
@@ -105,4 +109,38 @@ func TestTimesThatAreFarAway(t *testing.T) {
 	ids, _, err = b.Due(t.Context(), time.Date(2026, 1, 2, 1, 4, 5, 6007, time.UTC), 10)
 	require.NoError(t, err)
 	require.Equal(t, []string{"past"}, ids, "never before its time")
+}
+
+// Whoever loads a record that is deleted and made anew meanwhile gets the one
+// or the other.
+func TestARecordIsNotHalfOfAnother(t *testing.T) {
+	t.Parallel()
+	b := open(t, path(t))
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var readers sync.WaitGroup
+	for range 32 {
+		readers.Go(func() {
+			for ctx.Err() == nil {
+				r, err := b.Load(t.Context(), "id")
+				if errors.Is(err, backend.ErrNotFound) {
+					continue
+				}
+				if !assert.NoError(t, err) {
+					return
+				}
+				body, err := r.Body.AppendBinary(nil)
+				assert.NoError(t, err)
+				if !assert.Equal(t, strconv.FormatInt(r.Due.Unix(), 10), string(body)) {
+					return
+				}
+			}
+		})
+	}
+	for n := range int64(500) {
+		store(t, b, backend.Record{ID: "id", Body: backend.Bytes(strconv.FormatInt(n, 10)), Due: time.Unix(n, 0)})
+		require.NoError(t, b.Delete(t.Context(), "id", 1))
+	}
+	stop()
+	readers.Wait()
 }

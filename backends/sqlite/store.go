@@ -19,7 +19,7 @@ type store struct {
 	writer *writer
 	dirty  dirty
 	delays delays
-	bodies recent[body]
+	bodies recent[*body]
 	opened time.Time
 
 	life    context.Context // of the goroutines beside the writer's
@@ -48,7 +48,7 @@ func openStore(path string, c Config) (_ *store, err error) {
 	}
 	s.writer = newWriter(s.file.write, s.begin, s.dirty.empty)
 	s.writer.failed = func(err error) {
-		s.log.Warn("notify: the positions of groups could not be written", "file", s.file.path, "error", err)
+		s.log.Warn("notify: the positions of groups could not be written; it is tried again", "file", s.file.path, "error", err)
 	}
 	s.dirty.marked = s.writer.wake
 	go s.writer.run()

@@ -29,6 +29,9 @@ type tx struct {
 	op      uint64 // counts the operations, across transactions
 	touched []*topic
 	fresh   map[string]*topic
+	// forgotten are the groups that were: what they finished meanwhile is not
+	// written down, since others may have their IDs by then.
+	forgotten []int64
 }
 
 // onUndo has f called if what was done last is taken back.

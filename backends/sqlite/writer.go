@@ -21,6 +21,9 @@ const (
 	// positionDelay is how long a group's position may be behind on disk when
 	// nothing else is written.
 	positionDelay = 20 * time.Millisecond
+	// retry is how long a position that could not be written waits, when nothing
+	// else is written.
+	retry = time.Second
 	// lull is how long no operation has to arrive before the writer takes it that
 	// no more will.
 	lull = 50 * time.Microsecond
@@ -150,8 +153,16 @@ func (w *writer) run() {
 // false when there will be no more.
 func (w *writer) collect() (open bool) {
 	var first *op
+	var again <-chan time.Time
+	if w.unsaved != nil && !w.idle() {
+		pause := time.NewTimer(retry)
+		defer pause.Stop()
+		again = pause.C
+	}
 	select {
 	case first, open = <-w.queue:
+	case <-again:
+		return true
 	case <-w.nudge:
 		pause := time.NewTimer(positionDelay)
 		defer pause.Stop()

@@ -211,3 +211,13 @@ func TestClosingUnderLoad(t *testing.T) {
 		})
 	}
 }
+
+// What an operation has written is taken back if it fails, also where it was
+// written by a query.
+func TestAnOperationThatFailsHalfWay(t *testing.T) {
+	t.Parallel()
+	b := open(t, path(t))
+	store(t, b, backend.Record{ID: "stays"})
+	require.ErrorIs(t, sqlite.DropAndFail(b, "stays", errFailed), errFailed)
+	require.Equal(t, "stays", bodyOf(t, b, "stays"))
+}
