@@ -14,20 +14,40 @@ type routeJSON struct {
 
 // MarshalJSON writes a channel as a string, First and All as objects:
 // {"first": ["push", {"all": ["email", "sms"]}], "on_doubt": true}.
-func (r Route) MarshalJSON() ([]byte, error) {
+func (r Route) MarshalJSON() ([]byte, error) { return r.appendJSON(nil), nil }
+
+// appendJSON is MarshalJSON without an encoder for each level, since a record is
+// written with its route again and again.
+func (r Route) appendJSON(to []byte) []byte {
 	switch r.kind {
 	case routeChannel:
 		if !r.onDoubt {
-			return json.Marshal(string(r.channel))
+			return appendString(to, string(r.channel))
 		}
-		return json.Marshal(routeJSON{First: []Route{r.channel.asRoute()}, OnDoubt: true})
+		to = appendRoutes(to, "first", []Route{r.channel.asRoute()})
 	case routeFirst:
-		return json.Marshal(routeJSON{First: r.children, OnDoubt: r.onDoubt})
+		to = appendRoutes(to, "first", r.children)
 	case routeAll:
-		return json.Marshal(routeJSON{All: r.children, OnDoubt: r.onDoubt})
+		to = appendRoutes(to, "all", r.children)
 	default:
-		return []byte("null"), nil
+		return append(to, "null"...)
 	}
+	if r.onDoubt {
+		to = append(to, `,"on_doubt":true`...)
+	}
+	return append(to, '}')
+}
+
+// appendRoutes opens an object, and writes the member that it begins with.
+func appendRoutes(to []byte, name string, routes []Route) []byte {
+	to = append(append(append(to, `{"`...), name...), `":[`...)
+	for i, r := range routes {
+		if i > 0 {
+			to = append(to, ',')
+		}
+		to = r.appendJSON(to)
+	}
+	return append(to, ']')
 }
 
 // maxRouteBytes bounds a route as JSON: reading one takes time that grows with

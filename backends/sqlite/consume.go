@@ -99,7 +99,7 @@ func (t *tx) revive(g *group) (skipped []skip, err error) {
 	if !g.isAbandoned() { // another member was faster
 		return nil, nil
 	}
-	err = t.each(context.Background(), `DELETE FROM waiting WHERE group_id = ?1 AND NOT EXISTS
+	err = t.each(`DELETE FROM waiting WHERE group_id = ?1 AND NOT EXISTS
 		(SELECT 1 FROM messages m WHERE m.topic = waiting.topic AND m.position = waiting.position) RETURNING position`, []any{g.id},
 		func(scan func(...any) error) (bool, error) {
 			var at int64

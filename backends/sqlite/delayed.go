@@ -83,7 +83,7 @@ func (t *tx) moveDue() error {
 	}
 	var all []found
 	var next time.Time
-	err := t.each(context.Background(), "SELECT d.id, d.due, t.name FROM delayed d JOIN topics t ON t.id = d.topic ORDER BY d.due, d.id LIMIT ?",
+	err := t.each("SELECT d.id, d.due, t.name FROM delayed d JOIN topics t ON t.id = d.topic ORDER BY d.due, d.id LIMIT ?",
 		[]any{moves + 1}, func(scan func(...any) error) (bool, error) {
 			var one found
 			var stored storedRow

@@ -63,3 +63,18 @@ func Hold(b *Backend) (release func(), err error) {
 
 // Queued is how many operations wait to be written.
 func Queued(b *Backend) int { return len(b.opened.Load().writer.queue) }
+
+// DropAndFail deletes a record in an operation that then fails.
+func DropAndFail(b *Backend, id string, failure error) error {
+	s, err := b.enter(context.Background())
+	if err != nil {
+		return err
+	}
+	defer b.leave()
+	return s.do(context.Background(), func(t *tx) error {
+		if _, err := t.dropRecords("WHERE id = ?", id); err != nil {
+			return err
+		}
+		return failure
+	})
+}

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/stretchr/testify/require"
 	lib "modernc.org/sqlite/lib"
 
@@ -133,4 +134,59 @@ func TestPositionsOnADiskThatFails(t *testing.T) {
 	g.leave() // when that was is to be written
 	require.ErrorContains(t, b.Close(), "full")
 	require.ErrorContains(t, b.Close(), "full", "again")
+}
+
+// A position that could not be written is written once it can be, whether
+// anything else happens or not.
+func TestPositionsAreTriedAgain(t *testing.T) {
+	t.Parallel()
+	file := path(t)
+	d := newDisk(t, file)
+	b := d.open(file, 4000, quiet)
+	t.Cleanup(func() { require.NoError(t, b.Close()) })
+	publish(t, b, "t", "k", 0, 10)
+	require.NoError(t, b.Fix(t.Context(), "t", "g", backend.FromOldest()))
+	var tries atomic.Int64
+	d.failing(func(kind, _ string) int32 {
+		if kind == "write" {
+			tries.Add(1)
+			return lib.SQLITE_FULL
+		}
+		return lib.SQLITE_OK
+	})
+	g := consume(t, b, "t", "g", nil)
+	catchUp(t, b, "t", "g")
+	eventually(t, func() bool { return tries.Load() > 0 }, "the position is to be written")
+	d.failing(nil)
+	eventually(t, func() bool { return number(t, file, "SELECT next FROM positions") == 10 }, "it has been written")
+	g.leave()
+}
+
+// Who wrote too much for a disk learns that it is full, not what came of trying
+// to go on.
+func TestADiskThatIsFullHalfWay(t *testing.T) {
+	t.Parallel()
+	file := path(t)
+	d := newDisk(t, file)
+	b := d.open(file, 4000, quiet)
+	t.Cleanup(func() { require.NoError(t, b.Close()) })
+	publish(t, b, "t", "k", 0, 1)
+	d.failing(func(kind, _ string) int32 {
+		if kind == "write" {
+			return lib.SQLITE_FULL
+		}
+		return lib.SQLITE_OK
+	})
+	pub, err := b.Publisher()
+	require.NoError(t, err)
+	var large []*message.Message // more than what is kept in memory of a transaction
+	for n := range 24 {
+		m := wire("k", n)
+		m.Payload = make([]byte, 1<<20)
+		large = append(large, m)
+	}
+	require.ErrorContains(t, pub.Publish("t", large...), "full")
+	d.failing(nil)
+	publish(t, b, "t", "k", 1, 2)
+	require.EqualValues(t, 2, lagOfNew(t, b))
 }

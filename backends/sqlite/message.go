@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 	"unicode/utf8"
 
@@ -21,9 +22,9 @@ const maxMessage = 256 << 20
 // row is a message as it is stored.
 type row struct {
 	uuid, key, metadata string
-	payload             any
+	payload             any // a string or []byte
 	size                int
-	message             *message.Message // in its wire form
+	decoded             message.Metadata // what metadata was made of; the message's own, up to own
 }
 
 // rowOf encodes a message.
@@ -35,23 +36,35 @@ func rowOf(m *message.Message) (*row, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode: %w", err)
 	}
-	r := &row{uuid: m.UUID, key: backend.Key(m), metadata: "{}", payload: content(m.Payload), message: m}
-	if len(m.Metadata) > 0 {
-		for name, value := range m.Metadata {
-			if !utf8.ValidString(name) || !utf8.ValidString(value) {
-				return nil, fmt.Errorf("the metadata %q is not valid UTF-8", name)
-			}
-		}
-		data, err := json.Marshal(m.Metadata)
-		if err != nil {
-			return nil, fmt.Errorf("encode metadata: %w", err)
-		}
-		r.metadata = string(data)
+	r := &row{uuid: m.UUID, key: backend.Key(m), payload: content(m.Payload), decoded: m.Metadata}
+	if r.metadata, err = encodeMetadata(m.Metadata); err != nil {
+		return nil, err
 	}
 	if r.size = len(m.Payload) + len(r.metadata); r.size > maxMessage {
 		return nil, fmt.Errorf("the message has %d bytes; at most %d are allowed", r.size, maxMessage)
 	}
 	return r, nil
+}
+
+// own has the row share nothing with the message that it was made of.
+func (r *row) own() {
+	r.decoded = maps.Clone(r.decoded)
+	if data, ok := r.payload.([]byte); ok {
+		r.payload = bytes.Clone(data)
+	}
+}
+
+// copy returns the message, as one that is the caller's.
+func (r *row) copy() *message.Message {
+	m := message.NewMessage(r.uuid, nil)
+	switch payload := r.payload.(type) {
+	case string:
+		m.Payload = []byte(payload)
+	case []byte:
+		m.Payload = bytes.Clone(payload)
+	}
+	maps.Copy(m.Metadata, r.decoded)
+	return m
 }
 
 // content is data in the form in which people can read it, if there is one.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -118,4 +119,54 @@ func TestMissingNames(t *testing.T) {
 	require.ErrorContains(t, err, "the body is missing")
 	_, err = b.Letters(t.Context(), "", "no number", 1)
 	require.ErrorContains(t, err, "not the ID of a dead letter")
+}
+
+// A group that is made in the transaction that forgets another may get its
+// place in the table, but not its position.
+func TestAGroupThatIsMadeWhileAnotherIsForgotten(t *testing.T) {
+	t.Parallel()
+	file := path(t)
+	b := open(t, file)
+	publish(t, b, "t", "k", 0, 10)
+	require.NoError(t, b.Fix(t.Context(), "t", "old", backend.FromOldest()))
+	release, err := sqlite.Hold(b)
+	require.NoError(t, err)
+	var calls sync.WaitGroup
+	var releaseBoth func()
+	var hold, forget, fix error
+	held := make(chan struct{})
+	for n, call := range []func(){
+		func() {
+			releaseBoth, hold = sqlite.Hold(b)
+			close(held)
+		},
+		func() { forget = b.Forget(t.Context(), "t", "old") },
+		func() { fix = b.Fix(t.Context(), "t", "new", backend.FromOldest()) },
+	} {
+		calls.Go(call)
+		eventually(t, func() bool { return sqlite.Queued(b) == n+1 }, "it waits behind the others")
+	}
+	release()
+	<-held // in the transaction of the other two
+	require.NoError(t, hold)
+	ctx, leave := context.WithCancel(t.Context())
+	var handled atomic.Int64
+	calls.Go(func() {
+		_ = b.Consume(ctx, backend.Consumption{Topic: "t", Group: "old", Handle: func(_ context.Context, batch *backend.Batch) (done int, err error) {
+			for ; batch.Next(); done++ {
+				handled.Add(1)
+			}
+			return done, nil
+		}})
+	})
+	eventually(t, func() bool { return handled.Load() == 10 && lag(t, b, "t", "old") == 0 }, "its position has moved")
+	releaseBoth()
+	publish(t, b, "t", "k", 10, 11)
+	leave()
+	calls.Wait()
+	require.NoError(t, forget)
+	require.NoError(t, fix)
+	require.NoError(t, b.Close())
+	b = open(t, file)
+	require.EqualValues(t, 11, lag(t, b, "t", "new"), "none is passed over")
 }

@@ -94,7 +94,7 @@ func postOf(out []backend.Publication) (post, error) {
 		if err != nil {
 			return p, fmt.Errorf("message %d: %w", i, err)
 		}
-		r.message = own(r.message)
+		r.own()
 		p.rows[i] = r
 		p.size += r.size
 	}

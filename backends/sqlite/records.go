@@ -20,11 +20,15 @@ func (b *Backend) Load(ctx context.Context, id string) (backend.Record, error) {
 			return s.readRecord("body", "WHERE id = ?", id)
 		}
 		r, err := s.readRecord("x''", "WHERE id = ?", id)
-		if err == nil && r.Revision != known.revision {
+		if err != nil {
+			return r, err
+		}
+		// What was read may be a later record of that ID, with the same revision.
+		if still, _ := s.bodies.find(id); still != known || r.Revision != known.revision {
 			return s.readRecord("body", "WHERE id = ?", id)
 		}
 		r.Body = known.value
-		return r, err
+		return r, nil
 	})
 	if err != nil {
 		return backend.Record{}, fmt.Errorf("sqlite: load record %q: %w", id, err)
@@ -118,25 +122,29 @@ func (s *store) storeRecord(ctx context.Context, r backend.Record, out []backend
 	if err != nil {
 		return 0, err
 	}
+	// By the caller: there are many of them, and one writer.
+	columns := recordColumns{due: optional(r.Due), expires: optional(r.Expires), body: content(data)}
 	err = s.writer.do(ctx, p.size+len(data), func(t *tx) error {
-		if err := t.writeRecord(r, content(data)); err != nil {
+		if err := t.writeRecord(r, columns); err != nil {
 			return err
 		}
-		t.onCommit(func() { s.bodies.keep(r.ID, body{r.Revision + 1, r.Body}) })
+		t.onCommit(func() { s.bodies.keep(r.ID, &body{r.Revision + 1, r.Body}) })
 		return t.post(p)
 	})
 	return r.Revision + 1, err
 }
 
+// recordColumns are what is stored of a record beside its ID and revision.
+type recordColumns struct{ due, expires, body any }
+
 // writeRecord writes the record over its revision.
-func (t *tx) writeRecord(r backend.Record, content any) (err error) {
+func (t *tx) writeRecord(r backend.Record, c recordColumns) (err error) {
 	var n int64
 	if r.Revision == 0 {
-		n, err = t.exec("INSERT INTO records (id, revision, due, expires, body) VALUES (?, 1, ?, ?, ?) ON CONFLICT DO NOTHING",
-			r.ID, optional(r.Due), optional(r.Expires), content)
-	} else {
-		n, err = t.exec("UPDATE records SET revision = revision + 1, due = ?, expires = ?, body = ? WHERE id = ? AND revision = ?",
-			optional(r.Due), optional(r.Expires), content, r.ID, r.Revision)
+		n, err = t.insert(t.records, r.ID, c.due, c.expires, c.body)
+	} else if err = t.records.flush(t); err == nil {
+		n, err = t.direct("UPDATE records SET revision = revision + 1, due = ?, expires = ?, body = ? WHERE id = ? AND revision = ?",
+			c.due, c.expires, c.body, r.ID, r.Revision)
 	}
 	if err == nil && n == 0 {
 		err = t.conflict(r.ID, r.Revision)
@@ -153,31 +161,35 @@ func (t *tx) writeRecord(r backend.Record, content any) (err error) {
 	return err
 }
 
-// conflict says that the record has not the revision.
+var errGone = fmt.Errorf("it is gone: %w", backend.ErrConflict)
+
+// conflict says that the record has not the revision; the error wraps errGone if
+// there is no record.
 func (t *tx) conflict(id string, want int64) error {
 	var has int64
 	err := t.row("SELECT revision FROM records WHERE id = ?", []any{id}, &has)
 	switch {
 	case isNoRows(err):
-		return fmt.Errorf("it is gone, and revision %d was expected: %w", want, backend.ErrConflict)
+		return fmt.Errorf("revision %d was expected: %w", want, errGone)
 	case err != nil:
 		return err
 	}
 	return fmt.Errorf("it has revision %d, and %d was expected: %w", has, want, backend.ErrConflict)
 }
 
-// makeRoom keeps the cap, after the record has been added.
+// makeRoom keeps the cap, after the record has been added. If there are many more,
+// since the cap was another, it takes some steps; in each at least one goes.
 func (t *tx) makeRoom(added string) error {
-	most := t.store.config.MaxRecords
-	if t.store.records <= most {
+	most, before := t.store.config.MaxRecords, t.store.records
+	if before <= most {
 		return nil
 	}
 	if err := t.expire(text(t.now), expires); err != nil || t.store.records <= most {
 		return err
 	}
-	_, err := t.dropRecords(`WHERE id = (SELECT id FROM records
-		WHERE due IS NULL AND expires IS NOT NULL AND id != ? ORDER BY expires LIMIT 1)`, added)
-	if err == nil && t.store.records > most {
+	_, err := t.dropRecords(`WHERE id IN (SELECT id FROM records
+		WHERE due IS NULL AND expires IS NOT NULL AND id != ? ORDER BY expires LIMIT ?)`, added, min(t.store.records-most, expires))
+	if err == nil && t.store.records == before {
 		err = fmt.Errorf("%d records are kept already: %w", most, backend.ErrOverloaded)
 	}
 	return err
@@ -201,13 +213,8 @@ func (t *tx) deleteRecord(id string, revision int64) error {
 	if err != nil || n > 0 {
 		return err
 	}
-	var has int64
-	err = t.row("SELECT revision FROM records WHERE id = ?", []any{id}, &has)
-	switch {
-	case isNoRows(err):
+	if err = t.conflict(id, revision); errors.Is(err, errGone) {
 		return nil
-	case err != nil:
-		return err
 	}
-	return fmt.Errorf("it has revision %d, and %d was expected: %w", has, revision, backend.ErrConflict)
+	return err
 }

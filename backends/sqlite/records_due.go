@@ -72,7 +72,7 @@ func (t *tx) expire(now string, limit int) error {
 
 // dropRecords deletes records with their aliases, and returns how many.
 func (t *tx) dropRecords(where string, args ...any) (n int, err error) {
-	err = t.each(context.Background(), "DELETE FROM records "+where+" RETURNING id", args, func(scan func(...any) error) (bool, error) {
+	err = t.each("DELETE FROM records "+where+" RETURNING id", args, func(scan func(...any) error) (bool, error) {
 		var id string
 		err := scan(&id)
 		t.store.bodies.drop(id) // at once: who comes next may have the same revision

@@ -15,6 +15,10 @@ const (
 	grace = 10 * time.Minute
 )
 
+// liveWaiting finds the groups that hold back a message because it waits.
+const liveWaiting = `SELECT 1 FROM waiting w JOIN positions p ON p.id = w.group_id
+	WHERE w.topic = messages.topic AND w.position = messages.position AND p.abandoned IS NULL`
+
 // sweep deletes, now and then, what need not be kept any longer.
 func (s *store) sweep(ctx context.Context) {
 	for ctx.Err() == nil {
@@ -35,7 +39,7 @@ func (s *store) sweepOnce(ctx context.Context, now time.Time) error {
 		if err := s.untilFew(ctx, func(tx *tx) (int, error) { return tx.retain(t, now) }); err != nil {
 			return err
 		}
-		t.gate.pass()
+		t.gate.Pass()
 	}
 	if err := s.untilFew(ctx, func(t *tx) (int, error) { return t.expireTimeline(now) }); err != nil {
 		return err
@@ -119,7 +123,7 @@ func (t *tx) retain(in *topic, now time.Time) (int, error) {
 	}
 	tooOld, tooMany := text(now.Add(-t.store.config.RetainFor)), in.next-int64(t.store.config.RetainMessages)
 	first, n := in.first, 0
-	err := t.each(context.Background(), "SELECT position, published FROM messages WHERE topic = ? AND position >= ? AND position < ? ORDER BY position LIMIT ?",
+	err := t.each("SELECT position, published FROM messages WHERE topic = ? AND position >= ? AND position < ? ORDER BY position LIMIT ?",
 		[]any{in.id, first, most, drops}, func(scan func(...any) error) (bool, error) {
 			var position int64
 			var published string
@@ -136,9 +140,8 @@ func (t *tx) retain(in *topic, now time.Time) (int, error) {
 	if err != nil || n == 0 {
 		return 0, err
 	}
-	if _, err := t.exec(`DELETE FROM messages WHERE topic = ?1 AND position >= ?2 AND position < ?3 AND NOT EXISTS
-		(SELECT 1 FROM waiting w JOIN positions p ON p.id = w.group_id
-			WHERE w.topic = ?1 AND w.position = messages.position AND p.abandoned IS NULL)`, in.id, in.first, first); err != nil {
+	if _, err := t.exec("DELETE FROM messages WHERE topic = ? AND position >= ? AND position < ? AND NOT EXISTS ("+liveWaiting+")",
+		in.id, in.first, first); err != nil {
 		return 0, err
 	}
 	if _, err := t.exec("UPDATE topics SET oldest = ? WHERE id = ?", first, in.id); err != nil {
@@ -164,7 +167,7 @@ func (s *store) giveBack(ctx context.Context) error {
 			if unused < least || unused < all/4 {
 				return nil
 			}
-			return t.each(context.Background(), "PRAGMA incremental_vacuum(256)", nil, func(func(...any) error) (bool, error) { return true, nil })
+			return t.each("PRAGMA incremental_vacuum(256)", nil, func(func(...any) error) (bool, error) { return true, nil })
 		})
 		if err != nil || unused-pages < least || unused-pages < all/4 {
 			return err

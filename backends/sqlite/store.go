@@ -19,7 +19,7 @@ type store struct {
 	writer *writer
 	dirty  dirty
 	delays delays
-	bodies recent[body]
+	bodies recent[*body]
 	opened time.Time
 
 	life    context.Context // of the goroutines beside the writer's
@@ -31,13 +31,15 @@ type store struct {
 
 	// The rest is the writer's own.
 
-	ops uint64 // counts operations
+	ops                     uint64 // counts operations
+	newRecords, newMessages pending
 	// How many rows there are.
 	records, delayed, letters, timelines int
 }
 
 func openStore(path string, c Config) (_ *store, err error) {
 	s := &store{config: c, log: c.Logger, topics: map[string]*topic{}, opened: time.Now()}
+	s.newRecords.insertion, s.newMessages.insertion = insertRecords, insertMessages
 	if s.file, err = openFile(path, c); err != nil {
 		return nil, err
 	}
@@ -48,7 +50,7 @@ func openStore(path string, c Config) (_ *store, err error) {
 	}
 	s.writer = newWriter(s.file.write, s.begin, s.dirty.empty)
 	s.writer.failed = func(err error) {
-		s.log.Warn("notify: the positions of groups could not be written", "file", s.file.path, "error", err)
+		s.log.Warn("notify: the positions of groups could not be written; it is tried again", "file", s.file.path, "error", err)
 	}
 	s.dirty.marked = s.writer.wake
 	go s.writer.run()
@@ -60,7 +62,9 @@ func openStore(path string, c Config) (_ *store, err error) {
 
 func (s *store) begin(session *session) *tx {
 	now := time.Now()
-	return &tx{session: session, store: s, now: now, stamp: text(now)}
+	s.newRecords.drop() // of a transaction that was broken
+	s.newMessages.drop()
+	return &tx{session: session, store: s, now: now, stamp: text(now), records: &s.newRecords, messages: &s.newMessages}
 }
 
 // load reads what is kept in memory of what is in the file.

@@ -3,8 +3,6 @@ package sqlite
 import (
 	"sync"
 
-	"github.com/ThreeDotsLabs/watermill/message"
-
 	"github.com/seed-6c01d079/notify/backend/window"
 )
 
@@ -51,14 +49,7 @@ func (l *tail) read(from, to int64) (items []window.Item) {
 	rows := l.rows[from-l.first : min(int64(len(l.rows)), to-l.first, from-l.first+page)]
 	items = make([]window.Item, len(rows))
 	for i, r := range rows {
-		items[i] = window.Item{Position: from + int64(i), Message: own(r.message)}
+		items[i] = window.Item{Position: from + int64(i), Message: r.copy()}
 	}
 	return items
-}
-
-// own returns a copy of a message, which shares nothing with it.
-func own(m *message.Message) *message.Message {
-	c := m.Copy()
-	c.Payload = append([]byte{}, m.Payload...)
-	return c
 }

@@ -1,7 +1,9 @@
 package sqlite
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 )
@@ -21,11 +23,16 @@ type tx struct {
 	careful bool
 	wrote   bool // the operation, perhaps
 
+	records, messages *pending // without care
+
 	undo    []func()
 	after   []func()
 	op      uint64 // counts the operations, across transactions
 	touched []*topic
 	fresh   map[string]*topic
+	// forgotten are the groups that were: what they finished meanwhile is not
+	// written down, since others may have their IDs by then.
+	forgotten []int64
 }
 
 // onUndo has f called if what was done last is taken back.
@@ -34,20 +41,47 @@ func (t *tx) onUndo(f func()) { t.undo = append(t.undo, f) }
 // onCommit has f called when the transaction is on disk.
 func (t *tx) onCommit(f func()) { t.after = append(t.after, f) }
 
-// errCareful says that the operations have to be run again, with care.
-var errCareful = errors.New("an operation failed half way")
+var (
+	// errCareful says that the operations have to be run again, with care.
+	errCareful = errors.New("an operation failed half way")
+	errPresent = errors.New("a row is there already")
+)
 
-// exec is the session's.
+// exec is the session's, after what is pending.
 func (t *tx) exec(query string, args ...any) (int64, error) {
+	if err := t.flush(); err != nil {
+		return 0, err
+	}
+	return t.direct(query, args...)
+}
+
+// direct is exec for what does not depend on anything that is pending.
+func (t *tx) direct(query string, args ...any) (int64, error) {
 	n, err := t.session.exec(query, args...)
 	t.wrote = t.wrote || n > 0 || err != nil
 	return n, err
 }
 
-// row is the session's.
+// row is the session's, after what is pending.
 func (t *tx) row(query string, args []any, into ...any) error {
-	t.wrote = t.wrote || !strings.HasPrefix(query, "SELECT")
+	if err := t.reading(query); err != nil {
+		return err
+	}
 	return t.session.row(query, args, into...)
+}
+
+// each is the session's, after what is pending.
+func (t *tx) each(query string, args []any, f func(scan func(into ...any) error) (bool, error)) error {
+	if err := t.reading(query); err != nil {
+		return err
+	}
+	return t.session.each(context.Background(), query, args, f)
+}
+
+// reading comes before a statement that returns rows, and may write.
+func (t *tx) reading(query string) error {
+	t.wrote = t.wrote || !strings.HasPrefix(query, "SELECT")
+	return t.flush()
 }
 
 // try runs an operation, and takes it back if it fails.
@@ -60,8 +94,8 @@ func (t *tx) try(f func(*tx) error) error {
 	undo, after := len(t.undo), len(t.after)
 	t.wrote = false
 	err := f(t)
-	if err != nil && t.wrote {
-		t.broken = errCareful
+	if err != nil && t.wrote && t.broken == nil {
+		t.broken = fmt.Errorf("%w: %w", errCareful, err)
 	}
 	if err != nil {
 		t.revert(undo)
@@ -94,6 +128,9 @@ func (t *tx) tryCarefully(f func(*tx) error) error {
 
 // finish writes what belongs to the transaction as a whole.
 func (t *tx) finish() error {
+	if err := t.flush(); err != nil {
+		return err
+	}
 	if err := t.savePositions(); err != nil {
 		return err
 	}
@@ -156,9 +193,8 @@ func (t *tx) topic(name string) (*topic, error) {
 // log.
 func (t *tx) append(topic *topic, r *row) error {
 	position, published := t.reserve(topic)
-	_, err := t.exec("INSERT INTO messages (topic, position, published, uuid, key, metadata, payload) VALUES (?, ?, ?, ?, ?, ?, ?)",
-		topic.id, position, published, r.uuid, r.key, r.metadata, r.payload)
 	t.onCommit(func() { topic.end.add(position, r) })
+	_, err := t.insert(t.messages, topic.id, position, published, r.uuid, r.key, r.metadata, r.payload)
 	return err
 }
 

@@ -21,6 +21,12 @@ const (
 	// positionDelay is how long a group's position may be behind on disk when
 	// nothing else is written.
 	positionDelay = 20 * time.Millisecond
+	// retry is how long a position that could not be written waits, when nothing
+	// else is written.
+	retry = time.Second
+	// lull is how long no operation has to arrive before the writer takes it that
+	// no more will.
+	lull = 50 * time.Microsecond
 )
 
 // writer is the only one that writes to the database. What callers want
@@ -42,12 +48,13 @@ type writer struct {
 
 	// The rest is the goroutine's own.
 
-	conn     *sql.Conn
-	session  *session
-	batch    []*op
-	most     int   // operations to a transaction
-	unsaved  error // of the last transaction
-	answered int   // operations in the last transaction
+	conn    *sql.Conn
+	session *session
+	batch   []*op
+	most    int           // operations to a transaction
+	unsaved error         // of the last transaction
+	callers int           // who are answered now, or wait already
+	commit  time.Duration // what the last one took
 }
 
 // op is something that a caller wants written.
@@ -134,7 +141,6 @@ func (w *writer) run() {
 		if len(w.batch) > 0 || !w.idle() {
 			w.write()
 		}
-		w.answered = len(w.batch)
 		clear(w.batch)
 		w.batch = w.batch[:0]
 	}
@@ -147,8 +153,16 @@ func (w *writer) run() {
 // false when there will be no more.
 func (w *writer) collect() (open bool) {
 	var first *op
+	var again <-chan time.Time
+	if w.unsaved != nil && !w.idle() {
+		pause := time.NewTimer(retry)
+		defer pause.Stop()
+		again = pause.C
+	}
 	select {
 	case first, open = <-w.queue:
+	case <-again:
+		return true
 	case <-w.nudge:
 		pause := time.NewTimer(positionDelay)
 		defer pause.Stop()
@@ -181,12 +195,18 @@ func (w *writer) collect() (open bool) {
 // gather gives those who were answered just now a moment to ask again, as long
 // as they do: one wait for the disk is then theirs together.
 func (w *writer) gather() {
-	for idle := 0; idle < 4 && len(w.queue)+1 < w.answered; idle++ {
-		before := len(w.queue)
-		runtime.Gosched()
-		if len(w.queue) > before {
-			idle = 0
+	began := time.Now()
+	last, before := began, 0
+	for n := len(w.queue); n+1 < min(w.callers, w.most); n = len(w.queue) {
+		switch now := time.Now(); {
+		case now.Sub(began) > w.commit: // another wait for the disk costs less
+			return
+		case n > before:
+			last, before = now, n
+		case now.Sub(last) > lull:
+			return
 		}
+		runtime.Gosched()
 	}
 }
 
@@ -200,6 +220,7 @@ func (w *writer) write() {
 		t.revert(0)
 		err = w.disconnect(err)
 	}
+	w.callers = len(w.batch) + len(w.queue)
 	if w.unsaved = err; err != nil && len(w.batch) == 0 {
 		w.failed(err)
 	}
@@ -229,8 +250,8 @@ func (w *writer) transact() (*tx, error) {
 	t, err := w.attempt(running, false)
 	if errors.Is(err, errCareful) {
 		t.revert(0)
-		if _, err := t.exec("ROLLBACK"); err != nil {
-			return t, err
+		if _, failed := t.session.exec("ROLLBACK"); failed != nil {
+			return t, err // SQLite has taken it back: err says why
 		}
 		t, err = w.attempt(running, true)
 	}
@@ -255,7 +276,9 @@ func (w *writer) attempt(running []*op, careful bool) (*tx, error) {
 	if err := t.finish(); err != nil {
 		return t, err
 	}
+	began := time.Now()
 	_, err := t.exec("COMMIT")
+	w.commit = time.Since(began)
 	return t, err
 }
 
@@ -267,7 +290,8 @@ func (w *writer) connect() (err error) {
 		return err
 	}
 	conn := w.conn
-	w.session = newSession(func(ctx context.Context, query string) (*sql.Stmt, error) { return conn.PrepareContext(ctx, query) })
+	w.session = newSession(conn.PrepareContext)
+	w.session.raw, w.session.onConn = conn.Raw, map[string]driver.Stmt{}
 	return nil
 }
 
