@@ -1,0 +1,41 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// begin begins a transaction, whatever isolation the database has by default.
+const begin = "begin isolation level read committed"
+
+// idleFor has the server end a transaction of several round trips if this process
+// falls silent in it, frozen or cut off: one that stays open would hold up what
+// everybody publishes after it.
+func (s *Store) idleFor() string {
+	return fmt.Sprintf("set local idle_in_transaction_session_timeout = %d", s.config.idle.Milliseconds())
+}
+
+// send sends a batch, in one round trip. If it fails, the connection's transaction
+// is undone.
+func (s *Store) send(ctx context.Context, conn *pgxpool.Conn, batch *pgx.Batch) error {
+	err := conn.SendBatch(ctx, batch).Close()
+	if err != nil && conn.Conn().PgConn().TxStatus() != 'I' {
+		_, _ = conn.Exec(ctx, "rollback") // else the pool drops the connection
+	}
+	return err
+}
+
+// transaction does f in a transaction of several round trips.
+func (s *Store) transaction(ctx context.Context, pool *pgxpool.Pool, f func(tx pgx.Tx) error) error {
+	return pgx.BeginTxFunc(ctx, pool, pgx.TxOptions{BeginQuery: begin + ";" + s.idleFor()}, f)
+}
+
+// inTime bounds what is waited for without a caller's context: a connection
+// whose other end is gone without a word would be waited for for a quarter of
+// an hour.
+func (s *Store) inTime(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, s.config.patience)
+}
