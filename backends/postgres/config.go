@@ -43,8 +43,8 @@ type Config struct {
 	// keeps before it leaves out those that are not of its lifecycle. Default
 	// 256.
 	MaxTimelineEvents int
-	// Logger is told what fails in the background, and is tried again. It gets
-	// no content. Default slog.Default().
+	// Logger is told what fails in the background, and is tried again, and at the
+	// level of debugging of messages that are deleted. It gets no content. Default slog.Default().
 	Logger *slog.Logger
 
 	// The following are a Backend's.

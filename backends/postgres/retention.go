@@ -68,9 +68,16 @@ func (b *Backend) deleteSome(ctx context.Context, pool *pgxpool.Pool, topic stri
 		if _, err := tx.Exec(ctx, b.config.sql("select from {s}.consumer where topic = $1 order by name for update"), topic); err != nil {
 			return err
 		}
-		return tx.QueryRow(ctx, b.config.sql(deleteMessages), topic, partition,
+		err := tx.QueryRow(ctx, b.config.sql(deleteMessages), topic, partition,
 			b.config.Retention.Seconds(), b.config.GroupTimeout.Seconds(), maxDeletedAtOnce).Scan(&n)
+		if err == nil && n > 0 {
+			b.config.Logger.Debug("notify: old messages are being deleted", "topic", topic, "messages", n)
+		}
+		return err
 	})
+	if err == nil && n > 0 {
+		b.config.Logger.Debug("notify: old messages were deleted", "topic", topic, "messages", n)
+	}
 	return n, err
 }
 

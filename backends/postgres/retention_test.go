@@ -205,11 +205,11 @@ func TestAGroupWithAMemberIsAlive(t *testing.T) {
 		return nil
 	})})
 	publish(t, b, "t", of("k", 0), of("k", 1))
+	t.Cleanup(func() { close(release) })
 	<-holds
 	publish(t, b, "other", of("k", 0))
 	eventually(t, func() bool { return count(t, named, "message where topic = 'other'") == 0 }, "more than a retention passes")
 	publish(t, b, "other", of("k", 1))
 	eventually(t, func() bool { return count(t, named, "message where topic = 'other'") == 0 }, "and another")
 	require.Equal(t, 2, count(t, named, "message where topic = 't'"))
-	close(release)
 }

@@ -111,6 +111,32 @@ func TestCheck(t *testing.T) {
 			book: newBook("push>text").call("push", "n.1.1", 1, ok, 1, 2).bounced("n.1.1").
 				call("text", "n.2.1", 1, ok, 3, 4).end(notify.StateSent),
 		},
+		"the next leg after one that may have arrived": {
+			book: newBook("mail>text").call("mail", "n.1.1", 1, Fortune{Verdict: string(notify.VerdictUncertain)}, 1, 2).
+				call("text", "n.2.1", 1, ok, 3, 4).end(notify.StateSent),
+			want: func(v *Verdict) []string { return v.Doubled },
+		},
+		"another message under one key": {
+			book: newBook("mail").call("mail", "n.1.1", 1, lost, 1, 2).call("mail", "n.1.1", 2, Fortune{}, 12, 13).other().end(notify.StateSent),
+			want: func(v *Verdict) []string { return v.Changed },
+		},
+		"an event with another content": {
+			book: newBook("mail").call("mail", "n.1.1", 1, ok, 1, 2).see("n/sent", "notify.sent.v1", 2).see("n/sent", "notify.sent.v1", 3, shaky, picky, settling).
+				end(notify.StateSent, "n/sent"),
+			want: func(v *Verdict) []string { return v.Changed },
+		},
+		"a report that nobody was told of": {
+			book: newBook("push").call("push", "n.1.1", 1, ok, 1, 2).bounced("n.1.1").end(notify.StateBounced).deaf(),
+			want: func(v *Verdict) []string { return v.Unheard },
+		},
+		"two notifications, one ID": {
+			book: newBook("mail").call("mail", "n.1.1", 1, ok, 1, 2).end(notify.StateSent).shared(),
+			want: func(v *Verdict) []string { return v.Unrelated },
+		},
+		"nothing was accepted": {
+			book: &book{Ledger: newLedger()},
+			want: func(v *Verdict) []string { return v.Empty },
+		},
 		"not settled": {
 			book: newBook("mail").call("mail", "n.1.1", 1, ok, 1, 2).end(""),
 			want: func(v *Verdict) []string { return v.Lost },
@@ -179,8 +205,26 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// bounced has a call's message come back, and everybody told so.
 func (b *book) bounced(key string) *book {
 	b.Reported[key] = map[string]string{"bounced": "by key"}
+	return b.see(key+"/bounced", "notify.bounced.v1", 2)
+}
+
+// deaf has nobody told of anything.
+func (b *book) deaf() *book {
+	b.Events, b.Order = map[string]Seen{}, map[string]*Sight{}
+	return b
+}
+
+// other has the last call be of another message.
+func (b *book) other() *book {
+	b.Calls[len(b.Calls)-1].Digest = "other"
+	return b
+}
+
+func (b *book) shared() *book {
+	b.Ledger.Shared = []string{"n"}
 	return b
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding"
 	"errors"
 	"fmt"
 	"strings"
@@ -33,6 +34,7 @@ var controls = []control{
 	{"position", "an observer begins with what comes after its start", withoutPosition, []string{"observe"}},
 	{"letters", "a dead letter is not kept", withoutLetters, nil},
 	{"cancel", "a cancel is answered and not written", withoutCancel, nil},
+	{"report", "a report is answered and not written", withoutReport, nil},
 	{"sweep", "nothing is ever due", withoutSweep, nil},
 	{"key", "a repeated call has another key", func(*parts) {}, nil}, // see renaming
 }
@@ -209,11 +211,28 @@ func (neverDue) Due(context.Context, time.Time, int) ([]string, time.Time, error
 }
 
 func withoutCancel(p *parts) {
+	p.drop(func(before, after encoding.BinaryAppender) bool { return canceled(after) && !canceled(before) })
+}
+
+func withoutReport(p *parts) {
+	p.drop(func(before, after encoding.BinaryAppender) bool { return reports(after) > reports(before) })
+}
+
+// drop does not write records that change so, and says that it did. Before is nil
+// if there was none.
+func (p *parts) drop(changes func(before, after encoding.BinaryAppender) bool) {
 	inner, commit := p.records, p.committer
-	p.records = dropping{inner}
+	drops := func(ctx context.Context, r backend.Record) bool {
+		before, err := inner.Load(ctx, r.ID)
+		if err != nil {
+			before.Body = nil
+		}
+		return changes(before.Body, r.Body)
+	}
+	p.records = dropping{inner, drops}
 	if commit != nil {
 		p.committer = commitFunc(func(ctx context.Context, r backend.Record, out []backend.Publication) (int64, error) {
-			if isCancel(ctx, inner, r) {
+			if drops(ctx, r) {
 				return r.Revision + 1, nil
 			}
 			return commit.Commit(ctx, r, out)
@@ -221,23 +240,17 @@ func withoutCancel(p *parts) {
 	}
 }
 
-// dropping does not write the records that are canceled.
-type dropping struct{ backend.Records }
+// dropping does not write some of the records.
+type dropping struct {
+	backend.Records
+	drops func(context.Context, backend.Record) bool
+}
 
 func (d dropping) Store(ctx context.Context, r backend.Record) (int64, error) {
-	if isCancel(ctx, d.Records, r) {
+	if d.drops(ctx, r) {
 		return r.Revision + 1, nil
 	}
 	return d.Records.Store(ctx, r)
-}
-
-// isCancel tells whether a write is the one that cancels.
-func isCancel(ctx context.Context, records backend.Records, r backend.Record) bool {
-	if !canceled(r.Body) {
-		return false
-	}
-	before, err := records.Load(ctx, r.ID)
-	return err != nil || !canceled(before.Body)
 }
 
 func withoutAckLast(p *parts) { p.consumer = hasty{p.consumer} }

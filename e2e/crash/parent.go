@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/rpc"
 	"slices"
@@ -245,6 +246,9 @@ func (d *desk) Done(r Result, _ *struct{}) error {
 	case TaskSend:
 		s := p.ledger.Sends[t.Spec.N]
 		s.IDs, s.Answered = append(s.IDs, r.ID), true
+		if other, ok := p.ledger.Accepted[r.ID]; ok && other != t.Spec.N {
+			p.ledger.Shared = append(p.ledger.Shared, fmt.Sprintf("the ID %s is that of n%d and n%d", r.ID, other, t.Spec.N))
+		}
 		p.ledger.Accepted[r.ID] = t.Spec.N
 		if t.Spec.Cancel {
 			wait := time.Duration(p.script.roll(30, "wait", t.Spec.N)) * time.Millisecond
@@ -263,6 +267,9 @@ func (d *desk) Done(r Result, _ *struct{}) error {
 			p.ledger.Reported[t.Report.Key] = map[string]string{}
 		}
 		p.ledger.Reported[t.Report.Key][t.Report.Event] = how
+		if r.Answer != "" {
+			p.ledger.Reported[t.Report.Key][t.Report.Event] = r.Answer
+		}
 	case TaskFollow:
 		p.ledger.Final[t.ID] = &End{State: r.State, Events: r.Events}
 	}
