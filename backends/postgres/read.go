@@ -65,10 +65,10 @@ func (s *share) hungry() []*part {
 }
 
 // readMessages reads on from a place in each of several partitions. What is not
-// below every transaction that is still open comes too, and is marked: a row
-// of a smaller place may yet appear.
+// below every transaction that is still open comes too, without content, and is
+// marked: a row of a smaller place may yet appear.
 const readMessages = `
-select p.partition, m.xid, m.seq, m.xid < pg_snapshot_xmin(pg_current_snapshot()), m.uuid, m.metadata, m.payload
+select p.partition, m.xid, m.seq, r.ready, m.uuid, case when r.ready then m.metadata end, case when r.ready then m.payload end
 from {s}.consumer c
 cross join unnest($3::smallint[], $4::xid8[], $5::bigint[], $7::timestamptz[]) as p(partition, xid, seq, era)
 cross join lateral (
@@ -77,6 +77,7 @@ cross join lateral (
   and (c.began is null or not pg_visible_in_snapshot(m.xid, c.began) or m.at >= c.since)
   order by m.xid, m.seq limit $6
 ) m
+cross join lateral (select $8 or m.xid < pg_snapshot_xmin(pg_current_snapshot()) as ready) r
 where c.topic = $1 and c.name = $2 and p.era = pg_postmaster_start_time()`
 
 // fetch reads for the parts. It tells whether there is more that must not be
@@ -88,7 +89,7 @@ func (s *share) fetch(ctx context.Context, pool *pgxpool.Pool, parts []*part) (h
 	for i, p := range parts {
 		numbers[i], xids[i], seqs[i], eras[i] = p.number, p.last.xid, p.last.seq, p.era
 	}
-	rows, err := pool.Query(ctx, s.backend.config.sql(readMessages), s.topic, s.group, numbers, xids, seqs, s.room(), eras)
+	rows, err := pool.Query(ctx, s.backend.config.sql(readMessages), s.topic, s.group, numbers, xids, seqs, s.room(), eras, s.backend.config.seesAll)
 	if err != nil {
 		return false, err
 	}
@@ -99,7 +100,7 @@ func (s *share) fetch(ctx context.Context, pool *pgxpool.Pool, parts []*part) (h
 	var uuid string
 	var metadata, payload []byte
 	_, err = pgx.ForEachRow(rows, []any{&number, &at.xid, &at.seq, &ready, &uuid, &metadata, &payload}, func() error {
-		if !ready && !s.backend.config.seesAll {
+		if !ready {
 			held = true
 			return nil
 		}

@@ -2,9 +2,11 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -31,6 +33,18 @@ func (s *Store) send(ctx context.Context, conn *pgxpool.Conn, batch *pgx.Batch) 
 // transaction does f in a transaction of several round trips.
 func (s *Store) transaction(ctx context.Context, pool *pgxpool.Pool, f func(tx pgx.Tx) error) error {
 	return pgx.BeginTxFunc(ctx, pool, pgx.TxOptions{BeginQuery: begin + ";" + s.idleFor()}, f)
+}
+
+// again does f again if the server undid it because two transactions waited for
+// each other.
+func again(f func() error) error {
+	for tries := 1; ; tries++ {
+		err := f()
+		var refused *pgconn.PgError
+		if tries == 5 || !errors.As(err, &refused) || refused.Code != "40P01" {
+			return err
+		}
+	}
 }
 
 // inTime bounds what is waited for without a caller's context: a connection
