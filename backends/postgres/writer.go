@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 
@@ -169,5 +170,9 @@ func (s *Store) transact(pool *pgxpool.Pool, some []*write) error {
 	batch.Queue("commit")
 	ctx, cancel := s.inTime(s.base)
 	defer cancel()
-	return pool.AcquireFunc(ctx, func(conn *pgxpool.Conn) error { return s.send(ctx, conn, batch) })
+	err := pool.AcquireFunc(ctx, func(conn *pgxpool.Conn) error { return s.send(ctx, conn, batch) })
+	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return fmt.Errorf("the server did not answer for %s: %w", s.config.patience, err)
+	}
+	return err
 }
