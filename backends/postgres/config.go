@@ -93,7 +93,7 @@ type Config struct {
 
 	// And what it shortens: how long the server lets a transaction of ours be
 	// idle, and how long the server may be silent.
-	idle, patience time.Duration
+	idle, silence time.Duration
 }
 
 // newConfig returns the config with its defaults, and what is wrong with it.
@@ -137,7 +137,7 @@ func newConfig(dsn string, opts []func(*Config)) (Config, error) {
 		{"Retention", &c.Retention, 72 * time.Hour},
 		{"GroupTimeout", &c.GroupTimeout, 14 * 24 * time.Hour},
 		{"idle", &c.idle, 10 * time.Second},
-		{"patience", &c.patience, 30 * time.Second},
+		{"silence", &c.silence, 30 * time.Second},
 	} {
 		if *d.value < 0 {
 			wrong("Config.%s: must not be negative", d.name)

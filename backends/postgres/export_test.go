@@ -18,7 +18,7 @@ func Unfenced(c *Config) {
 func Idle(d time.Duration) func(*Config) { return func(c *Config) { c.idle = d } }
 
 // Patience is how long the server may be silent.
-func Patience(d time.Duration) func(*Config) { return func(c *Config) { c.patience = d } }
+func Patience(d time.Duration) func(*Config) { return func(c *Config) { c.silence = d } }
 
 // Deaf has a process not notice that its leases end.
 func Deaf(c *Config) { c.deaf = true }

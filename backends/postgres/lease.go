@@ -25,6 +25,7 @@ func (s *share) tend(ctx context.Context, pool *pgxpool.Pool) {
 		case ctx.Err() != nil:
 			return
 		case errors.Is(err, errNoPosition):
+			s.backend.complain("the group "+s.group+" of "+s.topic+" was forgotten or renamed, and its members here get nothing more", err)
 			s.forget()
 			return
 		case err != nil:

@@ -51,5 +51,5 @@ func again(f func() error) error {
 // whose other end is gone without a word would be waited for for a quarter of
 // an hour.
 func (s *Store) inTime(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(ctx, s.config.patience)
+	return context.WithTimeout(ctx, s.config.silence)
 }

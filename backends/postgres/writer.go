@@ -172,7 +172,7 @@ func (s *Store) transact(pool *pgxpool.Pool, some []*write) error {
 	defer cancel()
 	err := pool.AcquireFunc(ctx, func(conn *pgxpool.Conn) error { return s.send(ctx, conn, batch) })
 	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return fmt.Errorf("the server did not answer for %s: %w", s.config.patience, err)
+		return fmt.Errorf("the server did not answer for %s: %w", s.config.silence, err)
 	}
 	return err
 }
