@@ -349,6 +349,9 @@ func (p *parent) word(service Service, c CallArgs) {
 			w.Service, w.MessageID = c.Service, "m-"+c.Key
 		}
 		wait := time.Duration(p.script.roll(80, "word", key)+20*i) * time.Millisecond
+		if w.MessageID != "" && p.script.roll(2, "early", key) == 0 {
+			wait = 0 // before it is known to the record, perhaps
+		}
 		p.add(Task{Kind: TaskReport, Report: w}, time.Now().Add(wait))
 	}
 }
