@@ -21,6 +21,7 @@ type Verdict struct {
 	Unrelated []string // two IDs for one idempotency key, or one for two notifications
 	Changed   []string // another content under the same ID or key
 	Unheard   []string // what a service reported and nobody was told of
+	Ghosts    []string // events that the record does not know
 	Empty     []string // nothing was accepted, so nothing is shown
 }
 
@@ -28,7 +29,7 @@ type Verdict struct {
 func (v *Verdict) sound() bool { return len(v.violations()) == 0 }
 
 func (v *Verdict) violations() []string {
-	return slices.Concat(v.Lost, v.Doubled, v.Missed, v.Disorder, v.Canceled, v.Baseless, v.Unrelated, v.Changed, v.Unheard, v.Empty)
+	return slices.Concat(v.Lost, v.Doubled, v.Missed, v.Disorder, v.Canceled, v.Baseless, v.Unrelated, v.Changed, v.Unheard, v.Ghosts, v.Empty)
 }
 
 // check compares what happened with what is promised.
@@ -176,6 +177,16 @@ func (l *Ledger) checkEvents(v *Verdict) {
 		}
 	}
 	v.Events = len(raised)
+	for id, e := range l.Events {
+		end := l.Final[e.Notification]
+		if end == nil || end.State == "" || len(end.Events) >= maxHistory { // the first of which were dropped
+			continue
+		}
+		if !slices.Contains(end.Events, id) {
+			v.Ghosts = append(v.Ghosts, fmt.Sprintf("%s was seen, and is not in the record", id))
+		}
+	}
+	slices.Sort(v.Ghosts)
 	for _, observer := range observers {
 		s := l.sight(observer)
 		for id, kind := range raised {
@@ -198,6 +209,9 @@ func (l *Ledger) checkEvents(v *Verdict) {
 	slices.Sort(v.Missed)
 	slices.Sort(v.Disorder)
 }
+
+// maxHistory is how many events a record keeps.
+const maxHistory = 256
 
 // disorder returns the first event of seen that comes before one that precedes
 // it in decided.

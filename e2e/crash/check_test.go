@@ -1,6 +1,8 @@
 package main
 
 import (
+	"maps"
+	"slices"
 	"testing"
 	"time"
 
@@ -61,7 +63,11 @@ func (b *book) see(id, kind string, second int, but ...string) *book {
 	return b
 }
 
+// end has the record know of these events or, by default, of all that were seen.
 func (b *book) end(state notify.State, events ...string) *book {
+	if len(events) == 0 {
+		events = slices.SortedFunc(maps.Keys(b.Events), func(x, y string) int { return b.Events[x].Time.Compare(b.Events[y].Time) })
+	}
 	b.Final["n"] = &End{State: string(state), Events: events}
 	return b
 }
@@ -126,8 +132,13 @@ func TestCheck(t *testing.T) {
 			want: func(v *Verdict) []string { return v.Changed },
 		},
 		"a report that nobody was told of": {
-			book: newBook("push").call("push", "n.1.1", 1, ok, 1, 2).bounced("n.1.1").end(notify.StateBounced).deaf(),
+			book: newBook("push").call("push", "n.1.1", 1, ok, 1, 2).end(notify.StateBounced).bounced("n.1.1").deaf(),
 			want: func(v *Verdict) []string { return v.Unheard },
+		},
+		"an event that no record knows": {
+			book: newBook("mail").call("mail", "n.1.1", 1, ok, 1, 2).see("n/sent", "notify.sent.v1", 2).see("n/failed", "notify.failed.v1", 3).
+				end(notify.StateSent, "n/sent"),
+			want: func(v *Verdict) []string { return v.Ghosts },
 		},
 		"two notifications, one ID": {
 			book: newBook("mail").call("mail", "n.1.1", 1, ok, 1, 2).end(notify.StateSent).shared(),

@@ -28,6 +28,7 @@ var controls = []control{
 	{"record", "records live in the process, and what they put out is published", withoutRecord, nil},
 	{"intent", "an intent is written only with its answer", withoutIntent, []string{"call", "commit sent", "store"}},
 	{"outbox", "what a step decided is stored as published, then published", withoutOutbox, []string{"publish"}},
+	{"store-first", "what a step decided is published, then stored (where both are one step)", withoutStoreFirst, []string{"publish"}},
 	{"cas", "a write does not look at what it replaces", withoutCompare, nil},
 	{"lease", "every lease has expired", withoutLease, nil},
 	{"ack-last", "a message is acknowledged before it is handled", withoutAckLast, []string{"observe"}},
@@ -109,6 +110,19 @@ func withoutOutbox(p *parts) {
 		return
 	}
 	p.records = markedStore{p.records}
+}
+
+// withoutStoreFirst has events seen of steps that never were, or were otherwise.
+func withoutStoreFirst(p *parts) {
+	if p.committer == nil {
+		return
+	}
+	p.committer = commitFunc(func(ctx context.Context, r backend.Record, out []backend.Publication) (int64, error) {
+		if err := p.publishAll(ctx, out); err != nil {
+			return 0, err
+		}
+		return p.records.Store(ctx, r)
+	})
 }
 
 // markedStore writes records as if all that they put out had been published.

@@ -112,6 +112,7 @@ func (o *Outcome) print(w io.Writer) {
 		{len(v.Unrelated), "keys with two IDs, or IDs of two notifications"},
 		{len(v.Changed), "contents that changed under an ID or a key"},
 		{len(v.Unheard), "reports that nobody was told of"},
+		{len(v.Ghosts), "events that no record knows"},
 	} {
 		fmt.Fprintf(w, "%6d  %s\n", line.n, line.what)
 	}

@@ -120,7 +120,7 @@ func (r *run) count(point string) {
 	r.total++
 	if r.Without != "" && r.total%10 == 0 {
 		v := r.parent.ledger.check()
-		r.unsound = len(v.Doubled)+len(v.Canceled)+len(v.Baseless)+len(v.Unrelated) > 0
+		r.unsound = len(v.Doubled)+len(v.Canceled)+len(v.Baseless)+len(v.Unrelated)+len(v.Changed) > 0
 	}
 }
 
@@ -136,7 +136,7 @@ func (r *run) drain() error {
 	// expected to lose something gets the same time, or it would lose what only
 	// comes late; the others have shown what they were to show.
 	patience, most := 75*time.Second, 5*time.Minute
-	if v := r.parent.ledger.check(); r.Without != "" && len(v.Doubled)+len(v.Canceled)+len(v.Baseless) > 0 {
+	if v := r.parent.ledger.check(); r.Without != "" && len(v.Doubled)+len(v.Canceled)+len(v.Baseless)+len(v.Changed) > 0 {
 		patience, most = 14*time.Second, 25*time.Second
 	}
 	for began := time.Now(); time.Since(began) < most; {
