@@ -67,10 +67,10 @@ func (a *admission) admit(ctx context.Context, pool *pgxpool.Pool, topic string,
 	fits := func(waits int64) bool { return waits == 0 || waits+n <= most }
 	for {
 		moved := a.backend.progress.next()
-		if waits, ok := l.at(); ok && fits(waits) {
+		if waits, ok := l.read(); ok && fits(waits) {
 			return nil
 		}
-		waits, err := l.look(func() (int64, error) { return a.waiting(ctx, pool, topic) })
+		waits, err := a.backend.look(ctx, l, func(ctx context.Context) (int64, error) { return a.waiting(ctx, pool, topic) })
 		switch {
 		case err != nil:
 			return roomless(ctx, n, err)

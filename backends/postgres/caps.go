@@ -19,11 +19,11 @@ const dropTogether = 100
 // to expire first.
 func (s *Store) roomForRecord(ctx context.Context, pool *pgxpool.Pool, id string) error {
 	most := int64(s.config.MaxRecords)
-	n, ok := s.records.at()
+	n, ok := s.records.read()
 	if ok && n < most {
 		return nil
 	}
-	n, err := s.records.look(func() (n int64, err error) {
+	n, err := s.look(ctx, &s.records, func(ctx context.Context) (n int64, err error) {
 		err = pool.QueryRow(ctx, s.config.sql("select count(*) from (select from {s}.record limit $1) r"), most+maxDeletedAtOnce).Scan(&n)
 		return n, err
 	})
@@ -59,10 +59,10 @@ func (b *Backend) roomForDelayed(ctx context.Context, pool *pgxpool.Pool, rows *
 		return 0, nil
 	}
 	most := int64(b.config.MaxDelayed)
-	if n, ok := b.delays.gauge.at(); ok && n+later <= most {
+	if n, ok := b.delays.gauge.read(); ok && n+later <= most {
 		return later, nil
 	}
-	n, err := b.delays.gauge.look(func() (n int64, err error) {
+	n, err := b.look(ctx, &b.delays.gauge, func(ctx context.Context) (n int64, err error) {
 		err = pool.QueryRow(ctx, b.config.sql("select count(*) from (select from {s}.delayed limit $1) d"), most).Scan(&n)
 		return n, err
 	})

@@ -85,3 +85,34 @@ func TestTheCapOfDelayedMessages(t *testing.T) {
 	require.NoError(t, err)
 	eventually(t, func() bool { return b.PublishAt(ctx, later, "t", of("k", 10)) == nil }, "there is room")
 }
+
+// Looking up how many records there are may take longer than a caller has.
+func TestLookingGoesOnForOthers(t *testing.T) {
+	t.Parallel()
+	named := schema(t)
+	store := records(t, named)
+	_, err := store.Load(t.Context(), "none") // so that the tables are there
+	require.ErrorIs(t, err, backend.ErrNotFound)
+	tx, err := connect(t).Begin(t.Context())
+	require.NoError(t, err)
+	_, err = tx.Exec(t.Context(), "lock table "+schemaOf(named)+".record in access exclusive mode")
+	require.NoError(t, err)
+	put := func(ctx context.Context) error {
+		_, err := store.Store(ctx, backend.Record{ID: "r", Body: backend.Bytes("body")})
+		return err
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	require.ErrorIs(t, put(ctx), context.DeadlineExceeded)
+	conn := connect(t)
+	counting := func() (n int) {
+		require.NoError(t, conn.QueryRow(t.Context(), "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like '%count%'||$1||'%'", schemaOf(named)).Scan(&n))
+		return n
+	}
+	eventually(t, func() bool { return counting() == 1 }, "it goes on")
+	stored := make(chan error, 1)
+	go func() { stored <- put(t.Context()) }()
+	require.Equal(t, 1, counting(), "it is not begun anew")
+	require.NoError(t, tx.Rollback(t.Context()))
+	require.NoError(t, <-stored)
+}
