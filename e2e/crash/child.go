@@ -73,6 +73,9 @@ func runChild(o Orders) error {
 	ended := make(chan error, 1)
 	go func() { ended <- c.n.Run(ctx) }()
 	if err := c.n.Ready(ctx); err != nil {
+		if ctx.Err() != nil { // it is to close before it began
+			return errors.Join(c.n.Close(context.Background()), <-ended)
+		}
 		return errors.Join(err, c.n.Close(context.Background()))
 	}
 	select {
