@@ -74,7 +74,11 @@ func runChild(o Orders) error {
 	go func() { ended <- c.n.Run(ctx) }()
 	if err := c.n.Ready(ctx); err != nil {
 		if ctx.Err() != nil { // it is to close before it began
-			return errors.Join(c.n.Close(context.Background()), <-ended)
+			err := c.n.Close(context.Background())
+			if ran := <-ended; !errors.Is(ran, notify.ErrClosed) { // else it was closed before it ran
+				err = errors.Join(err, ran)
+			}
+			return err
 		}
 		return errors.Join(err, c.n.Close(context.Background()))
 	}
