@@ -71,3 +71,19 @@ func (b *Backend) roomForDelayed(ctx context.Context, pool *pgxpool.Pool, rows *
 	}
 	return later, err
 }
+
+// roomInOutbox sees that there is room for so many messages more.
+func (s *Store) roomInOutbox(ctx context.Context, pool *pgxpool.Pool, more int64) error {
+	most := int64(s.config.MaxOutbox)
+	if n, ok := s.outbox.read(); ok && n+more <= most {
+		return nil
+	}
+	n, err := s.look(ctx, &s.outbox, func(ctx context.Context) (n int64, err error) {
+		err = pool.QueryRow(ctx, s.config.sql("select count(*) from (select from {s}.outbox limit $1) o"), most).Scan(&n)
+		return n, err
+	})
+	if err == nil && n+more > most {
+		err = fmt.Errorf("%d messages of the outbox are not forwarded, and Config.MaxOutbox is %d: see that Forward runs: %w", n, most, backend.ErrOverloaded)
+	}
+	return err
+}

@@ -86,6 +86,28 @@ func TestTheCapOfDelayedMessages(t *testing.T) {
 	eventually(t, func() bool { return b.PublishAt(ctx, later, "t", of("k", 10)) == nil }, "there is room")
 }
 
+// What is sent in a transaction is refused when nobody forwards.
+func TestTheCapOfTheOutbox(t *testing.T) {
+	t.Parallel()
+	named := schema(t)
+	store := records(t, named, func(c *postgres.Config) { c.MaxOutbox = 3 })
+	for n := range 4 {
+		require.NoError(t, pgx.BeginFunc(t.Context(), connect(t), func(tx pgx.Tx) error {
+			within, err := store.Within(tx)
+			require.NoError(t, err)
+			_, err = within.Commit(t.Context(), backend.Record{ID: strconv.Itoa(n), Body: backend.Bytes("body")}, []backend.Publication{{Topic: "t", Message: of("k", n)}})
+			if n < 3 {
+				return err
+			}
+			require.ErrorIs(t, err, backend.ErrOverloaded)
+			require.ErrorContains(t, err, "see that Forward runs")
+			return nil // it is of use still
+		}))
+	}
+	require.Equal(t, 3, count(t, named, "outbox"))
+	require.Equal(t, 3, count(t, named, "record"))
+}
+
 // Looking up how many records there are may take longer than a caller has.
 func TestLookingGoesOnForOthers(t *testing.T) {
 	t.Parallel()

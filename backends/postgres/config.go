@@ -39,10 +39,17 @@ type Config struct {
 	// TimelineFor is how long the timeline keeps a notification, from when it was
 	// accepted. Default 90 days.
 	TimelineFor time.Duration
+	// MaxTimeline is about how many notifications the timeline keeps; beyond it the
+	// oldest go, within minutes. Default 10,000,000.
+	MaxTimeline int
 	// MaxTimelineEvents is how many events of one notification the timeline
 	// keeps before it leaves out those that are not of its lifecycle. Default
 	// 256.
 	MaxTimelineEvents int
+	// MaxOutbox is about how many messages the outbox holds that are not forwarded
+	// yet; beyond it what sends in a transaction gets backend.ErrOverloaded. Default
+	// 1,048,576.
+	MaxOutbox int
 	// Logger is told what fails in the background, and is tried again, and at the
 	// level of debugging of messages that are deleted. It gets no content. Default slog.Default().
 	Logger *slog.Logger
@@ -153,6 +160,8 @@ func newConfig(dsn string, opts []func(*Config)) (Config, error) {
 	}{
 		{"MaxRecords", &c.MaxRecords, 10_000_000},
 		{"MaxDeadLetters", &c.MaxDeadLetters, 10_000},
+		{"MaxTimeline", &c.MaxTimeline, 10_000_000},
+		{"MaxOutbox", &c.MaxOutbox, 1 << 20},
 		{"MaxTimelineEvents", &c.MaxTimelineEvents, 256},
 		{"MaxWork", &c.MaxWork, 1 << 16},
 		{"MaxDelayed", &c.MaxDelayed, 1 << 20},

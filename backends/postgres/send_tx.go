@@ -125,6 +125,12 @@ func (t *transaction) Commit(ctx context.Context, r backend.Record, out []backen
 				return err
 			}
 		}
+		if t.store.backend == nil && len(out) > 0 {
+			if err := t.store.roomInOutbox(ctx, pool, int64(len(out))); err != nil {
+				return err
+			}
+			t.store.outbox.add(int64(len(out)))
+		}
 		if err := t.write(ctx, r); err != nil {
 			return err
 		}

@@ -29,6 +29,7 @@ type Store struct {
 	dsn     string
 	writer  writer
 	records gauge
+	outbox  gauge
 
 	backend *Backend // that it belongs to, or nil
 	pool    atomic.Pointer[pgxpool.Pool]

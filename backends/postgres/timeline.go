@@ -10,6 +10,7 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/seed-6c01d079/notify"
@@ -27,12 +28,15 @@ type Codec interface {
 //
 //	n.Attach(timeline.New(records.Timeline(n)))
 //
-// Beside [Config.TimelineFor] and [Config.MaxTimelineEvents] nothing is left out.
+// Beside [Config.TimelineFor], [Config.MaxTimeline] and
+// [Config.MaxTimelineEvents] nothing is left out.
 func (s *Store) Timeline(codec Codec) timeline.Store { return &timelines{store: s, codec: codec} }
 
 type timelines struct {
 	store *Store
 	codec Codec
+
+	gauge gauge
 
 	mu      sync.Mutex
 	expired time.Time // when what is too old was deleted last
@@ -245,7 +249,7 @@ func listQuery(q timeline.Query, after timeline.Position) (query string, args []
 	return "select id, at, truncated from {s}.timeline where " + strings.Join(where, " and "), args
 }
 
-// expire deletes, now and then, what is too old.
+// expire deletes, now and then, what is too old or too much.
 func (t *timelines) expire(ctx context.Context, pool *pgxpool.Pool) error {
 	t.mu.Lock()
 	now := time.Now()
@@ -258,11 +262,21 @@ func (t *timelines) expire(ctx context.Context, pool *pgxpool.Pool) error {
 		return nil
 	}
 	const most = 10_000
-	tag, err := pool.Exec(ctx, t.store.config.sql(`
+	kept := int64(t.store.config.MaxTimeline)
+	n, err := t.store.look(ctx, &t.gauge, func(ctx context.Context) (n int64, err error) {
+		err = pool.QueryRow(ctx, t.store.config.sql("select count(*) from (select from {s}.timeline limit $1) t"), kept+most).Scan(&n)
+		return n, err
+	})
+	var gone int64
+	if err == nil {
+		var tag pgconn.CommandTag
+		tag, err = pool.Exec(ctx, t.store.config.sql(`
 delete from {s}.timeline where id in (
   select id from {s}.timeline where at < clock_timestamp() - make_interval(secs => $1) order by at limit $2 for update skip locked
-)`), t.store.config.TimelineFor.Seconds(), most)
-	if tag.RowsAffected() == most || err != nil { // there is more
+) or id in (select id from {s}.timeline order by at limit $3 for update skip locked)`), t.store.config.TimelineFor.Seconds(), most, max(n-kept, 0))
+		gone = tag.RowsAffected()
+	}
+	if gone >= most || err != nil { // there is more
 		t.mu.Lock()
 		defer t.mu.Unlock()
 		t.expired = time.Time{}
