@@ -53,7 +53,7 @@ func (d *delays) move(ctx context.Context, pool *pgxpool.Pool) (wait time.Durati
 		return min(next, wait), err
 	}
 	var topics []string
-	err = d.backend.transaction(ctx, pool, func(tx pgx.Tx) error {
+	err = d.backend.config.transaction(ctx, pool, func(tx pgx.Tx) error {
 		topics, err = d.moveDue(ctx, tx)
 		return err
 	})

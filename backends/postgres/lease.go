@@ -119,7 +119,7 @@ func (s *share) agree(ctx context.Context, pool *pgxpool.Pool) error {
 	parts := s.held()
 	begun := time.Now()
 	var now agreed
-	err := b.transaction(ctx, pool, func(tx pgx.Tx) (err error) {
+	err := b.config.transaction(ctx, pool, func(tx pgx.Tx) (err error) {
 		now, err = s.ask(ctx, tx, parts)
 		return err
 	})

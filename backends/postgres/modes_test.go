@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"sync"
 	"testing"
 	"time"
 
@@ -45,6 +46,32 @@ func TestEveryQueryExecMode(t *testing.T) {
 			entry, err := line.Get(t.Context(), "n")
 			require.NoError(t, err)
 			require.Len(t, entry.Events, 2)
+		})
+	}
+}
+
+// Whatever isolation the database has by default, everything works: here for
+// processes that make the tables at the same time.
+func TestAnotherDefaultIsolation(t *testing.T) {
+	t.Parallel()
+	for _, level := range []string{"repeatable read", "serializable"} {
+		t.Run(level, func(t *testing.T) {
+			t.Parallel()
+			named := schema(t)
+			var all sync.WaitGroup
+			errs := make(chan error, 6)
+			for range cap(errs) {
+				b := postgres.New(dsn+" default_transaction_isolation='"+level+"'", named, short)
+				t.Cleanup(func() { require.NoError(t, b.Close()) })
+				all.Go(func() {
+					_, err := b.Publisher()
+					errs <- err
+				})
+			}
+			all.Wait()
+			for range cap(errs) {
+				require.NoError(t, <-errs)
+			}
 		})
 	}
 }

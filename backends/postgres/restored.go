@@ -23,7 +23,7 @@ func (b *Backend) checkServer(ctx context.Context, pool *pgxpool.Pool) error {
 	if err != nil {
 		return fmt.Errorf("identify the server: %w", err)
 	}
-	return b.transaction(ctx, pool, func(tx pgx.Tx) error {
+	return b.config.transaction(ctx, pool, func(tx pgx.Tx) error {
 		lock := fnv.New64a()
 		lock.Write([]byte("notify migration of " + b.config.Schema))
 		if _, err := tx.Exec(ctx, "select pg_advisory_xact_lock($1)", int64(lock.Sum64())); err != nil {

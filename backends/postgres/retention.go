@@ -60,7 +60,7 @@ func (b *Backend) deleteSome(ctx context.Context, pool *pgxpool.Pool, topic stri
 	lock.Write([]byte("notify retention of " + b.config.Schema))
 	ctx, cancel := b.inTime(ctx)
 	defer cancel()
-	err = b.transaction(ctx, pool, func(tx pgx.Tx) error {
+	err = b.config.transaction(ctx, pool, func(tx pgx.Tx) error {
 		var mine bool
 		if err := tx.QueryRow(ctx, "select pg_try_advisory_xact_lock($1)", int64(lock.Sum64())).Scan(&mine); err != nil || !mine {
 			return err

@@ -74,7 +74,7 @@ func (t *timelines) add(ctx context.Context, conn *pgxpool.Conn, e notify.Event[
 	var page []stored
 	reading := &pgx.Batch{}
 	reading.Queue(begin)
-	reading.Queue(t.store.idleFor())
+	reading.Queue(t.store.config.idleFor())
 	reading.Queue(sql(`
 insert into {s}.timeline (id, at, recipient, tenant, category, state, settled) values ($1, $2, '', '', '', '', false)
 on conflict (id) do update set id = excluded.id`), id, e.Time) // locks it in either case

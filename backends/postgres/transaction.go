@@ -16,8 +16,13 @@ const begin = "begin isolation level read committed"
 // idleFor has the server end a transaction of several round trips if this process
 // falls silent in it, frozen or cut off: one that stays open would hold up what
 // everybody publishes after it.
-func (s *Store) idleFor() string {
-	return fmt.Sprintf("set local idle_in_transaction_session_timeout = %d", s.config.idle.Milliseconds())
+func (c *Config) idleFor() string {
+	return fmt.Sprintf("set local idle_in_transaction_session_timeout = %d", c.idle.Milliseconds())
+}
+
+// transaction does f in a transaction of several round trips.
+func (c *Config) transaction(ctx context.Context, pool *pgxpool.Pool, f func(tx pgx.Tx) error) error {
+	return pgx.BeginTxFunc(ctx, pool, pgx.TxOptions{BeginQuery: begin + ";" + c.idleFor()}, f)
 }
 
 // send sends a batch, in one round trip. If it fails, the connection's transaction
@@ -28,11 +33,6 @@ func (s *Store) send(ctx context.Context, conn *pgxpool.Conn, batch *pgx.Batch) 
 		_, _ = conn.Exec(ctx, "rollback") // else the pool drops the connection
 	}
 	return err
-}
-
-// transaction does f in a transaction of several round trips.
-func (s *Store) transaction(ctx context.Context, pool *pgxpool.Pool, f func(tx pgx.Tx) error) error {
-	return pgx.BeginTxFunc(ctx, pool, pgx.TxOptions{BeginQuery: begin + ";" + s.idleFor()}, f)
 }
 
 // again does f again if the server undid it because two transactions waited for
