@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-6c01d079/notify/backend"
@@ -17,7 +18,7 @@ import (
 type picky struct {
 	backend.Backend
 	refuses func(id string) bool
-	holds   func()
+	holds   func(ctx context.Context) error
 
 	mu   sync.Mutex
 	took []string
@@ -27,7 +28,9 @@ func (p *picky) Publisher() (message.Publisher, error) { return p, nil }
 
 func (p *picky) Publish(_ string, messages ...*message.Message) error {
 	if p.holds != nil {
-		p.holds()
+		if err := p.holds(messages[0].Context()); err != nil {
+			return err
+		}
 	}
 	for _, m := range messages {
 		if p.refuses != nil && p.refuses(m.UUID) {
@@ -50,28 +53,63 @@ func (p *picky) all() []string {
 	return append([]string{}, p.took...)
 }
 
-// put puts messages into the outbox, and begins to forward them to a backend.
-func forward(t *testing.T, store *postgres.Store, to backend.Backend, messages ...*message.Message) {
+// forward puts messages into the outbox, and begins to forward them to a backend,
+// until the returned function is called, or the test ends.
+func forward(t *testing.T, store *postgres.Store, to backend.Backend, messages ...*message.Message) (stop func()) {
 	t.Helper()
-	conn := connect(t)
-	tx, err := conn.Begin(t.Context())
-	require.NoError(t, err)
-	within, err := store.Within(tx)
-	require.NoError(t, err)
-	var out []backend.Publication
-	for _, m := range messages {
-		out = append(out, backend.Publication{Topic: "t", Message: m})
-	}
-	_, err = within.Commit(t.Context(), backend.Record{ID: "r", Body: backend.Bytes("body")}, out)
-	require.NoError(t, err)
-	require.NoError(t, tx.Commit(t.Context()))
+	fill(t, store, messages...)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- store.Forward(ctx, to) }()
-	t.Cleanup(func() {
+	stop = sync.OnceFunc(func() {
 		cancel()
 		require.NoError(t, <-ended)
 	})
+	t.Cleanup(stop)
+	return stop
+}
+
+func fill(t *testing.T, store *postgres.Store, messages ...*message.Message) {
+	t.Helper()
+	require.NoError(t, pgx.BeginFunc(t.Context(), connect(t), func(tx pgx.Tx) error {
+		within, err := store.Within(tx)
+		require.NoError(t, err)
+		var out []backend.Publication
+		for _, m := range messages {
+			out = append(out, backend.Publication{Topic: "t", Message: m})
+		}
+		_, err = within.Commit(t.Context(), backend.Record{ID: "r", Body: backend.Bytes("body")}, out)
+		return err
+	}))
+}
+
+// What a forwarder had taken that ends is there for others at once, and what one
+// had taken that died is once its time is over.
+func TestWhatAForwarderHadTakenIsForwarded(t *testing.T) {
+	t.Parallel()
+	named := schema(t)
+	store := records(t, named)
+	taken := make(chan struct{})
+	stop := forward(t, store, &picky{holds: func(ctx context.Context) error {
+		close(taken)
+		<-ctx.Done()
+		return ctx.Err()
+	}}, of("k", 0))
+	<-taken
+	require.Equal(t, 1, count(t, named, "outbox where at > clock_timestamp() + interval '20 s'"), "others leave it alone")
+	stop()
+	require.Equal(t, 1, count(t, named, "outbox where at is null"))
+
+	_, err := connect(t).Exec(t.Context(), "update "+schemaOf(named)+".outbox set at = clock_timestamp() + interval '300 ms'")
+	require.NoError(t, err)
+	elsewhere := &picky{}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- store.Forward(ctx, elsewhere) }()
+	eventually(t, func() bool { return count(t, named, "outbox") == 0 }, "it is forwarded")
+	cancel()
+	require.NoError(t, <-ended)
+	require.Equal(t, []string{"k/0"}, elsewhere.all())
 }
 
 // A message that the backend refuses stays in the outbox, and holds up no other.
@@ -93,9 +131,10 @@ func TestARefusedMessageHoldsUpNoOther(t *testing.T) {
 func TestForwardingHoldsNoTransactionOpen(t *testing.T) {
 	t.Parallel()
 	holds, release := make(chan struct{}), make(chan struct{})
-	elsewhere := &picky{holds: func() {
+	elsewhere := &picky{holds: func(context.Context) error {
 		close(holds)
 		<-release
+		return nil
 	}}
 	forward(t, records(t, schema(t)), elsewhere, of("k", 0))
 	<-holds

@@ -229,7 +229,8 @@ func (d *desk) Done(r Result, _ *struct{}) error {
 		return nil // it was given to another
 	}
 	delete(p.underWay, r.Number)
-	if t.Kind != TaskFollow || r.State != "" {
+	// What comes of dead letters that are redriven shows when they are seen.
+	if t.Kind != TaskRedrive && (t.Kind != TaskFollow || r.State != "") {
 		p.progress = time.Now()
 	}
 	p.changed()
