@@ -11,14 +11,6 @@ import (
 	"github.com/seed-6c01d079/notify/backend"
 )
 
-const (
-	// fresh is how long it is believed how much waits in a topic, with what was
-	// published here since.
-	fresh = time.Second
-	// stale is how soon it is looked again when there seems to be no room.
-	stale = 25 * time.Millisecond
-)
-
 // Admit implements [backend.Admitter]. The room of a topic is [Config.MaxWork]
 // less the lag of the group that is furthest behind, or less what the topic has
 // when it has no group. A topic where nothing waits admits any n. The lag is
@@ -43,20 +35,10 @@ type admission struct {
 	backend *Backend
 
 	mu     sync.Mutex
-	topics map[string]*backlog
+	topics map[string]*gauge // what waits in each
 }
 
-// backlog is what waits in a topic.
-type backlog struct {
-	looking sync.Mutex // held by the one who looks
-
-	mu     sync.Mutex
-	known  int64 // when it was looked
-	added  int64 // since, from here
-	looked time.Time
-}
-
-func (a *admission) init(b *Backend) { a.backend, a.topics = b, map[string]*backlog{} }
+func (a *admission) init(b *Backend) { a.backend, a.topics = b, map[string]*gauge{} }
 
 // add is told of messages that were published here.
 func (a *admission) add(topics []string) {
@@ -64,19 +46,17 @@ func (a *admission) add(topics []string) {
 	defer a.mu.Unlock()
 	for _, topic := range topics {
 		if l := a.topics[topic]; l != nil {
-			l.mu.Lock()
-			l.added++
-			l.mu.Unlock()
+			l.add(1)
 		}
 	}
 }
 
-func (a *admission) of(topic string) *backlog {
+func (a *admission) of(topic string) *gauge {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	l := a.topics[topic]
 	if l == nil {
-		l = &backlog{}
+		l = &gauge{}
 		a.topics[topic] = l
 	}
 	return l
@@ -84,16 +64,17 @@ func (a *admission) of(topic string) *backlog {
 
 func (a *admission) admit(ctx context.Context, pool *pgxpool.Pool, topic string, n int64, wait bool) error {
 	l, most := a.of(topic), int64(a.backend.config.MaxWork)
+	fits := func(waits int64) bool { return waits == 0 || waits+n <= most }
 	for {
 		moved := a.backend.progress.next()
-		if l.fits(n, most, fresh) {
+		if waits, ok := l.read(); ok && fits(waits) {
 			return nil
 		}
-		if err := a.look(ctx, pool, topic, l); err != nil {
-			return roomless(ctx, n, err)
-		}
+		waits, err := a.backend.look(ctx, l, func(ctx context.Context) (int64, error) { return a.waiting(ctx, pool, topic) })
 		switch {
-		case l.fits(n, most, time.Minute):
+		case err != nil:
+			return roomless(ctx, n, err)
+		case fits(waits):
 			return nil
 		case !wait:
 			return fmt.Errorf("no room for %d messages: %w", n, backend.ErrOverloaded)
@@ -111,28 +92,9 @@ func roomless(ctx context.Context, n int64, err error) error {
 	return err
 }
 
-// fits tells whether there is room, by what is known for no longer than so.
-func (l *backlog) fits(n, most int64, so time.Duration) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	waits := l.known + l.added
-	return time.Since(l.looked) < so && (waits == 0 || waits+n <= most)
-}
-
-// look looks at the database, unless somebody just did.
-func (a *admission) look(ctx context.Context, pool *pgxpool.Pool, topic string, l *backlog) error {
-	l.looking.Lock()
-	defer l.looking.Unlock()
-	l.mu.Lock()
-	recent := time.Since(l.looked) < stale
-	before := l.added
-	l.mu.Unlock()
-	if recent {
-		return nil
-	}
-	begun := time.Now()
-	var known int64
-	err := pool.QueryRow(ctx, a.backend.config.sql(`
+// waiting is how much waits in a topic.
+func (a *admission) waiting(ctx context.Context, pool *pgxpool.Pool, topic string) (n int64, err error) {
+	err = pool.QueryRow(ctx, a.backend.config.sql(`
 select coalesce(max(n.n), 0) from (
   select (
     select count(*) from {s}.position p cross join lateral (select from {s}.message m where `+unread+` limit $2) u
@@ -142,13 +104,6 @@ select coalesce(max(n.n), 0) from (
   union all
   select count(*) from (select from {s}.message m where m.topic = $1 limit $2) m
   where not exists (select from {s}.consumer c where c.topic = $1)
-) n`), topic, a.backend.config.MaxWork+1).Scan(&known)
-	if err != nil {
-		return err
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.known, l.looked = known, begun
-	l.added -= before
-	return nil
+) n`), topic, a.backend.config.MaxWork+1).Scan(&n)
+	return n, err
 }

@@ -186,7 +186,8 @@ func (p *publisher) Close() error {
 
 // PublishAt implements [backend.DelayedPublisher]. Its clock is the database's.
 // Messages become visible in the order of their times, and of publishing where
-// these are equal. The database holds any number.
+// these are equal. Beyond [Config.MaxDelayed] the error wraps
+// backend.ErrOverloaded, and nothing was published.
 func (b *Backend) PublishAt(ctx context.Context, at time.Time, topic string, messages ...*message.Message) error {
 	if err := b.publish(ctx, at, topic, messages); err != nil {
 		return fmt.Errorf("postgres: publish to %s at a time: %w", topic, err)
@@ -204,10 +205,14 @@ func (b *Backend) publish(ctx context.Context, at time.Time, topic string, messa
 		if err != nil || len(out) == 0 {
 			return err
 		}
+		later, err := b.roomForDelayed(ctx, pool, rows)
+		if err != nil {
+			return err
+		}
 		if err := b.writer.do(ctx, pool, rows.write(&b.config)); err != nil {
 			return err
 		}
-		b.published(rows)
+		b.published(rows, later)
 		return nil
 	})
 }
@@ -223,9 +228,11 @@ func (b *Backend) publications(out []backend.Publication) (*publications, error)
 	return rows, nil
 }
 
-// published tells whoever waits for what was committed.
-func (b *Backend) published(rows *publications) {
+// published tells whoever waits for what was committed, which is partly for
+// later.
+func (b *Backend) published(rows *publications, later int64) {
 	b.admission.add(rows.topics)
+	b.delays.gauge.add(later)
 	for i, topic := range rows.topics {
 		if at := rows.ats[i]; at != nil {
 			b.delays.expect(*at)
@@ -235,21 +242,25 @@ func (b *Backend) published(rows *publications) {
 }
 
 // Commit implements [backend.Atomic]: it is one statement, and so one
-// transaction.
+// transaction. At [Config.MaxDelayed], or at [Config.MaxRecords] for a new record,
+// the error wraps backend.ErrOverloaded.
 func (b *Backend) Commit(ctx context.Context, r backend.Record, out []backend.Publication) (revision int64, err error) {
 	if len(out) == 0 {
 		return b.Store(ctx, r)
 	}
 	var rows *publications
-	err = b.do(ctx, func(context.Context, *pgxpool.Pool) error {
-		rows, err = b.publications(out)
+	var later int64
+	err = b.do(ctx, func(ctx context.Context, pool *pgxpool.Pool) error {
+		if rows, err = b.publications(out); err == nil {
+			later, err = b.roomForDelayed(ctx, pool, rows)
+		}
 		return err
 	})
 	if err != nil {
 		return 0, fmt.Errorf("postgres: commit record %q: %w", r.ID, err)
 	}
 	if revision, err = b.commit(ctx, r, rows); err == nil {
-		b.published(rows)
+		b.published(rows, later)
 	}
 	return revision, err
 }

@@ -28,18 +28,30 @@ type Config struct {
 	// ConnectTimeout is how long the first call retries a server that does not
 	// answer, or is starting. Default 30 s.
 	ConnectTimeout time.Duration
+	// MaxRecords is about how many records are kept: processes count them now
+	// and then. Beyond it those go first that have expired, then those without a
+	// due time (of settled notifications), the soonest to expire first; if there is
+	// none, new ones are refused with backend.ErrOverloaded. Default 10,000,000.
+	MaxRecords int
 	// MaxDeadLetters is how many dead letters are kept; beyond it the oldest
 	// is dropped. Default 10,000.
 	MaxDeadLetters int
 	// TimelineFor is how long the timeline keeps a notification, from when it was
 	// accepted. Default 90 days.
 	TimelineFor time.Duration
+	// MaxTimeline is about how many notifications the timeline keeps; beyond it the
+	// oldest go, within minutes. Default 10,000,000.
+	MaxTimeline int
 	// MaxTimelineEvents is how many events of one notification the timeline
 	// keeps before it leaves out those that are not of its lifecycle. Default
 	// 256.
 	MaxTimelineEvents int
-	// Logger is told what fails in the background, and is tried again. It gets
-	// no content. Default slog.Default().
+	// MaxOutbox is about how many messages the outbox holds that are not forwarded
+	// yet; beyond it what sends in a transaction gets backend.ErrOverloaded. Default
+	// 1,048,576.
+	MaxOutbox int
+	// Logger is told what fails in the background, and is tried again, and at the
+	// level of debugging of messages that are deleted. It gets no content. Default slog.Default().
 	Logger *slog.Logger
 
 	// The following are a Backend's.
@@ -66,6 +78,10 @@ type Config struct {
 	// the group that is furthest behind, before Admit holds callers back.
 	// Default 65,536.
 	MaxWork int
+	// MaxDelayed is about how many messages may wait for their time: processes
+	// count them now and then. PublishAt and Commit refuse more with
+	// backend.ErrOverloaded. Default 1,048,576.
+	MaxDelayed int
 	// MaxParkedPerKey is how many messages of one key may queue, in a group,
 	// behind one that failed or is slow. Behind one that failed, more go to
 	// Consumption.Overflow; otherwise the group reads no further in that
@@ -81,6 +97,10 @@ type Config struct {
 	seesAll       bool
 	writePosition string
 	deaf          bool
+
+	// And what it shortens: how long the server lets a transaction of ours be
+	// idle, and how long the server may be silent.
+	idle, silence time.Duration
 }
 
 // newConfig returns the config with its defaults, and what is wrong with it.
@@ -123,6 +143,8 @@ func newConfig(dsn string, opts []func(*Config)) (Config, error) {
 		{"TimelineFor", &c.TimelineFor, 90 * 24 * time.Hour},
 		{"Retention", &c.Retention, 72 * time.Hour},
 		{"GroupTimeout", &c.GroupTimeout, 14 * 24 * time.Hour},
+		{"idle", &c.idle, 10 * time.Second},
+		{"silence", &c.silence, 30 * time.Second},
 	} {
 		if *d.value < 0 {
 			wrong("Config.%s: must not be negative", d.name)
@@ -136,9 +158,13 @@ func newConfig(dsn string, opts []func(*Config)) (Config, error) {
 		value    *int
 		standard int
 	}{
+		{"MaxRecords", &c.MaxRecords, 10_000_000},
 		{"MaxDeadLetters", &c.MaxDeadLetters, 10_000},
+		{"MaxTimeline", &c.MaxTimeline, 10_000_000},
+		{"MaxOutbox", &c.MaxOutbox, 1 << 20},
 		{"MaxTimelineEvents", &c.MaxTimelineEvents, 256},
 		{"MaxWork", &c.MaxWork, 1 << 16},
+		{"MaxDelayed", &c.MaxDelayed, 1 << 20},
 		{"MaxParkedPerKey", &c.MaxParkedPerKey, 1000},
 		{"MaxParked", &c.MaxParked, 2000},
 	} {

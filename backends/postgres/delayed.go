@@ -17,6 +17,7 @@ const maxDelayedAtOnce = 1000
 type delays struct {
 	backend *Backend
 	pending chan struct{} // there may be an earlier time
+	gauge   gauge
 }
 
 func (d *delays) init(b *Backend) { d.backend, d.pending = b, make(chan struct{}, 1) }
@@ -44,13 +45,15 @@ func (d *delays) run(ctx context.Context, pool *pgxpool.Pool) {
 // move brings what is due, in the order of times. It returns how long there is
 // nothing to do, as far as is known.
 func (d *delays) move(ctx context.Context, pool *pgxpool.Pool) (wait time.Duration, err error) {
+	ctx, cancel := d.backend.inTime(ctx)
+	defer cancel()
 	wait = d.backend.config.Poll
 	next, err := d.next(ctx, pool)
 	if err != nil || next > 0 {
 		return min(next, wait), err
 	}
 	var topics []string
-	err = pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+	err = d.backend.config.transaction(ctx, pool, func(tx pgx.Tx) error {
 		topics, err = d.moveDue(ctx, tx)
 		return err
 	})

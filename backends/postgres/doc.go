@@ -28,6 +28,10 @@
 // the server, holds up the delivery of what was written after it began. The
 // Logger is told when that takes longer than 10 seconds.
 //
+// What a process has read and not finished counts only as long as the server runs:
+// after a restart or a failover, which may have lost what came last, it reads on
+// from the positions that the server has.
+//
 // # Sharing
 //
 // A message belongs to one of 16 partitions ([Config.Partitions]), by the hash of

@@ -1,8 +1,11 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -12,14 +15,22 @@ import (
 	"github.com/seed-6c01d079/notify/backend"
 )
 
-// maxForward bounds what is forwarded in one transaction.
-const maxForward = 100
+const (
+	// maxForward bounds what is forwarded at once.
+	maxForward = 100
+	// claimedFor is how long others leave alone what somebody forwards.
+	claimedFor = 30 * time.Second
+	// refusedFor is how long a message is left alone that was refused.
+	refusedFor = 5 * time.Second
+)
 
 // Forward publishes to a backend what [SendTx] put into the outbox, until ctx
 // ends; then it returns nil. It goes on while the database or the backend fails,
 // and tells the Logger. Any number of processes may forward: each message is
-// taken by one of them. It is published at least once, and again if the process
-// dies before that is written down; a Notifier absorbs that.
+// taken by one of them, in no particular order. What a process had taken that
+// died is forwarded by others after 30 s. A message is published at least once; a
+// Notifier absorbs that. One that the backend refuses stays in the outbox, is
+// tried again every 5 s, and holds up no other.
 //
 //	go records.Forward(ctx, kafka)
 func (s *Store) Forward(ctx context.Context, to backend.Backend) error {
@@ -75,40 +86,89 @@ func (s *Store) forward(ctx context.Context, pool *pgxpool.Pool, pub message.Pub
 	}
 }
 
-// forwardSome publishes some messages and deletes them in one transaction, which
-// holds them against others meanwhile.
+// letter is a message of the outbox.
+type letter struct {
+	id      int64
+	topic   string
+	message *message.Message
+}
+
+// forwardSome publishes some messages and deletes them, without a transaction
+// that would be open while the other backend takes its time: it claims them, so
+// that others leave them alone for a while. Those that are refused are tried again
+// later, and hold up no others.
 func (s *Store) forwardSome(ctx context.Context, pool *pgxpool.Pool, pub message.Publisher) (n int, err error) {
-	err = pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, s.config.sql(`
-select id, topic, uuid, metadata, payload from {s}.outbox
-where at is null or at <= clock_timestamp() order by id limit $1 for update skip locked`), maxForward)
-		if err != nil {
-			return err
+	letters, err := s.claim(ctx, pool)
+	if err != nil || len(letters) == 0 {
+		return 0, err
+	}
+	done, refused, failed := deliver(ctx, pub, letters)
+	rest := make([]int64, 0, len(letters))
+	for _, l := range letters {
+		if !slices.Contains(done, l.id) && !slices.Contains(refused, l.id) {
+			rest = append(rest, l.id)
 		}
-		var ids []int64
-		byTopic := map[string][]*message.Message{}
-		var id int64
-		var topic, uuid string
-		var metadata, payload []byte
-		_, err = pgx.ForEachRow(rows, []any{&id, &topic, &uuid, &metadata, &payload}, func() error {
-			m, err := newMessage(uuid, metadata, payload)
-			payload = nil // it is the message's now
-			ids, byTopic[topic] = append(ids, id), append(byTopic[topic], m)
-			return err
-		})
-		if n = len(ids); err != nil || n == 0 {
-			return err
-		}
-		for topic, messages := range byTopic {
-			for _, m := range messages {
-				m.SetContext(ctx)
-			}
-			if err := pub.Publish(topic, messages...); err != nil {
-				return fmt.Errorf("publish to %s: %w", topic, err)
-			}
-		}
-		_, err = tx.Exec(ctx, s.config.sql("delete from {s}.outbox where id = any($1)"), ids)
+	}
+	// What was published is deleted, even if ctx has ended meanwhile.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	_, err = pool.Exec(ctx, s.config.sql(`
+with d as (delete from {s}.outbox where id = any($1::bigint[]))
+update {s}.outbox set at = case when id = any($2::bigint[]) then clock_timestamp() + make_interval(secs => $4) end where id = any($2::bigint[] || $3::bigint[])`),
+		done, refused, rest, refusedFor.Seconds())
+	return len(letters), errors.Join(failed, err)
+}
+
+func (s *Store) claim(ctx context.Context, pool *pgxpool.Pool) (letters []letter, err error) {
+	ctx, cancel := s.inTime(ctx)
+	defer cancel()
+	rows, err := pool.Query(ctx, s.config.sql(`
+update {s}.outbox o set at = clock_timestamp() + make_interval(secs => $2) from (
+  select id from {s}.outbox where at is null or at <= clock_timestamp() order by id limit $1 for update skip locked
+) free where o.id = free.id returning o.id, o.topic, o.uuid, o.metadata, o.payload`), maxForward, claimedFor.Seconds())
+	if err != nil {
+		return nil, err
+	}
+	var l letter
+	var uuid string
+	var metadata, payload []byte
+	_, err = pgx.ForEachRow(rows, []any{&l.id, &l.topic, &uuid, &metadata, &payload}, func() (err error) {
+		l.message, err = newMessage(uuid, metadata, payload)
+		payload = nil // it is the message's now
+		letters = append(letters, l)
 		return err
 	})
-	return n, err
+	slices.SortFunc(letters, func(a, b letter) int { return cmp.Compare(a.id, b.id) })
+	return letters, err
+}
+
+// deliver publishes the letters, by the topic. If that fails, it goes through
+// them one by one, until two are refused in a row: that is not about them.
+func deliver(ctx context.Context, pub message.Publisher, letters []letter) (done, refused []int64, failed error) {
+	byTopic := map[string][]*message.Message{}
+	for _, l := range letters {
+		l.message.SetContext(ctx)
+		byTopic[l.topic] = append(byTopic[l.topic], l.message)
+	}
+	published := map[string]bool{}
+	for topic, messages := range byTopic {
+		published[topic] = pub.Publish(topic, messages...) == nil
+	}
+	inARow := 0
+	for _, l := range letters {
+		if published[l.topic] {
+			done = append(done, l.id)
+			continue
+		}
+		if inARow == 2 || ctx.Err() != nil {
+			continue
+		}
+		inARow++
+		if err := pub.Publish(l.topic, l.message); err != nil {
+			refused, failed = append(refused, l.id), fmt.Errorf("publish to %s: %w", l.topic, err)
+			continue
+		}
+		done, inARow = append(done, l.id), 0
+	}
+	return done, refused, failed
 }

@@ -113,3 +113,9 @@ func caughtUp(t testing.TB, b *postgres.Backend, topic, group string) {
 	defer cancel()
 	require.NoError(t, b.CatchUp(ctx, topic, group))
 }
+
+func schemaOf(named func(*postgres.Config)) string {
+	var c postgres.Config
+	named(&c)
+	return c.Schema
+}

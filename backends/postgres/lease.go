@@ -25,6 +25,7 @@ func (s *share) tend(ctx context.Context, pool *pgxpool.Pool) {
 		case ctx.Err() != nil:
 			return
 		case errors.Is(err, errNoPosition):
+			s.backend.complain("the group "+s.group+" of "+s.topic+" was forgotten or renamed, and its members here get nothing more", err)
 			s.forget()
 			return
 		case err != nil:
@@ -98,6 +99,7 @@ type agreed struct {
 type takenRow struct {
 	number          int16
 	epoch           int64
+	era             time.Time
 	last            place
 	passed, skipped int64
 	waiting         []waitingRow
@@ -117,7 +119,7 @@ func (s *share) agree(ctx context.Context, pool *pgxpool.Pool) error {
 	parts := s.held()
 	begun := time.Now()
 	var now agreed
-	err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) (err error) {
+	err := b.config.transaction(ctx, pool, func(tx pgx.Tx) (err error) {
 		now, err = s.ask(ctx, tx, parts)
 		return err
 	})
@@ -193,17 +195,22 @@ and seen < clock_timestamp() - make_interval(secs => $3)`), s.topic, s.group, mi
 }
 
 // renew returns the partitions whose leases were renewed: by their epochs those
-// that nobody else has held meanwhile.
+// that nobody else has held meanwhile, on a server that has not started anew.
 func (s *share) renew(ctx context.Context, tx pgx.Tx, parts []*part) (map[int16]bool, error) {
-	numbers, epochs := make([]int16, len(parts)), make([]int64, len(parts))
+	numbers, epochs, eras := make([]int16, len(parts)), make([]int64, len(parts)), make([]time.Time, len(parts))
 	for i, p := range parts {
-		numbers[i], epochs[i] = p.number, p.epoch
+		numbers[i], epochs[i], eras[i] = p.number, p.epoch, p.era
 	}
 	rows, err := tx.Query(ctx, s.backend.config.sql(`
+with mine as ( -- in the order in which positions are written
+  select p.partition from {s}.position p
+  join unnest($5::smallint[], $6::bigint[], $7::timestamptz[]) as held(partition, epoch, era) using (partition, epoch)
+  where p.topic = $1 and p.consumer = $2 and p.owner = $3 and held.era = pg_postmaster_start_time()
+  order by p.partition for no key update of p
+)
 update {s}.position p set until = clock_timestamp() + make_interval(secs => $4)
-from unnest($5::smallint[], $6::bigint[]) as held(partition, epoch)
-where p.topic = $1 and p.consumer = $2 and p.owner = $3 and p.partition = held.partition and p.epoch = held.epoch
-returning p.partition`), s.topic, s.group, s.id, s.backend.config.Lease.Seconds(), numbers, epochs)
+from mine where p.topic = $1 and p.consumer = $2 and p.partition = mine.partition
+returning p.partition`), s.topic, s.group, s.id, s.backend.config.Lease.Seconds(), numbers, epochs, eras)
 	if err != nil {
 		return nil, err
 	}
@@ -231,12 +238,12 @@ with f as (
 )
 update {s}.position p set owner = $3, epoch = p.epoch + 1, until = clock_timestamp() + make_interval(secs => $4), skipped = 0, write = 0
 from f where p.topic = $1 and p.consumer = $2 and p.partition = f.partition
-returning p.partition, p.epoch, p.xid, p.seq, p.passed, f.skipped`), s.topic, s.group, s.id, s.backend.config.Lease.Seconds(), most, not)
+returning p.partition, p.epoch, pg_postmaster_start_time(), p.xid, p.seq, p.passed, f.skipped`), s.topic, s.group, s.id, s.backend.config.Lease.Seconds(), most, not)
 	if err != nil {
 		return nil, err
 	}
 	taken, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (t takenRow, err error) {
-		err = row.Scan(&t.number, &t.epoch, &t.last.xid, &t.last.seq, &t.passed, &t.skipped)
+		err = row.Scan(&t.number, &t.epoch, &t.era, &t.last.xid, &t.last.seq, &t.passed, &t.skipped)
 		return t, err
 	})
 	if err != nil || len(taken) == 0 {

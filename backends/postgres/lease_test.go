@@ -249,3 +249,32 @@ func TestAKilledProcessLosesItsPartitions(t *testing.T) {
 	caughtUp(t, two, "t", "g")
 	require.Equal(t, []string{"k/0", "k/1"}, second.all())
 }
+
+// Forgetting a group takes its rows in another order than those do who use them:
+// when they wait for each other, it is done again.
+func TestForgetIsDoneAgainAfterADeadlock(t *testing.T) {
+	t.Parallel()
+	named := schema(t)
+	b := open(t, named)
+	require.NoError(t, b.Fix(t.Context(), "t", "g", backend.FromOldest()))
+	holder := connect(t)
+	_, _ = holder.Exec(t.Context(), "set deadlock_timeout = '1min'") // so that Forget is what is undone; only a superuser may
+	tx, err := holder.Begin(t.Context())
+	require.NoError(t, err)
+	_, err = tx.Exec(t.Context(), "select from "+schemaOf(named)+".position for update")
+	require.NoError(t, err)
+	forgotten := make(chan error, 1)
+	go func() { forgotten <- b.Forget(t.Context(), "t", "g") }()
+	conn := connect(t)
+	eventually(t, func() bool {
+		var waits bool
+		require.NoError(t, conn.QueryRow(t.Context(), "select exists (select from pg_stat_activity where wait_event_type = 'Lock' and query like '%'||$1||'%consumer%')", schemaOf(named)).Scan(&waits))
+		return waits
+	}, "it waits for a position")
+	_, err = tx.Exec(t.Context(), "select from "+schemaOf(named)+".consumer for key share")
+	require.NoError(t, err)
+	require.NoError(t, tx.Rollback(t.Context()))
+	require.NoError(t, <-forgotten)
+	_, err = b.Lag(t.Context(), "t", "g")
+	require.ErrorIs(t, err, backend.ErrNotFound)
+}

@@ -26,15 +26,10 @@ func migrate(ctx context.Context, pool *pgxpool.Pool, c *Config) error {
 	if err != nil || version == len(steps) {
 		return err
 	}
-	tx, err := pool.Begin(ctx)
-	if err != nil {
-		return fmt.Errorf("migrate the schema: %w", err)
-	}
-	defer tx.Rollback(context.WithoutCancel(ctx))
-	if err := upgrade(ctx, tx, c, steps); err != nil {
+	if err := c.transaction(ctx, pool, func(tx pgx.Tx) error { return upgrade(ctx, tx, c, steps) }); err != nil {
 		return fmt.Errorf("migrate the schema %q: %w", c.Schema, err)
 	}
-	return tx.Commit(ctx)
+	return nil
 }
 
 func upgrade(ctx context.Context, tx pgx.Tx, c *Config, steps []string) error {

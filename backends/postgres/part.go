@@ -17,10 +17,15 @@ type place struct {
 
 // part is a partition that this process holds for a group. Its window numbers
 // the messages as the group passes them, from 1 on, over all processes.
+//
+// It is of one era, the time since the server was started: another server that
+// took over, or this one after a crash, may have lost what came last, and give
+// the same transaction IDs to others. Then it is taken anew, from its position.
 type part struct {
 	share  *share
 	number int16
 	epoch  int64
+	era    time.Time // when the server was started
 	window *window.Window
 	lost   chan struct{} // closed when the partition is not held any more
 	stop   context.CancelFunc
@@ -44,9 +49,10 @@ type part struct {
 	draining bool // it is given back; guarded by the share's mu
 }
 
-func newPart(s *share, number int16, epoch int64, last place, passed int64, deadline time.Time) *part {
+func newPart(s *share, row takenRow, deadline time.Time) *part {
+	last, passed := row.last, row.passed
 	p := &part{
-		share: s, number: number, epoch: epoch, lost: make(chan struct{}), fed: make(chan struct{}, 1),
+		share: s, number: row.number, epoch: row.epoch, era: row.era, lost: make(chan struct{}), fed: make(chan struct{}, 1),
 		last: last, passed: passed, deadline: deadline,
 		places: map[int64]place{passed: last}, low: passed, written: passed, waiting: map[int64]window.Waiting{},
 	}

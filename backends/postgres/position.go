@@ -60,9 +60,12 @@ func (b *Backend) Rename(ctx context.Context, topic, from, to string) error {
 	err := errors.Join(checkGroup(topic, from), checkName("group", to))
 	if err == nil {
 		err = b.do(ctx, func(ctx context.Context, pool *pgxpool.Pool) error {
-			_, err := pool.Exec(ctx, b.config.sql(`
+			err := again(func() error {
+				_, err := pool.Exec(ctx, b.config.sql(`
 update {s}.consumer set name = $3 where topic = $1 and name = $2
 and not exists (select from {s}.consumer where topic = $1 and name = $3)`), topic, from, to)
+				return err
+			})
 			var refused *pgconn.PgError
 			if errors.As(err, &refused) && refused.Code == "23505" { // it has come to be meanwhile
 				return nil
@@ -83,8 +86,10 @@ func (b *Backend) Forget(ctx context.Context, topic, group string) error {
 	err := checkGroup(topic, group)
 	if err == nil {
 		err = b.do(ctx, func(ctx context.Context, pool *pgxpool.Pool) error {
-			_, err := pool.Exec(ctx, b.config.sql("delete from {s}.consumer where topic = $1 and name = $2"), topic, group)
-			return err
+			return again(func() error {
+				_, err := pool.Exec(ctx, b.config.sql("delete from {s}.consumer where topic = $1 and name = $2"), topic, group)
+				return err
+			})
 		})
 	}
 	if err != nil {

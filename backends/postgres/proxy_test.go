@@ -1,7 +1,6 @@
 package postgres_test
 
 import (
-	"io"
 	"net"
 	"strconv"
 	"strings"
@@ -20,8 +19,11 @@ type proxy struct {
 	isUp     atomic.Bool
 	running  sync.WaitGroup
 
-	mu    sync.Mutex
-	conns map[net.Conn]bool
+	mu      sync.Mutex
+	conns   map[net.Conn]bool
+	after   string        // what makes a connection fall silent that carries it
+	reached chan struct{} // closed when that was so
+	silent  map[net.Conn]bool
 }
 
 // newProxy returns one that is down.
@@ -30,7 +32,7 @@ func newProxy(t testing.TB) *proxy {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	dir := strings.TrimPrefix(strings.Fields(server.DSN())[0], "host=")
-	p := &proxy{socket: dir + "/.s.PGSQL.5432", listener: l, conns: map[net.Conn]bool{}}
+	p := &proxy{socket: dir + "/.s.PGSQL.5432", listener: l, conns: map[net.Conn]bool{}, silent: map[net.Conn]bool{}}
 	p.running.Go(p.accept)
 	t.Cleanup(func() {
 		_ = l.Close()
@@ -48,6 +50,56 @@ func (p *proxy) dsn() string {
 func (p *proxy) up()            { p.isUp.Store(true) }
 func (p *proxy) down()          { p.isUp.Store(false); p.cut() }
 func (p *proxy) refused() int64 { return p.turned.Load() }
+
+// silence has the connections that are open carry nothing any more, and not end.
+func (p *proxy) silence() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for c := range p.conns {
+		p.silent[c] = true
+	}
+}
+
+// silenceAfter has the next connection that carries a text fall silent then.
+func (p *proxy) silenceAfter(text string) (reached <-chan struct{}) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.after, p.reached = text, make(chan struct{})
+	return p.reached
+}
+
+func (p *proxy) isSilent(c net.Conn) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.silent[c]
+}
+
+// carry copies until the connection ends. A silent one swallows everything, its
+// end too.
+func (p *proxy) carry(from, to net.Conn) {
+	part := make([]byte, 1<<16)
+	for {
+		n, err := from.Read(part)
+		if p.isSilent(from) {
+			if err != nil {
+				return
+			}
+			continue
+		}
+		if err != nil {
+			_, _ = from.Close(), to.Close()
+			return
+		}
+		p.mu.Lock()
+		if p.after != "" && strings.Contains(string(part[:n]), p.after) {
+			p.silent[from], p.silent[to] = true, true
+			p.after = ""
+			close(p.reached)
+		}
+		p.mu.Unlock()
+		_, _ = to.Write(part[:n])
+	}
+}
 
 // cut ends the connections that are open.
 func (p *proxy) cut() {
@@ -84,10 +136,7 @@ func (p *proxy) pass(c net.Conn) {
 	p.mu.Unlock()
 	var both sync.WaitGroup
 	for from, to := range map[net.Conn]net.Conn{c: s, s: c} {
-		both.Go(func() {
-			_, _ = io.Copy(to, from)
-			_, _ = from.Close(), to.Close()
-		})
+		both.Go(func() { p.carry(from, to) })
 	}
 	both.Wait()
 	p.mu.Lock()

@@ -22,7 +22,7 @@ type readRow struct {
 // Logger is told, and told again.
 const patience = 10 * time.Second
 
-var errHeld = errors.New("see pg_stat_activity for the oldest backend_xid, of any database of the server")
+var errHeld = errors.New("see pg_stat_activity for the oldest backend_xid, and pg_prepared_xacts, of any database of the server")
 
 // read reads for all windows that have room, until ctx ends.
 func (s *share) read(ctx context.Context, pool *pgxpool.Pool) {
@@ -65,28 +65,31 @@ func (s *share) hungry() []*part {
 }
 
 // readMessages reads on from a place in each of several partitions. What is not
-// below every transaction that is still open comes too, and is marked: a row
-// of a smaller place may yet appear.
+// below every transaction that is still open comes too, without content, and is
+// marked: a row of a smaller place may yet appear.
 const readMessages = `
-select p.partition, m.xid, m.seq, m.xid < pg_snapshot_xmin(pg_current_snapshot()), m.uuid, m.metadata, m.payload
+select p.partition, m.xid, m.seq, r.ready, m.uuid, case when r.ready then m.metadata end, case when r.ready then m.payload end
 from {s}.consumer c
-cross join unnest($3::smallint[], $4::xid8[], $5::bigint[]) as p(partition, xid, seq)
+cross join unnest($3::smallint[], $4::xid8[], $5::bigint[], $7::timestamptz[]) as p(partition, xid, seq, era)
 cross join lateral (
   select * from {s}.message m
   where m.topic = $1 and m.partition = p.partition and (m.xid, m.seq) > (p.xid, p.seq)
   and (c.began is null or not pg_visible_in_snapshot(m.xid, c.began) or m.at >= c.since)
   order by m.xid, m.seq limit $6
 ) m
-where c.topic = $1 and c.name = $2`
+cross join lateral (select $8 or m.xid < pg_snapshot_xmin(pg_current_snapshot()) as ready) r
+where c.topic = $1 and c.name = $2 and p.era = pg_postmaster_start_time()`
 
 // fetch reads for the parts. It tells whether there is more that must not be
 // read yet.
 func (s *share) fetch(ctx context.Context, pool *pgxpool.Pool, parts []*part) (held bool, err error) {
-	numbers, xids, seqs := make([]int16, len(parts)), make([]uint64, len(parts)), make([]int64, len(parts))
+	ctx, cancel := s.backend.inTime(ctx)
+	defer cancel()
+	numbers, xids, seqs, eras := make([]int16, len(parts)), make([]uint64, len(parts)), make([]int64, len(parts)), make([]time.Time, len(parts))
 	for i, p := range parts {
-		numbers[i], xids[i], seqs[i] = p.number, p.last.xid, p.last.seq
+		numbers[i], xids[i], seqs[i], eras[i] = p.number, p.last.xid, p.last.seq, p.era
 	}
-	rows, err := pool.Query(ctx, s.backend.config.sql(readMessages), s.topic, s.group, numbers, xids, seqs, s.room())
+	rows, err := pool.Query(ctx, s.backend.config.sql(readMessages), s.topic, s.group, numbers, xids, seqs, s.room(), eras, s.backend.config.seesAll)
 	if err != nil {
 		return false, err
 	}
@@ -97,7 +100,7 @@ func (s *share) fetch(ctx context.Context, pool *pgxpool.Pool, parts []*part) (h
 	var uuid string
 	var metadata, payload []byte
 	_, err = pgx.ForEachRow(rows, []any{&number, &at.xid, &at.seq, &ready, &uuid, &metadata, &payload}, func() error {
-		if !ready && !s.backend.config.seesAll {
+		if !ready {
 			held = true
 			return nil
 		}

@@ -65,13 +65,23 @@ func (s *Store) Store(ctx context.Context, r backend.Record) (revision int64, er
 func (s *Store) commit(ctx context.Context, r backend.Record, out *publications) (revision int64, err error) {
 	one, err := s.recordWrite(r, out)
 	if err == nil {
-		err = s.do(ctx, func(ctx context.Context, pool *pgxpool.Pool) error { return s.writer.do(ctx, pool, one) })
+		err = s.do(ctx, func(ctx context.Context, pool *pgxpool.Pool) error {
+			if r.Revision == 0 {
+				if err := s.roomForRecord(ctx, pool, r.ID); err != nil {
+					return err
+				}
+			}
+			return s.writer.do(ctx, pool, one)
+		})
 	}
 	if err == nil && one.result == 0 {
 		err = conflict(r.Revision)
 	}
 	if err != nil {
 		return 0, fmt.Errorf("postgres: store record %q: %w", r.ID, err)
+	}
+	if r.Revision == 0 {
+		s.records.add(1)
 	}
 	return r.Revision + 1, nil
 }
@@ -154,6 +164,9 @@ select exists (select from d), exists (select from {s}.record where id = $1)`), 
 		if err == nil && exists && !deleted {
 			return conflict(revision)
 		}
+		if deleted {
+			s.records.add(-1)
+		}
 		return err
 	})
 	if err != nil {
@@ -197,6 +210,7 @@ delete from {s}.record where id in (
   select id from {s}.record where expires < $1 order by expires limit $2 for update skip locked
 )`), now, max(limit, 0))
 		n = int(tag.RowsAffected())
+		s.records.add(-tag.RowsAffected())
 		return err
 	})
 	if err != nil {

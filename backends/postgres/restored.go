@@ -23,7 +23,7 @@ func (b *Backend) checkServer(ctx context.Context, pool *pgxpool.Pool) error {
 	if err != nil {
 		return fmt.Errorf("identify the server: %w", err)
 	}
-	return pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+	return b.config.transaction(ctx, pool, func(tx pgx.Tx) error {
 		lock := fnv.New64a()
 		lock.Write([]byte("notify migration of " + b.config.Schema))
 		if _, err := tx.Exec(ctx, "select pg_advisory_xact_lock($1)", int64(lock.Sum64())); err != nil {
@@ -47,12 +47,13 @@ func (b *Backend) checkServer(ctx context.Context, pool *pgxpool.Pool) error {
 }
 
 // renumber gives all messages the lowest ID that a transaction can have, and
-// numbers in their order. What a group's beginning left out beside its position
+// numbers in their order, beyond those that they may have from an earlier time.
+// What a group's beginning left out beside its position
 // is not left out any more: it may get a few messages from before it began.
 const renumber = `
 lock table {s}.message, {s}.position, {s}.waiting, {s}.consumer in access exclusive mode;
 create temporary table renumbered on commit drop as
-  select topic, partition, xid, seq, row_number() over (order by xid, seq) as n from {s}.message;
+  select topic, partition, xid, seq, row_number() over (order by xid, seq) + (select coalesce(max(seq), 0) from {s}.message where xid = '3') as n from {s}.message;
 create unique index on renumbered (topic, partition, xid, seq);
 update {s}.position p set owner = null, until = null, xid = '3', seq = coalesce((
   select max(r.n) from renumbered r where r.topic = p.topic and r.partition = p.partition and (r.xid, r.seq) <= (p.xid, p.seq)

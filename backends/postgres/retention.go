@@ -58,7 +58,9 @@ select topic from t where topic is not null`))
 func (b *Backend) deleteSome(ctx context.Context, pool *pgxpool.Pool, topic string, partition int) (n int, err error) {
 	lock := fnv.New64a()
 	lock.Write([]byte("notify retention of " + b.config.Schema))
-	err = pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+	ctx, cancel := b.inTime(ctx)
+	defer cancel()
+	err = b.config.transaction(ctx, pool, func(tx pgx.Tx) error {
 		var mine bool
 		if err := tx.QueryRow(ctx, "select pg_try_advisory_xact_lock($1)", int64(lock.Sum64())).Scan(&mine); err != nil || !mine {
 			return err
@@ -66,15 +68,23 @@ func (b *Backend) deleteSome(ctx context.Context, pool *pgxpool.Pool, topic stri
 		if _, err := tx.Exec(ctx, b.config.sql("select from {s}.consumer where topic = $1 order by name for update"), topic); err != nil {
 			return err
 		}
-		return tx.QueryRow(ctx, b.config.sql(deleteMessages), topic, partition,
+		err := tx.QueryRow(ctx, b.config.sql(deleteMessages), topic, partition,
 			b.config.Retention.Seconds(), b.config.GroupTimeout.Seconds(), maxDeletedAtOnce).Scan(&n)
+		if err == nil && n > 0 {
+			b.config.Logger.Debug("notify: old messages are being deleted", "topic", topic, "messages", n)
+		}
+		return err
 	})
+	if err == nil && n > 0 {
+		b.config.Logger.Debug("notify: old messages were deleted", "topic", topic, "messages", n)
+	}
 	return n, err
 }
 
 const deleteMessages = `
 with alive as (
-  select name from {s}.consumer where topic = $1 and seen >= clock_timestamp() - make_interval(secs => $4)
+  select name from {s}.consumer c where topic = $1 and (seen >= clock_timestamp() - make_interval(secs => $4) or exists (
+    select from {s}.member m where m.topic = c.topic and m.consumer = c.name and m.until >= clock_timestamp()))
 ), kept as ( -- the last that every group has finished
   select xid, seq from (
     select p.xid, p.seq from {s}.position p join alive on alive.name = p.consumer where p.topic = $1 and p.partition = $2

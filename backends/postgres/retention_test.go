@@ -176,4 +176,43 @@ func TestARestoredSchema(t *testing.T) {
 	}
 	require.ElementsMatch(t, []string{"bad/0", "k/2", "k/3", "k/4"}, read("g"))
 	require.Contains(t, read("late"), "k/4")
+
+	// And once more, after the first message is gone.
+	publish(t, two, "t", of("k", 5))
+	require.NoError(t, two.Close())
+	for _, again := range []string{
+		"delete from message where uuid = 'bad/0'",
+		"update message set at = at where uuid = 'k/0'", // which comes last in the table then
+		"update setting set value = 'another' where name = 'server'",
+	} {
+		_, err := conn.Exec(t.Context(), "set search_path to "+c.Schema+"; "+again)
+		require.NoError(t, err)
+	}
+	two = open(t, named)
+	publish(t, two, "t", of("k", 6))
+	require.Contains(t, read("g"), "k/6")
+}
+
+// A group with a member is alive, however seldom that says so.
+func TestAGroupWithAMemberIsAlive(t *testing.T) {
+	t.Parallel()
+	named := schema(t)
+	b := open(t, named, brief, func(c *postgres.Config) { c.Lease, c.GroupTimeout = 6*time.Second, 50*time.Millisecond })
+	require.NoError(t, b.Fix(t.Context(), "t", "g", backend.FromOldest()))
+	holds, release := make(chan struct{}), make(chan struct{})
+	consume(t, b, backend.Consumption{Topic: "t", Group: "g", MaxBatch: 1, Handle: each(func(m *message.Message, _ int) error {
+		if m.UUID == "k/0" {
+			close(holds)
+			<-release
+		}
+		return nil
+	})})
+	publish(t, b, "t", of("k", 0), of("k", 1))
+	t.Cleanup(func() { close(release) })
+	<-holds
+	publish(t, b, "other", of("k", 0))
+	eventually(t, func() bool { return count(t, named, "message where topic = 'other'") == 0 }, "more than a retention passes")
+	publish(t, b, "other", of("k", 1))
+	eventually(t, func() bool { return count(t, named, "message where topic = 'other'") == 0 }, "and another")
+	require.Equal(t, 2, count(t, named, "message where topic = 't'"))
 }

@@ -119,7 +119,18 @@ from {s}.record r where r.id = $1`), id).Scan(&r.ID, &r.Revision, &body, &due, &
 
 // Commit implements [backend.Transaction].
 func (t *transaction) Commit(ctx context.Context, r backend.Record, out []backend.Publication) (revision int64, err error) {
-	err = t.store.do(ctx, func(ctx context.Context, _ *pgxpool.Pool) error {
+	err = t.store.do(ctx, func(ctx context.Context, pool *pgxpool.Pool) error {
+		if r.Revision == 0 {
+			if err := t.store.roomForRecord(ctx, pool, r.ID); err != nil {
+				return err
+			}
+		}
+		if t.store.backend == nil && len(out) > 0 {
+			if err := t.store.roomInOutbox(ctx, pool, int64(len(out))); err != nil {
+				return err
+			}
+			t.store.outbox.add(int64(len(out)))
+		}
 		if err := t.write(ctx, r); err != nil {
 			return err
 		}

@@ -28,6 +28,8 @@ type Store struct {
 	problem error // of the config
 	dsn     string
 	writer  writer
+	records gauge
+	outbox  gauge
 
 	backend *Backend // that it belongs to, or nil
 	pool    atomic.Pointer[pgxpool.Pool]
@@ -54,7 +56,7 @@ func Records(dsn string, opts ...func(*Config)) *Store {
 	s := &Store{dsn: dsn, opening: make(chan struct{}, 1)}
 	s.config, s.problem = newConfig(dsn, opts)
 	s.base, s.cancel = context.WithCancel(context.Background())
-	s.writer.store = s
+	s.writer.store, s.writer.waiting = s, make(chan struct{}, maxWaiting)
 	return s
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/seed-6c01d079/notify"
@@ -27,12 +28,15 @@ type Codec interface {
 //
 //	n.Attach(timeline.New(records.Timeline(n)))
 //
-// Beside [Config.TimelineFor] and [Config.MaxTimelineEvents] nothing is left out.
+// Beside [Config.TimelineFor], [Config.MaxTimeline] and
+// [Config.MaxTimelineEvents] nothing is left out.
 func (s *Store) Timeline(codec Codec) timeline.Store { return &timelines{store: s, codec: codec} }
 
 type timelines struct {
 	store *Store
 	codec Codec
+
+	gauge gauge
 
 	mu      sync.Mutex
 	expired time.Time // when what is too old was deleted last
@@ -49,7 +53,7 @@ func (t *timelines) Add(ctx context.Context, e notify.Event[any]) error {
 			if err := t.expire(ctx, pool); err != nil {
 				return err
 			}
-			return pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error { return t.add(ctx, tx, e, m) })
+			return pool.AcquireFunc(ctx, func(conn *pgxpool.Conn) error { return t.add(ctx, conn, e, m) })
 		})
 	}
 	if err != nil {
@@ -58,52 +62,49 @@ func (t *timelines) Add(ctx context.Context, e notify.Event[any]) error {
 	return nil
 }
 
-// add works out what the event makes of the entry, while its row is locked.
-func (t *timelines) add(ctx context.Context, tx pgx.Tx, e notify.Event[any], m *message.Message) error {
-	id := text(e.NotificationID)
-	sql := t.store.config.sql
-	_, err := tx.Exec(ctx, sql(`
-insert into {s}.timeline (id, at, recipient, tenant, category, state, settled) values ($1, $2, '', '', '', '', false)
-on conflict (id) do update set id = excluded.id`), id, e.Time) // locks it in either case
+// add works out what the event makes of the entry, while its row is locked: in
+// two round trips, one to lock and read and one to write.
+func (t *timelines) add(ctx context.Context, conn *pgxpool.Conn, e notify.Event[any], m *message.Message) error {
+	metadata, err := encodeMetadata(m.Metadata)
 	if err != nil {
 		return err
 	}
-	page, err := t.read(ctx, tx, "select id, at, truncated from {s}.timeline where id = $1", id)
-	if err != nil {
+	id := text(e.NotificationID)
+	sql := t.store.config.sql
+	var page []stored
+	reading := &pgx.Batch{}
+	reading.Queue(begin)
+	reading.Queue(t.store.config.idleFor())
+	reading.Queue(sql(`
+insert into {s}.timeline (id, at, recipient, tenant, category, state, settled) values ($1, $2, '', '', '', '', false)
+on conflict (id) do update set id = excluded.id`), id, e.Time) // locks it in either case
+	reading.Queue(t.query(oneEntry), id).Query(func(rows pgx.Rows) (err error) {
+		page, err = t.scan(rows)
+		return err
+	})
+	if err := t.store.send(ctx, conn, reading); err != nil {
 		return err
 	}
 	var has stored
 	if len(page) > 0 {
 		has = page[0]
 	}
-	if slices.ContainsFunc(has.events, func(other notify.Event[any]) bool { return other.ID == e.ID }) {
-		return nil
-	}
-	if len(has.events) >= t.store.config.MaxTimelineEvents && !ofLifecycle(e) {
-		_, err := tx.Exec(ctx, sql("update {s}.timeline set truncated = true where id = $1"), id)
-		return err
-	}
-	metadata, err := encodeMetadata(m.Metadata)
-	if err != nil {
-		return err
-	}
-	entry := timeline.NewEntry(append(has.events, e)...)
-	status := &entry.Status
-	if _, err := tx.Exec(ctx, sql(`
+	writing := &pgx.Batch{}
+	switch {
+	case slices.ContainsFunc(has.events, func(other notify.Event[any]) bool { return other.ID == e.ID }):
+	case len(has.events) >= t.store.config.MaxTimelineEvents && !timeline.OfLifecycle(e):
+		writing.Queue(sql("update {s}.timeline set truncated = true where id = $1"), id)
+	default:
+		entry := timeline.NewEntry(append(has.events, e)...)
+		status := &entry.Status
+		writing.Queue(sql(`
 with e as (insert into {s}.timeline_event (notification, id, metadata, payload) values ($1, $8, $9::text::json, $10))
 update {s}.timeline set at = $2, recipient = $3, tenant = $4, category = $5, state = $6, settled = $7 where id = $1`),
-		id, entry.At, text(status.RecipientID), text(status.Tenant), text(status.Category), string(status.State), status.Settled,
-		text(e.ID), metadata, []byte(m.Payload)); err != nil {
-		return err
+			id, entry.At, text(status.RecipientID), text(status.Tenant), text(status.Category), string(status.State), status.Settled,
+			text(e.ID), metadata, []byte(m.Payload))
 	}
-	return nil
-}
-
-// ofLifecycle tells whether the event is about delivery, rather than engagement
-// or an event of the host's.
-func ofLifecycle(e notify.Event[any]) bool {
-	_, engagement := e.Data.(interface{ EngagementRef() notify.Engagement })
-	return !engagement && strings.HasPrefix(e.Type, "notify.")
+	writing.Queue("commit")
+	return t.store.send(ctx, conn, writing)
 }
 
 // stored is an entry as the database has it.
@@ -119,15 +120,25 @@ func (h *stored) entry() timeline.Entry {
 	return entry
 }
 
-// read reads entries at one moment, the newest first. The query finds their
-// rows.
-func (t *timelines) read(ctx context.Context, q querier, which string, args ...any) (page []stored, err error) {
-	rows, err := q.Query(ctx, t.store.config.sql(`
-select t.id, t.truncated, e.id, e.metadata, e.payload from (`+which+`) t
-join {s}.timeline_event e on e.notification = t.id order by t.at desc, t.id desc, e.seq`), args...)
+// oneEntry finds the row of an entry.
+const oneEntry = "select id, at, truncated from {s}.timeline where id = $1"
+
+// query reads entries at one moment, the newest first. Which finds their rows.
+func (t *timelines) query(which string) string {
+	return t.store.config.sql(`
+select t.id, t.truncated, e.id, e.metadata, e.payload from (` + which + `) t
+join {s}.timeline_event e on e.notification = t.id order by t.at desc, t.id desc, e.seq`)
+}
+
+func (t *timelines) read(ctx context.Context, pool *pgxpool.Pool, which string, args ...any) ([]stored, error) {
+	rows, err := pool.Query(ctx, t.query(which), args...)
 	if err != nil {
 		return nil, err
 	}
+	return t.scan(rows)
+}
+
+func (t *timelines) scan(rows pgx.Rows) (page []stored, err error) {
 	var h stored
 	var uuid string
 	var metadata, payload []byte
@@ -154,7 +165,7 @@ join {s}.timeline_event e on e.notification = t.id order by t.at desc, t.id desc
 // Get implements [timeline.Store].
 func (t *timelines) Get(ctx context.Context, id string) (entry timeline.Entry, err error) {
 	err = t.store.do(ctx, func(ctx context.Context, pool *pgxpool.Pool) error {
-		page, err := t.read(ctx, pool, "select id, at, truncated from {s}.timeline where id = $1", text(id))
+		page, err := t.read(ctx, pool, oneEntry, text(id))
 		switch {
 		case err != nil:
 			return err
@@ -238,7 +249,7 @@ func listQuery(q timeline.Query, after timeline.Position) (query string, args []
 	return "select id, at, truncated from {s}.timeline where " + strings.Join(where, " and "), args
 }
 
-// expire deletes, now and then, what is too old.
+// expire deletes, now and then, what is too old or too much.
 func (t *timelines) expire(ctx context.Context, pool *pgxpool.Pool) error {
 	t.mu.Lock()
 	now := time.Now()
@@ -250,9 +261,25 @@ func (t *timelines) expire(ctx context.Context, pool *pgxpool.Pool) error {
 	if !due {
 		return nil
 	}
-	_, err := pool.Exec(ctx, t.store.config.sql(`
+	const most = 10_000
+	kept := int64(t.store.config.MaxTimeline)
+	n, err := t.store.look(ctx, &t.gauge, func(ctx context.Context) (n int64, err error) {
+		err = pool.QueryRow(ctx, t.store.config.sql("select count(*) from (select from {s}.timeline limit $1) t"), kept+most).Scan(&n)
+		return n, err
+	})
+	var gone int64
+	if err == nil {
+		var tag pgconn.CommandTag
+		tag, err = pool.Exec(ctx, t.store.config.sql(`
 delete from {s}.timeline where id in (
-  select id from {s}.timeline where at < clock_timestamp() - make_interval(secs => $1) order by at limit 10000 for update skip locked
-)`), t.store.config.TimelineFor.Seconds())
+  select id from {s}.timeline where at < clock_timestamp() - make_interval(secs => $1) order by at limit $2 for update skip locked
+) or id in (select id from {s}.timeline order by at limit $3 for update skip locked)`), t.store.config.TimelineFor.Seconds(), most, max(n-kept, 0))
+		gone = tag.RowsAffected()
+	}
+	if gone >= most || err != nil { // there is more
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.expired = time.Time{}
+	}
 	return err
 }

@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -57,6 +58,28 @@ func TestATimelineForgets(t *testing.T) {
 	_, err := again.Get(t.Context(), "old")
 	require.ErrorIs(t, err, notify.ErrNotFound)
 	_, err = again.Get(t.Context(), "recent")
+	require.NoError(t, err)
+}
+
+// Beyond the cap the oldest go.
+func TestATimelineHasACap(t *testing.T) {
+	t.Parallel()
+	named := schema(t)
+	s := records(t, named, func(c *postgres.Config) { c.MaxTimeline = 10 })
+	first := s.Timeline(codec(t))
+	now := time.Now().Add(-time.Minute)
+	add := func(to timeline.Store, n int) {
+		require.NoError(t, to.Add(t.Context(), event(fmt.Sprintf("n%02d", n), now.Add(time.Duration(n)*time.Second), "1", "notify.accepted.v1", notify.Accepted{})))
+	}
+	for n := range 15 {
+		add(first, n)
+	}
+	again := s.Timeline(codec(t)) // which has not looked yet
+	add(again, 15)
+	require.Equal(t, 11, count(t, named, "timeline"))
+	_, err := again.Get(t.Context(), "n04")
+	require.ErrorIs(t, err, notify.ErrNotFound)
+	_, err = again.Get(t.Context(), "n05")
 	require.NoError(t, err)
 }
 

@@ -58,7 +58,7 @@ order by w.partition, w.number`), s.topic, s.group, numbers)
 
 // begin begins with a partition that was taken.
 func (s *share) begin(row takenRow, until time.Time) error {
-	p := newPart(s, row.number, row.epoch, row.last, row.passed, until)
+	p := newPart(s, row, until)
 	waiting := make([]window.Waiting, len(row.waiting))
 	messages := make([]*message.Message, len(row.waiting))
 	for i, w := range row.waiting {

@@ -85,7 +85,7 @@ func (w *waker) announce(ctx context.Context, pool *pgxpool.Pool) {
 		texts := slices.Collect(maps.Keys(w.texts))
 		clear(w.texts)
 		w.mu.Unlock()
-		_, err := pool.Exec(ctx, "select pg_notify($1, x) from unnest($2::text[]) x", w.backend.config.Schema, texts)
+		err := w.tell(ctx, pool, texts)
 		if err != nil && ctx.Err() == nil {
 			w.backend.complain("other processes are not told of messages, and will find them by polling", err)
 		}
@@ -93,6 +93,13 @@ func (w *waker) announce(ctx context.Context, pool *pgxpool.Pool) {
 			return
 		}
 	}
+}
+
+func (w *waker) tell(ctx context.Context, pool *pgxpool.Pool, texts []string) error {
+	ctx, cancel := w.backend.inTime(ctx)
+	defer cancel()
+	_, err := pool.Exec(ctx, "select pg_notify($1, x) from unnest($2::text[]) x", w.backend.config.Schema, texts)
+	return err
 }
 
 // listen hears what other processes announce, until ctx ends.
@@ -128,10 +135,11 @@ func (s *Store) listen(ctx context.Context, pool *pgxpool.Pool, begun func(), he
 }
 
 func (s *Store) hear(ctx context.Context, pool *pgxpool.Pool, begun func(), heard func(text string)) error {
-	conn, err := pgx.ConnectConfig(ctx, pool.Config().ConnConfig)
+	pooled, err := pool.Acquire(ctx) // made as the host's pool makes them
 	if err != nil {
 		return explain(err)
 	}
+	conn := pooled.Hijack()
 	defer conn.Close(context.WithoutCancel(ctx))
 	if _, err := conn.Exec(ctx, "listen "+pgx.Identifier{s.config.Schema}.Sanitize()); err != nil {
 		return err

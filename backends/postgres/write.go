@@ -37,11 +37,12 @@ func (s *share) write(ctx context.Context, pool *pgxpool.Pool) {
 
 // writePosition moves a position, if the lease is still the one that the epoch
 // says: a process that was frozen meanwhile changes nothing. Nor does a write
-// that was given up, and reaches the server after a later one.
+// that was given up, and reaches the server after a later one, or another server.
 const writePosition = `
 with p as (
   update {s}.position set xid = $6, seq = $7, passed = $8, write = $15
-  where topic = $1 and consumer = $2 and partition = $3 and owner = $4 and epoch = $5 and write < $15 returning 1
+  where topic = $1 and consumer = $2 and partition = $3 and owner = $4 and epoch = $5 and write < $15
+  and pg_postmaster_start_time() = $17 returning 1
 ), g as (
   delete from {s}.waiting
   where topic = $1 and consumer = $2 and partition = $3 and exists (select from p)
@@ -62,7 +63,7 @@ func (s *share) writeDown(ctx context.Context, pool *pgxpool.Pool, parts []*part
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	batch := &pgx.Batch{}
-	batch.Queue("begin isolation level read committed")
+	batch.Queue(begin)
 	batch.Queue("set local synchronous_commit = off")
 	states := map[*part]state{}
 	found := map[*part]int64{}
@@ -84,9 +85,9 @@ func (s *share) writeDown(ctx context.Context, pool *pgxpool.Pool, parts []*part
 		return nil
 	}
 	batch.Queue("commit")
-	err := pool.AcquireFunc(ctx, func(conn *pgxpool.Conn) error {
-		return conn.SendBatch(ctx, batch).Close()
-	})
+	ctx, cancel := s.backend.inTime(ctx)
+	defer cancel()
+	err := pool.AcquireFunc(ctx, func(conn *pgxpool.Conn) error { return s.backend.send(ctx, conn, batch) })
 	if err != nil {
 		for p := range states {
 			p.unsure = true
@@ -127,5 +128,5 @@ func (s *share) writeArgs(p *part, now state) []any {
 		}
 		dues = append(dues, due)
 	}
-	return []any{s.topic, s.group, p.number, s.id, p.epoch, now.at.xid, now.at.seq, now.passed, gone, numbers, xids, seqs, attempts, dues, p.writes, p.unsure}
+	return []any{s.topic, s.group, p.number, s.id, p.epoch, now.at.xid, now.at.seq, now.passed, gone, numbers, xids, seqs, attempts, dues, p.writes, p.unsure, p.era}
 }

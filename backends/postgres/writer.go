@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 
@@ -45,10 +46,17 @@ const maxLockWait = "set local lock_timeout = '100ms'"
 type writer struct {
 	store *Store
 
+	// waiting has room for those that wait for a row: they must leave
+	// connections to the others.
+	waiting chan struct{}
+
 	mu      sync.Mutex
 	queue   []*write
 	flushes int
 }
+
+// maxWaiting is how many connections are used to wait for rows.
+const maxWaiting = 2
 
 // do does the write. The caller has entered the store. If ctx ends first, it is
 // open whether the write was done.
@@ -120,8 +128,14 @@ func (s *Store) together(pool *pgxpool.Pool, some []*write) {
 	case waited(err):
 		one := some[0]
 		s.active.Go(func() {
-			one.err = pool.QueryRow(one.ctx, one.sql, one.args...).Scan(&one.result)
-			close(one.done)
+			defer close(one.done)
+			select {
+			case s.writer.waiting <- struct{}{}:
+				defer func() { <-s.writer.waiting }()
+				one.err = pool.QueryRow(one.ctx, one.sql, one.args...).Scan(&one.result)
+			case <-one.ctx.Done():
+				one.err = one.ctx.Err()
+			}
 		})
 	default:
 		some[0].err = err
@@ -148,17 +162,17 @@ func undone(err error) bool {
 func (s *Store) transact(pool *pgxpool.Pool, some []*write) error {
 	slices.SortStableFunc(some, func(a, b *write) int { return cmp.Compare(a.key, b.key) })
 	batch := &pgx.Batch{}
-	batch.Queue("begin isolation level read committed")
+	batch.Queue(begin)
 	batch.Queue(maxLockWait)
 	for _, one := range some {
 		batch.Queue(one.sql, one.args...).QueryRow(func(row pgx.Row) error { return row.Scan(&one.result) })
 	}
 	batch.Queue("commit")
-	return pool.AcquireFunc(s.base, func(conn *pgxpool.Conn) error {
-		err := conn.SendBatch(s.base, batch).Close()
-		if err != nil && conn.Conn().PgConn().TxStatus() != 'I' {
-			_, _ = conn.Exec(s.base, "rollback") // else the pool drops the connection
-		}
-		return err
-	})
+	ctx, cancel := s.inTime(s.base)
+	defer cancel()
+	err := pool.AcquireFunc(ctx, func(conn *pgxpool.Conn) error { return s.send(ctx, conn, batch) })
+	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return fmt.Errorf("the server did not answer for %s: %w", s.config.silence, err)
+	}
+	return err
 }

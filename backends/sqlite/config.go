@@ -16,6 +16,9 @@ type Config struct {
 	// group is abandoned. Default 24 hours and 100,000.
 	RetainFor      time.Duration
 	RetainMessages int
+	// SweepEvery is how often it is looked for what need not be kept: messages,
+	// groups without members, what is too old for the timeline. Default 1 minute.
+	SweepEvery time.Duration
 	// AbandonAfter is how long a group may have no member before it holds
 	// nothing back any more. When it comes back, it begins with the oldest
 	// message that is kept, and Consumption.Skipped is told. Time before this
@@ -55,8 +58,9 @@ type Config struct {
 	TimelineFor       time.Duration
 	MaxTimeline       int
 	MaxTimelineEvents int
-	// Logger is told of abandoned groups and of what fails in the background.
-	// It never gets content. Default slog.Default().
+	// Logger is told of abandoned groups and of what fails in the background, and
+	// at the level of debugging of messages that are deleted. It never gets
+	// content. Default slog.Default().
 	Logger *slog.Logger
 
 	// Tests have their own.
@@ -91,6 +95,7 @@ func newConfig(opts []func(*Config)) (Config, error) {
 	const day = 24 * time.Hour
 	span("RetainFor", &c.RetainFor, day)
 	number("RetainMessages", &c.RetainMessages, 100_000)
+	span("SweepEvery", &c.SweepEvery, time.Minute)
 	span("AbandonAfter", &c.AbandonAfter, 7*day)
 	number("MaxWork", &c.MaxWork, 1<<16)
 	number("MaxParkedPerKey", &c.MaxParkedPerKey, 1000)

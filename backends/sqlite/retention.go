@@ -6,8 +6,6 @@ import (
 )
 
 const (
-	// sweepEvery is how often it is looked for what need not be kept.
-	sweepEvery = time.Minute
 	// drops is how many rows are deleted in one transaction.
 	drops = 500
 	// grace is how long after opening no group is abandoned, so that those that
@@ -22,7 +20,7 @@ const liveWaiting = `SELECT 1 FROM waiting w JOIN positions p ON p.id = w.group_
 // sweep deletes, now and then, what need not be kept any longer.
 func (s *store) sweep(ctx context.Context) {
 	for ctx.Err() == nil {
-		sleep(ctx, sweepEvery)
+		sleep(ctx, s.config.SweepEvery)
 		if err := s.sweepOnce(ctx, time.Now()); err != nil && ctx.Err() == nil {
 			s.log.Warn("notify: old messages could not be deleted; it is tried again", "file", s.file.path, "error", err)
 		}
@@ -147,10 +145,14 @@ func (t *tx) retain(in *topic, now time.Time) (int, error) {
 	if _, err := t.exec("UPDATE topics SET oldest = ? WHERE id = ?", first, in.id); err != nil {
 		return 0, err
 	}
+	t.store.log.Debug("notify: old messages are being deleted", "topic", in.name, "messages", n)
 	before := in.first
 	in.first = first
 	t.onUndo(func() { in.first = before })
-	t.onCommit(func() { in.oldest.Store(first) })
+	t.onCommit(func() {
+		in.oldest.Store(first)
+		t.store.log.Debug("notify: old messages were deleted", "topic", in.name, "messages", n)
+	})
 	return n, nil
 }
 

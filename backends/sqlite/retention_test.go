@@ -76,6 +76,17 @@ func TestATopicWithoutGroupsKeepsWhatItMay(t *testing.T) {
 	require.EqualValues(t, 100, lagOfNew(t, b))
 }
 
+func TestItIsLookedAtItsTimes(t *testing.T) {
+	t.Parallel()
+	b := open(t, path(t), func(c *sqlite.Config) { c.RetainMessages, c.SweepEvery = 100, 10*time.Millisecond })
+	publish(t, b, "t", "k", 0, 250)
+	require.Eventually(t, func() bool {
+		n := lagOfNew(t, b)
+		require.NoError(t, b.Forget(t.Context(), "t", "new"))
+		return n == 100
+	}, 20*time.Second, 5*time.Millisecond)
+}
+
 // A message that waits outlives the retention, alone.
 func TestAMessageThatWaitsHoldsBackNoOther(t *testing.T) {
 	t.Parallel()

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -80,7 +79,7 @@ func (s *timelines) add(ctx context.Context, opened *store, e notify.Event[any],
 	if slices.ContainsFunc(h.events, func(has notify.Event[any]) bool { return has.ID == e.ID }) {
 		return nil
 	}
-	if len(h.events) >= opened.config.MaxTimelineEvents && !ofLifecycle(e) {
+	if len(h.events) >= opened.config.MaxTimelineEvents && !timeline.OfLifecycle(e) {
 		if h.truncated {
 			return nil
 		}
@@ -97,13 +96,6 @@ func (s *timelines) add(ctx context.Context, opened *store, e notify.Event[any],
 		s.recent.keep(e.NotificationID, next)
 	}
 	return err
-}
-
-// ofLifecycle tells whether the event is about delivery, rather than engagement
-// or an event of the host's.
-func ofLifecycle(e notify.Event[any]) bool {
-	_, engagement := e.Data.(interface{ EngagementRef() notify.Engagement })
-	return !engagement && strings.HasPrefix(e.Type, "notify.")
 }
 
 func (t *tx) addEvent(entry timeline.Entry, version int, e notify.Event[any], r *row) error {

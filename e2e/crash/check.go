@@ -18,14 +18,18 @@ type Verdict struct {
 	Disorder  []string // events that came in another order than they were decided in
 	Canceled  []string // sent after the answer canceled
 	Baseless  []string // Unknown, although the answer was known or the call under way
-	Unrelated []string // two IDs for one idempotency key
+	Unrelated []string // two IDs for one idempotency key, or one for two notifications
+	Changed   []string // another content under the same ID or key
+	Unheard   []string // what a service reported and nobody was told of
+	Ghosts    []string // events that the record does not know
+	Empty     []string // nothing was accepted, so nothing is shown
 }
 
 // sound tells whether nothing was violated.
 func (v *Verdict) sound() bool { return len(v.violations()) == 0 }
 
 func (v *Verdict) violations() []string {
-	return slices.Concat(v.Lost, v.Doubled, v.Missed, v.Disorder, v.Canceled, v.Baseless, v.Unrelated)
+	return slices.Concat(v.Lost, v.Doubled, v.Missed, v.Disorder, v.Canceled, v.Baseless, v.Unrelated, v.Changed, v.Unheard, v.Ghosts, v.Empty)
 }
 
 // check compares what happened with what is promised.
@@ -37,6 +41,11 @@ func (l *Ledger) check() *Verdict {
 	l.checkEnds(v)
 	l.checkEvents(v)
 	l.checkUnknown(v)
+	l.checkReports(v)
+	if len(l.Accepted) == 0 {
+		v.Empty = []string{"nothing was accepted"}
+	}
+	v.Unrelated, v.Changed = slices.Clone(l.Shared), append(v.Changed, l.Changed...)
 	for _, s := range l.Sends {
 		for _, id := range s.IDs {
 			if id != s.IDs[0] {
@@ -58,6 +67,10 @@ func (l *Ledger) checkCalls(v *Verdict) {
 			v.Canceled = append(v.Canceled, fmt.Sprintf("%s called %s after its cancel was answered", c.leg(), c.Service))
 		}
 		for _, p := range byNotification[c.Notification] {
+			if p.Key == c.Key && p.Digest != c.Digest {
+				v.Changed = append(v.Changed, fmt.Sprintf("%s called %s with another message under the key %s", c.leg(), c.Service, c.Key))
+				break
+			}
 			if problem := l.checkPair(p, c); problem != "" {
 				v.Doubled = append(v.Doubled, fmt.Sprintf("%s called %s (%s): %s", c.leg(), c.Service, c.Key, problem))
 				break
@@ -72,8 +85,9 @@ func (l *Ledger) checkCalls(v *Verdict) {
 func (l *Ledger) checkPair(p, c *Call) string {
 	switch {
 	case p.Leg != c.Leg:
-		if l.specOf(c.Category).inOrder() && p.Leg < c.Leg && l.arrived(p) {
-			return "the leg before it had its effect"
+		// That a call never arrived is not known to who made it.
+		if l.specOf(c.Category).inOrder() && p.Leg < c.Leg && !p.Fortune.definite() && l.Reported[p.Key]["bounced"] == "" {
+			return "the leg before it may have had its effect"
 		}
 	case p.Key == c.Key && serviceNamed(c.Service).Keyed:
 		// A caller gives up a call in time, whatever the service does.
@@ -100,12 +114,6 @@ func later(a, b time.Time) time.Time {
 		return a
 	}
 	return b
-}
-
-// arrived tells whether the message of a call's key reached the recipient, and
-// did not come back.
-func (l *Ledger) arrived(c *Call) bool {
-	return l.Took[serviceKey(c.Service, c.Key)] != nil && l.Reported[c.Key]["bounced"] == ""
 }
 
 // checkEnds checks that everything settled, and as it went.
@@ -169,6 +177,16 @@ func (l *Ledger) checkEvents(v *Verdict) {
 		}
 	}
 	v.Events = len(raised)
+	for id, e := range l.Events {
+		end := l.Final[e.Notification]
+		if end == nil || end.State == "" || len(end.Events) >= maxHistory { // the first of which were dropped
+			continue
+		}
+		if !slices.Contains(end.Events, id) {
+			v.Ghosts = append(v.Ghosts, fmt.Sprintf("%s was seen, and is not in the record", id))
+		}
+	}
+	slices.Sort(v.Ghosts)
 	for _, observer := range observers {
 		s := l.sight(observer)
 		for id, kind := range raised {
@@ -192,6 +210,9 @@ func (l *Ledger) checkEvents(v *Verdict) {
 	slices.Sort(v.Disorder)
 }
 
+// maxHistory is how many events a record keeps.
+const maxHistory = 256
+
 // disorder returns the first event of seen that comes before one that precedes
 // it in decided.
 func disorder(decided, seen []string) string {
@@ -211,6 +232,28 @@ func disorder(decided, seen []string) string {
 		last = at
 	}
 	return ""
+}
+
+// checkReports checks that what a service said is known to the observers, if
+// Report took it: by the attempt's key, at once. By a message ID it may wait for a
+// record that never comes to know it.
+func (l *Ledger) checkReports(v *Verdict) {
+	told := map[string]bool{}
+	for _, e := range l.Events {
+		told[e.attempt()+" "+e.Type] = true
+	}
+	for _, c := range l.Calls {
+		if !c.Effect {
+			continue
+		}
+		for event, how := range l.Reported[c.Key] {
+			name := Seen{Notification: c.Notification, Leg: c.Leg, Attempt: c.Ordinal}.attempt() + " notify." + event + ".v1"
+			if how != "by message ID" && !told[name] {
+				v.Unheard = append(v.Unheard, fmt.Sprintf("%s was reported as %s (%s), and nobody was told", c.Key, event, how))
+			}
+		}
+	}
+	slices.Sort(v.Unheard)
 }
 
 // Types of events.

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"maps"
+	"slices"
 	"testing"
 	"time"
 
@@ -64,7 +66,11 @@ func (b *book) see(id, kind string, second int, but ...string) *book {
 	return b
 }
 
+// end has the record know of these events or, by default, of all that were seen.
 func (b *book) end(state notify.State, events ...string) *book {
+	if len(events) == 0 {
+		events = slices.SortedFunc(maps.Keys(b.Events), func(x, y string) int { return b.Events[x].Time.Compare(b.Events[y].Time) })
+	}
 	b.Final["n"] = &End{State: string(state), Events: events}
 	return b
 }
@@ -116,6 +122,37 @@ func TestCheck(t *testing.T) {
 		"the next leg after one that came back": {
 			book: newBook("push>text").call("push", "n.1.1", 1, ok, 1, 2).bounced("n.1.1").
 				call("text", "n.2.1", 1, ok, 3, 4).end(notify.StateSent),
+		},
+		"the next leg after one that may have arrived": {
+			book: newBook("mail>text").call("mail", "n.1.1", 1, Fortune{Verdict: string(notify.VerdictUncertain)}, 1, 2).
+				call("text", "n.2.1", 1, ok, 3, 4).end(notify.StateSent),
+			want: func(v *Verdict) []string { return v.Doubled },
+		},
+		"another message under one key": {
+			book: newBook("mail").call("mail", "n.1.1", 1, lost, 1, 2).call("mail", "n.1.1", 2, Fortune{}, 12, 13).other().end(notify.StateSent),
+			want: func(v *Verdict) []string { return v.Changed },
+		},
+		"an event with another content": {
+			book: newBook("mail").call("mail", "n.1.1", 1, ok, 1, 2).see("n/sent", "notify.sent.v1", 2).see("n/sent", "notify.sent.v1", 3, shaky, picky, settling).
+				end(notify.StateSent, "n/sent"),
+			want: func(v *Verdict) []string { return v.Changed },
+		},
+		"a report that nobody was told of": {
+			book: newBook("push").call("push", "n.1.1", 1, ok, 1, 2).end(notify.StateBounced).bounced("n.1.1").deaf(),
+			want: func(v *Verdict) []string { return v.Unheard },
+		},
+		"an event that no record knows": {
+			book: newBook("mail").call("mail", "n.1.1", 1, ok, 1, 2).see("n/sent", "notify.sent.v1", 2).see("n/failed", "notify.failed.v1", 3).
+				end(notify.StateSent, "n/sent"),
+			want: func(v *Verdict) []string { return v.Ghosts },
+		},
+		"two notifications, one ID": {
+			book: newBook("mail").call("mail", "n.1.1", 1, ok, 1, 2).end(notify.StateSent).shared(),
+			want: func(v *Verdict) []string { return v.Unrelated },
+		},
+		"nothing was accepted": {
+			book: &book{Ledger: newLedger()},
+			want: func(v *Verdict) []string { return v.Empty },
 		},
 		"not settled": {
 			book: newBook("mail").call("mail", "n.1.1", 1, ok, 1, 2).end(""),
@@ -185,8 +222,26 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// bounced has a call's message come back, and everybody told so.
 func (b *book) bounced(key string) *book {
 	b.Reported[key] = map[string]string{"bounced": "by key"}
+	return b.see(key+"/bounced", "notify.bounced.v1", 2)
+}
+
+// deaf has nobody told of anything.
+func (b *book) deaf() *book {
+	b.Events, b.Order = map[string]Seen{}, map[string]*Sight{}
+	return b
+}
+
+// other has the last call be of another message.
+func (b *book) other() *book {
+	b.Calls[len(b.Calls)-1].Digest = "other"
+	return b
+}
+
+func (b *book) shared() *book {
+	b.Ledger.Shared = []string{"n"}
 	return b
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/rpc"
 	"os"
 	"os/signal"
@@ -60,7 +59,7 @@ func runChild(o Orders) error {
 	defer func() { _ = opened.close() }()
 	c.n, err = notify.New(notify.Config{
 		Backend: opened.backend, Records: opened.records, Source: "crash",
-		AddressKey: opened.addressKey, Logger: logger(),
+		AddressKey: opened.addressKey, Logger: logger(c.points),
 	})
 	if err != nil {
 		return errors.Join(err, opened.backend.Close())
@@ -74,6 +73,13 @@ func runChild(o Orders) error {
 	ended := make(chan error, 1)
 	go func() { ended <- c.n.Run(ctx) }()
 	if err := c.n.Ready(ctx); err != nil {
+		if ctx.Err() != nil { // it is to close before it began
+			err := c.n.Close(context.Background())
+			if ran := <-ended; !errors.Is(ran, notify.ErrClosed) { // else it was closed before it ran
+				err = errors.Join(err, ran)
+			}
+			return err
+		}
 		return errors.Join(err, c.n.Close(context.Background()))
 	}
 	select {
@@ -91,14 +97,6 @@ func runChild(o Orders) error {
 	err = <-ended
 	hosts.Wait()
 	return err
-}
-
-// logger tells of trouble only if somebody wants to know.
-func logger() *slog.Logger {
-	if os.Getenv("NOTIFY_CRASH_LOG") == "" {
-		return slog.New(slog.DiscardHandler)
-	}
-	return slog.New(slog.NewTextHandler(os.Stderr, nil))
 }
 
 func (c *child) use(s Service) {
@@ -138,7 +136,7 @@ func (c *child) observe() {
 func (c *child) saw(ctx context.Context, observer string, e notify.Envelope, data any) error {
 	seen := Seen{
 		Life: c.orders.Life, Observer: observer, Event: e.ID, Type: e.Type, Notification: e.NotificationID,
-		Category: e.Category, Time: e.Time,
+		Category: e.Category, Time: e.Time, Digest: digest(data),
 	}
 	if of, ok := data.(interface{ AttemptRef() notify.Attempt }); ok {
 		seen.Leg, seen.Attempt = of.AttemptRef().Leg.Leg, of.AttemptRef().Attempt
@@ -212,7 +210,7 @@ func (c *child) act(ctx context.Context, t Task) (r Result, err error) {
 	case TaskReport:
 		err = c.n.Report(ctx, t.Report.report())
 		if errors.Is(err, notify.ErrNotFound) {
-			err = nil // nothing more will come of it
+			r.Answer, err = "not found", nil
 		}
 	case TaskRedrive:
 		_, err = c.n.Redrive(ctx, picky)

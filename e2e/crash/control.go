@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding"
 	"errors"
 	"fmt"
 	"strings"
@@ -27,12 +28,14 @@ var controls = []control{
 	{"record", "records live in the process, and what they put out is published", withoutRecord, nil},
 	{"intent", "an intent is written only with its answer", withoutIntent, []string{"call", "commit sent", "store"}},
 	{"outbox", "what a step decided is stored as published, then published", withoutOutbox, []string{"publish"}},
+	{"store-first", "what a step decided is published, then stored (where both are one step)", withoutStoreFirst, []string{"publish"}},
 	{"cas", "a write does not look at what it replaces", withoutCompare, nil},
 	{"lease", "every lease has expired", withoutLease, nil},
 	{"ack-last", "a message is acknowledged before it is handled", withoutAckLast, []string{"observe"}},
 	{"position", "an observer begins with what comes after its start", withoutPosition, []string{"observe"}},
 	{"letters", "a dead letter is not kept", withoutLetters, nil},
 	{"cancel", "a cancel is answered and not written", withoutCancel, nil},
+	{"report", "a report is answered and not written", withoutReport, nil},
 	{"sweep", "nothing is ever due", withoutSweep, nil},
 	{"key", "a repeated call has another key", func(*parts) {}, nil}, // see renaming
 }
@@ -107,6 +110,19 @@ func withoutOutbox(p *parts) {
 		return
 	}
 	p.records = markedStore{p.records}
+}
+
+// withoutStoreFirst has events seen of steps that never were, or were otherwise.
+func withoutStoreFirst(p *parts) {
+	if p.committer == nil {
+		return
+	}
+	p.committer = commitFunc(func(ctx context.Context, r backend.Record, out []backend.Publication) (int64, error) {
+		if err := p.publishAll(ctx, out); err != nil {
+			return 0, err
+		}
+		return p.records.Store(ctx, r)
+	})
 }
 
 // markedStore writes records as if all that they put out had been published.
@@ -209,11 +225,28 @@ func (neverDue) Due(context.Context, time.Time, int) ([]string, time.Time, error
 }
 
 func withoutCancel(p *parts) {
+	p.drop(func(before, after encoding.BinaryAppender) bool { return canceled(after) && !canceled(before) })
+}
+
+func withoutReport(p *parts) {
+	p.drop(func(before, after encoding.BinaryAppender) bool { return reports(after) > reports(before) })
+}
+
+// drop does not write records that change so, and says that it did. Before is nil
+// if there was none.
+func (p *parts) drop(changes func(before, after encoding.BinaryAppender) bool) {
 	inner, commit := p.records, p.committer
-	p.records = dropping{inner}
+	drops := func(ctx context.Context, r backend.Record) bool {
+		before, err := inner.Load(ctx, r.ID)
+		if err != nil {
+			before.Body = nil
+		}
+		return changes(before.Body, r.Body)
+	}
+	p.records = dropping{inner, drops}
 	if commit != nil {
 		p.committer = commitFunc(func(ctx context.Context, r backend.Record, out []backend.Publication) (int64, error) {
-			if isCancel(ctx, inner, r) {
+			if drops(ctx, r) {
 				return r.Revision + 1, nil
 			}
 			return commit.Commit(ctx, r, out)
@@ -221,23 +254,17 @@ func withoutCancel(p *parts) {
 	}
 }
 
-// dropping does not write the records that are canceled.
-type dropping struct{ backend.Records }
+// dropping does not write some of the records.
+type dropping struct {
+	backend.Records
+	drops func(context.Context, backend.Record) bool
+}
 
 func (d dropping) Store(ctx context.Context, r backend.Record) (int64, error) {
-	if isCancel(ctx, d.Records, r) {
+	if d.drops(ctx, r) {
 		return r.Revision + 1, nil
 	}
 	return d.Records.Store(ctx, r)
-}
-
-// isCancel tells whether a write is the one that cancels.
-func isCancel(ctx context.Context, records backend.Records, r backend.Record) bool {
-	if !canceled(r.Body) {
-		return false
-	}
-	before, err := records.Load(ctx, r.ID)
-	return err != nil || !canceled(before.Body)
 }
 
 func withoutAckLast(p *parts) { p.consumer = hasty{p.consumer} }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -23,6 +24,9 @@ func edited(body encoding.BinaryAppender, change func(doc map[string]any)) (back
 }
 
 func document(body encoding.BinaryAppender) (map[string]any, error) {
+	if body == nil {
+		return nil, errors.New("there is no record")
+	}
 	data, err := body.AppendBinary(nil)
 	if err != nil {
 		return nil, err
@@ -45,6 +49,23 @@ func list(v any) (objects []map[string]any) {
 		}
 	}
 	return objects
+}
+
+// reports counts what a record's outbox has of what services reported.
+func reports(body encoding.BinaryAppender) (n int) {
+	doc, err := document(body)
+	if err != nil {
+		return 0
+	}
+	for _, entry := range list(doc["outbox"]) {
+		event, _ := json.Marshal(entry["event"])
+		for _, kind := range []string{"delivered", "bounced", "opened"} {
+			if bytes.Contains(event, []byte(`"notify.`+kind+`.v1"`)) {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 func canceled(body encoding.BinaryAppender) bool {

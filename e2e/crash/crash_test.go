@@ -54,7 +54,8 @@ func TestCrash(t *testing.T) {
 	many.Points = []string{
 		"before call", "after call", "before commit accepted", "after commit accepted", "before commit sent", "after commit sent",
 		"before acknowledge deliver", "after acknowledge events", "before send", "after send", "before observe", "after observe",
-		"before bury", "after bury", "before fix", "after report", "before acknowledge events, in recovery", atRandom,
+		"before bury", "after bury", "before fix", "after report", "before compact", "after compact", "before commit delivered",
+		"before acknowledge events, in recovery", atRandom,
 	}
 	sound := map[string]*played{"sqlite": begin(many)}
 	controls := beginControls(settings)
@@ -110,25 +111,27 @@ func TestCrash(t *testing.T) {
 
 // finds is what the harness has to find without a guarantee: any of it.
 var finds = map[string][]string{
-	"record":   {"lost"},
-	"intent":   {"doubled"},
-	"outbox":   {"missed"},
-	"cas":      {"doubled", "disorder"},
-	"lease":    {"doubled", "baseless"},
-	"ack-last": {"missed"},
-	"position": {"missed"},
-	"letters":  {"missed"},
-	"cancel":   {"canceled"},
-	"sweep":    {"lost"},
-	"key":      {"doubled"},
+	"record":      {"lost"},
+	"intent":      {"doubled"},
+	"outbox":      {"missed"},
+	"store-first": {"changed", "ghosts"},
+	"cas":         {"doubled", "disorder"},
+	"lease":       {"doubled", "baseless"},
+	"ack-last":    {"missed"},
+	"position":    {"missed"},
+	"letters":     {"missed"},
+	"cancel":      {"canceled"},
+	"report":      {"unheard"},
+	"sweep":       {"lost"},
+	"key":         {"doubled"},
 }
 
 // beginControls takes away each guarantee, with as many kills and notifications
 // as it takes to see that.
 func beginControls(settings func(backend string, kills int) Settings) map[string]*played {
 	needs := map[string][2]int{
-		"record": {3, 5}, "intent": {20, 8}, "outbox": {20, 5}, "cas": {3, 30}, "lease": {20, 8}, "ack-last": {15, 8},
-		"position": {8, 8}, "letters": {1, 20}, "cancel": {1, 40}, "sweep": {1, 60}, "key": {1, 60},
+		"record": {3, 5}, "intent": {20, 8}, "outbox": {20, 5}, "store-first": {20, 5}, "cas": {3, 30}, "lease": {20, 8}, "ack-last": {15, 8},
+		"position": {8, 8}, "letters": {1, 20}, "cancel": {1, 40}, "report": {1, 60}, "sweep": {1, 60}, "key": {1, 60},
 	}
 	all := map[string]*played{}
 	for _, c := range controls {
@@ -148,7 +151,7 @@ func requireFound(t *testing.T, out *Outcome, any []string) {
 func found(out *Outcome, any []string) (n int) {
 	v := out.Verdict
 	all := map[string][]string{
-		"lost": v.Lost, "doubled": v.Doubled, "missed": v.Missed, "disorder": v.Disorder, "canceled": v.Canceled, "baseless": v.Baseless,
+		"lost": v.Lost, "doubled": v.Doubled, "missed": v.Missed, "disorder": v.Disorder, "canceled": v.Canceled, "baseless": v.Baseless, "unheard": v.Unheard, "changed": v.Changed, "ghosts": v.Ghosts,
 	}
 	for _, kind := range any {
 		n += len(all[kind])

@@ -10,10 +10,14 @@ import (
 var (
 	pointsAnywhere = []string{
 		"publish-later", "expire", "bury", "unbury", "fix", "acknowledge route", "acknowledge deliver", "acknowledge events",
-		"call", "ask", "observe", "send", "cancel", "report", "redrive",
+		"call", "ask", "observe", "send", "cancel", "report", "redrive", "store parked", "delete",
 	}
-	pointsTogether = []string{"commit accepted", "commit rendered", "commit sending", "commit sent", "commit unknown", "commit delivered", "commit"}
-	pointsApart    = []string{"store", "publish", "publish route", "publish deliver", "publish sending", "publish settled", "delete"}
+	pointsCompacting = []string{"compact"} // of a backend that deletes by itself what is old
+	pointsTogether   = []string{
+		"commit accepted", "commit rendered", "commit sending", "commit sent", "commit unknown", "commit retrying", "commit failed",
+		"commit delivered", "commit bounced", "commit opened", "commit canceled", "commit settled", "commit route", "commit routed", "commit", "publish dead_lettered",
+	}
+	pointsApart = []string{"store", "publish", "publish route", "publish deliver", "publish sending", "publish settled"}
 )
 
 // points are those of the run's control, or of its backend.
@@ -21,8 +25,11 @@ func (r *run) points() []string {
 	if c, err := controlNamed(r.Without); err == nil && c.at != nil {
 		return c.at
 	}
-	if r.isKafka() || r.Backend == "apart" {
+	switch {
+	case r.isKafka() || r.Backend == "apart":
 		return slices.Concat(pointsAnywhere, pointsApart)
+	case r.Backend == "sqlite" || r.Backend == "postgres":
+		return slices.Concat(pointsAnywhere, pointsTogether, pointsCompacting)
 	}
 	return slices.Concat(pointsAnywhere, pointsTogether)
 }

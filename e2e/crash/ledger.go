@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -22,7 +23,9 @@ type Ledger struct {
 	Order    map[string]*Sight            // by observer
 	Final    map[string]*End              // by notification
 	Canceled map[string]time.Time         // when Cancel answered canceled
-	Reported map[string]map[string]string // the words that Report took: by key, event and how
+	Reported map[string]map[string]string // the words that Report took: by key, event and how, or what it answered
+	Shared   []string                     // IDs of two notifications
+	Changed  []string                     // events that came with another content under the same ID
 }
 
 // Life is a child's.
@@ -103,8 +106,11 @@ func (l *Ledger) sight(observer string) *Sight {
 
 // saw notes that an observer was given an event, and whether it took it.
 func (l *Ledger) saw(e Seen, takes bool) {
-	if _, ok := l.Events[e.Event]; !ok {
+	first, ok := l.Events[e.Event]
+	if !ok {
 		l.Events[e.Event] = e
+	} else if first.Type != e.Type || first.Notification != e.Notification || first.Digest != e.Digest || !first.Time.Equal(e.Time) {
+		l.Changed = append(l.Changed, fmt.Sprintf("%s came with another content to %s", e.Event, e.Observer))
 	}
 	s := l.sight(e.Observer)
 	s.Given[e.Event]++

@@ -88,6 +88,9 @@ func (o *Outcome) print(w io.Writer) {
 	for _, point := range slices.Sorted(maps.Keys(o.Kills)) {
 		fmt.Fprintf(w, "%6d  %s\n", o.Kills[point], point)
 	}
+	if never := o.never(); len(never) > 0 {
+		fmt.Fprintln(w, "\nnone was killed at:", strings.Join(never, ", "))
+	}
 	v := o.Verdict
 	fmt.Fprintln(w)
 	for _, line := range []struct {
@@ -106,7 +109,10 @@ func (o *Outcome) print(w io.Writer) {
 		{len(v.Disorder), "events out of order"},
 		{len(v.Canceled), "sent after a cancel"},
 		{len(v.Baseless), "unknown without a reason"},
-		{len(v.Unrelated), "keys with two IDs"},
+		{len(v.Unrelated), "keys with two IDs, or IDs of two notifications"},
+		{len(v.Changed), "contents that changed under an ID or a key"},
+		{len(v.Unheard), "reports that nobody was told of"},
+		{len(v.Ghosts), "events that no record knows"},
 	} {
 		fmt.Fprintf(w, "%6d  %s\n", line.n, line.what)
 	}
@@ -114,6 +120,20 @@ func (o *Outcome) print(w io.Writer) {
 	for _, violation := range all[:min(len(all), 10)] {
 		fmt.Fprintln(w, "VIOLATION:", violation)
 	}
+}
+
+// never are the points at which no child was killed, in recovery or not, although
+// some were sent there: they did not come there before the parent killed them.
+func (o *Outcome) never() (points []string) {
+	const recovery = ", in recovery"
+	for point := range o.Missed {
+		point = strings.TrimSuffix(point, recovery)
+		if o.Kills[point]+o.Kills[point+recovery] == 0 && !slices.Contains(points, point) {
+			points = append(points, point)
+		}
+	}
+	slices.Sort(points)
+	return points
 }
 
 func controlNames() string {

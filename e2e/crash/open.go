@@ -38,22 +38,22 @@ func open(o Orders, client *rpc.Client, p *points) (opened, error) {
 		bare = farAtomic{f, farStore{client}}
 	case "sqlite":
 		bare = sqlite.Open(o.Where, func(c *sqlite.Config) {
-			c.RetainFor, c.RetainMessages, c.Logger = time.Second, 100, logger() // so that there is something to delete
+			c.RetainFor, c.RetainMessages, c.SweepEvery, c.Logger = time.Second, 100, 50*time.Millisecond, logger(p) // so that there is something to delete
 		})
 		out.addressKey = nil
 	case "apart":
 		bare, store = far{client, o.Life}, farStore{client}
 	case "postgres":
 		bare = postgres.New(o.Where, func(c *postgres.Config) {
-			c.Lease, c.Partitions, c.Poll, c.Logger = takeover, 4, 100*time.Millisecond, logger()
+			c.Lease, c.Partitions, c.Poll, c.Retention, c.Logger = takeover, 4, 100*time.Millisecond, 4*time.Second, logger(p)
 		})
 	case "kafka":
-		bare, store = openKafka(o.Where), farStore{client}
+		bare, store = openKafka(o.Where, p), farStore{client}
 	case "kafka+postgres":
 		brokers, dsn, _ := strings.Cut(o.Where, " ")
-		records := postgres.Records(dsn, func(c *postgres.Config) { c.Logger = logger() })
+		records := postgres.Records(dsn, func(c *postgres.Config) { c.Logger = logger(p) })
 		out.close = records.Close
-		bare, store = openKafka(brokers), records
+		bare, store = openKafka(brokers, p), records
 	default:
 		return out, fmt.Errorf("there is no backend %q; there are: %s", o.Backend, backendNames)
 	}
@@ -77,10 +77,10 @@ func open(o Orders, client *rpc.Client, p *points) (opened, error) {
 // share of a group.
 const takeover = time.Second
 
-func openKafka(brokers string) backend.Backend {
+func openKafka(brokers string, p *points) backend.Backend {
 	return kafka.New(strings.Split(brokers, ","), func(c *kafka.Config) {
 		c.Partitions, c.Session, c.Heartbeat, c.CommitInterval = 4, takeover, takeover/20, 20*time.Millisecond
 		c.Drain = takeover // how long a rebalance waits for members, dead ones too
-		c.Logger = logger()
+		c.Logger = logger(p)
 	})
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/rpc"
 	"slices"
@@ -228,7 +229,8 @@ func (d *desk) Done(r Result, _ *struct{}) error {
 		return nil // it was given to another
 	}
 	delete(p.underWay, r.Number)
-	if t.Kind != TaskFollow || r.State != "" {
+	// What comes of dead letters that are redriven shows when they are seen.
+	if t.Kind != TaskRedrive && (t.Kind != TaskFollow || r.State != "") {
 		p.progress = time.Now()
 	}
 	p.changed()
@@ -245,6 +247,9 @@ func (d *desk) Done(r Result, _ *struct{}) error {
 	case TaskSend:
 		s := p.ledger.Sends[t.Spec.N]
 		s.IDs, s.Answered = append(s.IDs, r.ID), true
+		if other, ok := p.ledger.Accepted[r.ID]; ok && other != t.Spec.N {
+			p.ledger.Shared = append(p.ledger.Shared, fmt.Sprintf("the ID %s is that of n%d and n%d", r.ID, other, t.Spec.N))
+		}
 		p.ledger.Accepted[r.ID] = t.Spec.N
 		if t.Spec.Cancel {
 			wait := time.Duration(p.script.roll(30, "wait", t.Spec.N)) * time.Millisecond
@@ -263,6 +268,9 @@ func (d *desk) Done(r Result, _ *struct{}) error {
 			p.ledger.Reported[t.Report.Key] = map[string]string{}
 		}
 		p.ledger.Reported[t.Report.Key][t.Report.Event] = how
+		if r.Answer != "" {
+			p.ledger.Reported[t.Report.Key][t.Report.Event] = r.Answer
+		}
 	case TaskFollow:
 		p.ledger.Final[t.ID] = &End{State: r.State, Events: r.Events}
 	}
@@ -342,6 +350,9 @@ func (p *parent) word(service Service, c CallArgs) {
 			w.Service, w.MessageID = c.Service, "m-"+c.Key
 		}
 		wait := time.Duration(p.script.roll(80, "word", key)+20*i) * time.Millisecond
+		if w.MessageID != "" && p.script.roll(2, "early", key) == 0 {
+			wait = 0 // before it is known to the record, perhaps
+		}
 		p.add(Task{Kind: TaskReport, Report: w}, time.Now().Add(wait))
 	}
 }

@@ -35,7 +35,7 @@ func (c caller[M]) Send(ctx context.Context, d notify.Delivery[M]) (notify.Recei
 		key = c.rename(key, d.Call)
 	}
 	args := CallArgs{
-		Life: c.life, Service: c.Service.Name, Key: key, Notification: d.NotificationID, Category: d.Category, Number: d.Call,
+		Life: c.life, Service: c.Service.Name, Key: key, Notification: d.NotificationID, Category: d.Category, Number: d.Call, Digest: digest(d.Message),
 	}
 	if until, ok := ctx.Deadline(); ok {
 		args.Until = until.UnixNano()

@@ -52,6 +52,7 @@ type run struct {
 type Outcome struct {
 	Settings
 	Kills   map[string]int // by point
+	Missed  map[string]int // children that did not come to their point, by point
 	Total   int
 	Frozen  int
 	Verdict *Verdict
@@ -81,7 +82,7 @@ func play(s Settings) (*Outcome, error) {
 		return nil, err
 	}
 	return &Outcome{
-		Settings: s, Kills: r.kills, Total: r.total, Frozen: int(r.frozen.Load()), Verdict: r.parent.ledger.check(),
+		Settings: s, Kills: r.kills, Missed: r.missed, Total: r.total, Frozen: int(r.frozen.Load()), Verdict: r.parent.ledger.check(),
 		Killing: killed.Sub(began), Ending: time.Since(killed),
 	}, nil
 }
@@ -125,7 +126,7 @@ func (r *run) count(point string) {
 	r.total++
 	if r.Without != "" && r.total%10 == 0 {
 		v := r.parent.ledger.check()
-		r.unsound = len(v.Doubled)+len(v.Canceled)+len(v.Baseless)+len(v.Unrelated) > 0
+		r.unsound = len(v.Doubled)+len(v.Canceled)+len(v.Baseless)+len(v.Unrelated)+len(v.Changed) > 0
 	}
 }
 
@@ -137,11 +138,16 @@ func (r *run) drain() error {
 	if err != nil {
 		return err
 	}
-	// Longer than the sweep needs to find out about anything, on a busy machine.
-	// A control is not expected to finish.
+	// Longer than the sweep needs to find out about anything, on a busy machine. A
+	// control that is expected to lose something gets enough for that, or it would
+	// lose what only comes late; the others have shown what they were to show.
 	patience, most := 3*time.Minute, 10*time.Minute
-	if r.Without != "" || r.Backend == "memory" {
+	v := r.parent.ledger.check()
+	switch shown := len(v.Doubled) + len(v.Canceled) + len(v.Baseless) + len(v.Changed); {
+	case r.Without != "" && shown > 0:
 		patience, most = 14*time.Second, 25*time.Second
+	case r.Without != "" || r.Backend == "memory":
+		patience, most = 75*time.Second, 5*time.Minute
 	}
 	for began := time.Now(); time.Since(began) < most; {
 		select {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"os"
 	"time"
@@ -80,7 +82,7 @@ type Result struct {
 	Number int
 	Err    string
 	ID     string   // of what was sent
-	Answer string   // to a cancel
+	Answer string   // to a cancel or a report
 	State  string   // of what is followed; empty: it has not settled
 	Events []string // its history: the IDs of its events in order
 }
@@ -94,6 +96,7 @@ type CallArgs struct {
 	Category     string // names the spec
 	Number       int
 	Until        int64 // when its caller gives it up: Unix time in nanoseconds
+	Digest       string // of the message
 }
 
 // Answer is a service's answer.
@@ -112,6 +115,17 @@ type Seen struct {
 	Category     string
 	Leg, Attempt int
 	Time         time.Time
+	Digest       string // of its data
+}
+
+// digest is short for a value.
+func digest(v any) string {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return err.Error()
+	}
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:8])
 }
 
 // Reaction is what the observer does with it.

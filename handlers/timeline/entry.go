@@ -87,20 +87,21 @@ func (h *history) keep(e notify.Event[any], most int) {
 		return
 	}
 	h.truncated = true
-	if !ofLifecycle(e) {
+	if !OfLifecycle(e) {
 		return
 	}
 	for i, kept := range slices.Backward(h.events) {
-		if !ofLifecycle(kept) {
+		if !OfLifecycle(kept) {
 			h.events = append(slices.Delete(h.events, i, i+1), e)
 			return
 		}
 	}
 }
 
-// ofLifecycle tells whether the event is about delivery, rather than
-// engagement or an event of the host's.
-func ofLifecycle(e notify.Event[any]) bool {
+// OfLifecycle tells whether the event is about delivery, rather than engagement
+// or an event of the host's. It is for stores: at their cap they leave out the
+// others first, of which there is no end.
+func OfLifecycle(e notify.Event[any]) bool {
 	_, engagement := e.Data.(interface{ EngagementRef() notify.Engagement })
 	return !engagement && strings.HasPrefix(e.Type, "notify.")
 }
