@@ -95,7 +95,7 @@ type CallArgs struct {
 	Notification string
 	Category     string // names the spec
 	Number       int
-	Until        int64 // when its caller gives it up: Unix time in nanoseconds
+	Until        int64  // when its caller gives it up: Unix time in nanoseconds
 	Digest       string // of the message
 }
 
