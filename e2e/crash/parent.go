@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/rpc"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -230,7 +231,7 @@ func (d *desk) Done(r Result, _ *struct{}) error {
 	}
 	delete(p.underWay, r.Number)
 	// What comes of dead letters that are redriven shows when they are seen.
-	if t.Kind != TaskRedrive && (t.Kind != TaskFollow || r.State != "") {
+	if r.Err == "" && t.Kind != TaskRedrive && (t.Kind != TaskFollow || r.State != "") {
 		p.progress = time.Now()
 	}
 	p.changed()
@@ -345,7 +346,8 @@ func (d *desk) Unheard(args CallArgs, _ *struct{}) error {
 func (p *parent) word(service Service, c CallArgs) {
 	key := stableKey(c)
 	for i, event := range p.script.words(service, key) {
-		w := Word{Key: c.Key, Event: event, At: time.Now()}
+		sent, _, _ := strings.Cut(c.Key, "#") // what a control added is not known to the host
+		w := Word{Key: sent, Event: event, At: time.Now()}
 		if !p.script.byKey(service, key) {
 			w.Service, w.MessageID = c.Service, "m-"+c.Key
 		}
