@@ -10,20 +10,23 @@ import (
 	"github.com/seed-6c01d079/notify/backend"
 )
 
-// Admit returns once n more messages may be appended, as [backend.Admitter]
-// says, or when done is closed.
-func (t *Topic) Admit(ctx context.Context, done <-chan struct{}, n int, wait bool) error {
-	return t.gate.enter(ctx, done, int64(n), wait)
-}
-
-// gate holds back callers while too much waits in a topic.
-type gate struct {
-	topic   *Topic
+// Gate holds back callers while too much waits in a topic. A topic where nothing
+// waits admits any number; otherwise no more than may wait beside the backlog.
+// Callers that wait are served in their order; those that are admitted at the
+// same time may together exceed the room, each once. All methods are safe for
+// concurrent use.
+type Gate struct {
+	most    int64
+	backlog func() int64
 	waiting atomic.Int32
 
-	mu    sync.Mutex // before a group's mu, never after it
+	mu    sync.Mutex // before what backlog locks, never after it
 	queue []*applicant
 }
+
+// NewGate returns a gate of a topic in which that many messages may wait, of
+// which backlog counts those that do.
+func NewGate(most int, backlog func() int64) *Gate { return &Gate{most: int64(most), backlog: backlog} }
 
 // applicant is somebody who waits for room for n messages.
 type applicant struct {
@@ -31,15 +34,17 @@ type applicant struct {
 	admitted chan struct{}
 }
 
-func (g *gate) enter(ctx context.Context, done <-chan struct{}, n int64, wait bool) error {
+// Enter returns once n more messages may be appended, as [backend.Admitter] says,
+// or with an error that wraps [backend.ErrClosed] once done is closed.
+func (g *Gate) Enter(ctx context.Context, done <-chan struct{}, n int, wait bool) error {
 	// Without a queue nobody is overtaken.
-	if g.waiting.Load() == 0 && g.fits(n, g.topic.backlog()) {
+	if g.waiting.Load() == 0 && g.fits(int64(n), g.backlog()) {
 		return nil
 	}
 	if !wait {
 		return fmt.Errorf("no room for %d messages: %w", n, backend.ErrOverloaded)
 	}
-	a := &applicant{n: n, admitted: make(chan struct{})}
+	a := &applicant{n: int64(n), admitted: make(chan struct{})}
 	g.mu.Lock()
 	g.queue = append(g.queue, a)
 	g.waiting.Add(1) // before looking, so that whoever makes room later sees us
@@ -67,22 +72,8 @@ func (g *gate) enter(ctx context.Context, done <-chan struct{}, n int64, wait bo
 	return fmt.Errorf("no room for %d messages: %w: %w", n, backend.ErrOverloaded, ctx.Err())
 }
 
-// passed is called, without locks, when a group may have finished something.
-func (t *Topic) passed() {
-	t.gate.pass()
-	t.shifted()
-}
-
-// shifted is called, without locks, when a group may have queued something that
-// was under way.
-func (t *Topic) shifted() {
-	if t.config.Moved != nil {
-		t.config.Moved()
-	}
-}
-
-// pass admits whoever fits now. It is called when the backlog has shrunk.
-func (g *gate) pass() {
+// Pass admits whoever fits now. It is called when the backlog has shrunk.
+func (g *Gate) Pass() {
 	if g.waiting.Load() == 0 {
 		return
 	}
@@ -91,8 +82,8 @@ func (g *gate) pass() {
 	g.serve()
 }
 
-func (g *gate) serve() {
-	backlog := g.topic.backlog()
+func (g *Gate) serve() {
+	backlog := g.backlog()
 	for len(g.queue) > 0 && g.fits(g.queue[0].n, backlog) {
 		a := g.queue[0]
 		g.queue = slices.Delete(g.queue, 0, 1)
@@ -102,21 +93,6 @@ func (g *gate) serve() {
 	}
 }
 
-func (g *gate) fits(n, backlog int64) bool {
-	return backlog == 0 || backlog+n <= int64(g.topic.config.MaxWork)
-}
-
-// backlog is what waits or is under way in the group that is furthest behind.
-func (t *Topic) backlog() int64 {
-	groups := *t.groups.Load()
-	if len(groups) == 0 {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		return t.tail.Load() - t.head.first
-	}
-	var most int64
-	for _, g := range groups {
-		most = max(most, g.Lag())
-	}
-	return most
+func (g *Gate) fits(n, backlog int64) bool {
+	return backlog == 0 || backlog+n <= g.most
 }

@@ -47,7 +47,7 @@ func (t *Topic) Forget(name string) {
 	t.mu.Unlock()
 	if g != nil {
 		g.forget()
-		t.gate.pass() // what it had not finished counts no longer
+		t.gate.Pass() // what it had not finished counts no longer
 	}
 }
 

@@ -50,7 +50,7 @@ type Topic struct {
 	spare      []*worker // a used buffer of listed
 
 	watch watch
-	gate  gate
+	gate  *Gate
 }
 
 // New returns a topic without groups. config stays as it is.
@@ -62,7 +62,7 @@ func New(config *Config) *Topic {
 	t.last = t.head
 	t.groups.Store(new([]*Group))
 	t.watch.topic = t
-	t.gate.topic = t
+	t.gate = NewGate(config.MaxWork, t.backlog)
 	return t
 }
 
