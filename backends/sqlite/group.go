@@ -148,7 +148,7 @@ func (g *group) readPage(w *window.Window, tail int64) error {
 // moved is told by the window that the position may have changed.
 func (g *group) moved() {
 	g.topic.store.dirty.mark(g)
-	g.topic.gate.pass()
+	g.topic.gate.Pass()
 }
 
 // position is what is to be written down; ok is false if there is nothing new.

@@ -49,7 +49,8 @@ func (t *tx) insert(p *pending, args ...any) (int64, error) {
 	return 1, nil
 }
 
-// flush inserts the rows.
+// flush inserts the rows. If it cannot, the transaction is broken, whichever
+// operation that comes up in.
 func (p *pending) flush(t *tx) error {
 	args := p.args
 	p.args = args[:0]
@@ -60,7 +61,8 @@ func (p *pending) flush(t *tx) error {
 				err = errPresent
 			}
 			if err != nil {
-				return fmt.Errorf("%w: %w", errCareful, err)
+				t.broken = fmt.Errorf("%w: %w", errCareful, err)
+				return t.broken
 			}
 		}
 	}

@@ -203,7 +203,7 @@ func (t *tx) forget(topic, name string) error {
 		if g := in.remove(name); g != nil {
 			g.forget()
 		}
-		in.gate.pass() // what it had not finished counts no longer
+		in.gate.Pass() // what it had not finished counts no longer
 	})
 	return nil
 }

@@ -35,7 +35,7 @@ func (s *store) sweepOnce(ctx context.Context, now time.Time) error {
 		if err := s.untilFew(ctx, func(tx *tx) (int, error) { return tx.retain(t, now) }); err != nil {
 			return err
 		}
-		t.gate.pass()
+		t.gate.Pass()
 	}
 	if err := s.untilFew(ctx, func(t *tx) (int, error) { return t.expireTimeline(now) }); err != nil {
 		return err

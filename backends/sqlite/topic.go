@@ -3,6 +3,8 @@ package sqlite
 import (
 	"sync"
 	"sync/atomic"
+
+	"github.com/seed-6c01d079/notify/internal/fanout"
 )
 
 // topic is a log in the table messages. Positions count its messages.
@@ -10,7 +12,7 @@ type topic struct {
 	store *store
 	id    int64
 	name  string
-	gate  gate
+	gate  *fanout.Gate
 
 	// What is on disk: the messages from oldest to before tail are all there.
 	oldest, tail atomic.Int64
@@ -29,7 +31,7 @@ type topic struct {
 
 func newTopic(s *store, name string) *topic {
 	t := &topic{store: s, name: name, groups: map[string]*group{}}
-	t.gate.topic = t
+	t.gate = fanout.NewGate(s.config.MaxWork, t.backlog)
 	return t
 }
 

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 )
@@ -93,8 +94,8 @@ func (t *tx) try(f func(*tx) error) error {
 	undo, after := len(t.undo), len(t.after)
 	t.wrote = false
 	err := f(t)
-	if err != nil && t.wrote {
-		t.broken = errCareful
+	if err != nil && t.wrote && t.broken == nil {
+		t.broken = fmt.Errorf("%w: %w", errCareful, err)
 	}
 	if err != nil {
 		t.revert(undo)

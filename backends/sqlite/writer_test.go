@@ -221,3 +221,54 @@ func TestAnOperationThatFailsHalfWay(t *testing.T) {
 	require.ErrorIs(t, sqlite.DropAndFail(b, "stays", errFailed), errFailed)
 	require.Equal(t, "stays", bodyOf(t, b, "stays"))
 }
+
+// Rows of several operations go into a table together. That one of them cannot
+// is a matter of its operation, whichever comes next.
+func TestAConflictIsNobodyElses(t *testing.T) {
+	t.Parallel()
+	for name, next := range map[string]func(b *sqlite.Backend) error{
+		"nothing": func(*sqlite.Backend) error { return nil },
+		"another record": func(b *sqlite.Backend) error {
+			_, err := b.Store(t.Context(), backend.Record{ID: "new", Body: backend.Bytes("1")})
+			return err
+		},
+		"a change": func(b *sqlite.Backend) error {
+			_, err := b.Store(t.Context(), backend.Record{ID: "other", Revision: 1, Body: backend.Bytes("2")})
+			return err
+		},
+		"deleting": func(b *sqlite.Backend) error { return b.Delete(t.Context(), "other", 1) },
+		"a message": func(b *sqlite.Backend) error {
+			return b.PublishAt(t.Context(), time.Time{}, "t", wire("k", 2))
+		},
+		"a group": func(b *sqlite.Backend) error { return b.Fix(t.Context(), "t", "g", backend.FromOldest()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := open(t, path(t))
+			store(t, b, backend.Record{ID: "there"})
+			store(t, b, backend.Record{ID: "other"})
+			publish(t, b, "t", "k", 0, 1) // the topic is there
+			release, err := sqlite.Hold(b)
+			require.NoError(t, err)
+			var calls sync.WaitGroup
+			var first, second error
+			calls.Go(func() {
+				_, first = b.Commit(t.Context(), backend.Record{ID: "there", Body: backend.Bytes("1")},
+					[]backend.Publication{{Topic: "t", Message: wire("k", 1)}})
+			})
+			eventually(t, func() bool { return sqlite.Queued(b) == 1 }, "it waits")
+			calls.Go(func() { second = next(b) })
+			if name != "nothing" {
+				eventually(t, func() bool { return sqlite.Queued(b) == 2 }, "both wait")
+			}
+			release()
+			calls.Wait()
+			require.ErrorIs(t, first, backend.ErrConflict)
+			require.NoError(t, second)
+			want := 1
+			if name == "a message" {
+				want = 2
+			}
+			require.EqualValues(t, want, lagOfNew(t, b))
+		})
+	}
+}
