@@ -24,9 +24,10 @@ var (
 )
 
 // Backend is the backend in one SQLite file. It implements every interface of
-// package backend but LocalPublisher; all methods are safe for concurrent use,
-// and those that fail because it is closed return an error that wraps
-// backend.ErrClosed.
+// package backend but LocalPublisher, Tailer (what is to be seen of a
+// notification is in its record) and Transactor (nobody else writes to the
+// file); all methods are safe for concurrent use, and those that fail because
+// it is closed return an error that wraps backend.ErrClosed.
 //
 // The first call that needs the file opens it: its errors, such as [ErrLocked],
 // come from there, and the next call tries again. Topics and groups come into

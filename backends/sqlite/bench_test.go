@@ -63,9 +63,9 @@ func BenchmarkPublish(b *testing.B) {
 	}
 }
 
-// What Send does: a record of 3 kB, and a piece of work.
+// What Send does: a record of 1 kB, and a piece of work.
 func BenchmarkAccept(b *testing.B) {
-	body := backend.Bytes(strings.Repeat(`{"a":"b"}`, 333))
+	body := backend.Bytes(strings.Repeat(`{"a":"b"}`, 111))
 	for _, alone := range []bool{true, false} {
 		b.Run(fmt.Sprintf("alone=%v/callers=64", alone), func(b *testing.B) {
 			back := open(b, onDisk(b))
