@@ -42,6 +42,9 @@ func (r *record) AppendBinary(to []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("notify: encode the record %s: %w", r.ID, err)
 	}
+	if to == nil {
+		return data, nil
+	}
 	return append(to, data...), nil
 }
 

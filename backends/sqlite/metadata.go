@@ -3,7 +3,6 @@ package sqlite
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 	"unicode/utf8"
 
@@ -18,7 +17,12 @@ func encodeMetadata(metadata message.Metadata) (string, error) {
 		return "{}", nil
 	}
 	data := append(make([]byte, 0, 512), '{')
-	for i, name := range slices.Sorted(maps.Keys(metadata)) {
+	names := make([]string, 0, 16)
+	for name := range metadata {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for i, name := range names {
 		value := metadata[name]
 		if !utf8.ValidString(name) || !utf8.ValidString(value) {
 			return "", fmt.Errorf("the metadata %q is not valid UTF-8", name)

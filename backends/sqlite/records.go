@@ -136,7 +136,7 @@ func (s *store) storeRecord(ctx context.Context, r backend.Record, out []backend
 func (t *tx) writeRecord(r backend.Record, content any) (err error) {
 	var n int64
 	if r.Revision == 0 {
-		n, err = t.insert(&t.records, r.ID, optional(r.Due), optional(r.Expires), content)
+		n, err = t.insert(t.records, r.ID, optional(r.Due), optional(r.Expires), content)
 	} else if err = t.records.flush(t); err == nil {
 		n, err = t.direct("UPDATE records SET revision = revision + 1, due = ?, expires = ?, body = ? WHERE id = ? AND revision = ?",
 			optional(r.Due), optional(r.Expires), content, r.ID, r.Revision)

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"sync"
 )
@@ -13,6 +14,11 @@ type session struct {
 
 	mu       sync.Mutex
 	prepared map[string]*sql.Stmt
+
+	// Of the writer's connection only, and its own.
+
+	raw    func(func(conn any) error) error
+	onConn map[string]driver.Stmt
 }
 
 func newSession(prepare func(context.Context, string) (*sql.Stmt, error)) *session {
@@ -81,6 +87,15 @@ func (s *session) close() error {
 		problems = append(problems, stmt.Close())
 	}
 	clear(s.prepared)
+	if len(s.onConn) > 0 {
+		problems = append(problems, s.raw(func(any) error {
+			for _, stmt := range s.onConn {
+				problems = append(problems, stmt.Close())
+			}
+			return nil
+		}))
+		clear(s.onConn)
+	}
 	return errors.Join(problems...)
 }
 

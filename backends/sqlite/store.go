@@ -31,13 +31,15 @@ type store struct {
 
 	// The rest is the writer's own.
 
-	ops uint64 // counts operations
+	ops                     uint64 // counts operations
+	newRecords, newMessages pending
 	// How many rows there are.
 	records, delayed, letters, timelines int
 }
 
 func openStore(path string, c Config) (_ *store, err error) {
 	s := &store{config: c, log: c.Logger, topics: map[string]*topic{}, opened: time.Now()}
+	s.newRecords.insertion, s.newMessages.insertion = insertRecords, insertMessages
 	if s.file, err = openFile(path, c); err != nil {
 		return nil, err
 	}
@@ -60,10 +62,9 @@ func openStore(path string, c Config) (_ *store, err error) {
 
 func (s *store) begin(session *session) *tx {
 	now := time.Now()
-	return &tx{
-		session: session, store: s, now: now, stamp: text(now),
-		records: pending{insertion: insertRecords}, messages: pending{insertion: insertMessages},
-	}
+	s.newRecords.drop() // of a transaction that was broken
+	s.newMessages.drop()
+	return &tx{session: session, store: s, now: now, stamp: text(now), records: &s.newRecords, messages: &s.newMessages}
 }
 
 // load reads what is kept in memory of what is in the file.

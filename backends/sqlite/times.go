@@ -33,11 +33,11 @@ func notBefore(t time.Time) string {
 }
 
 // optional is notBefore, or NULL for the zero time.
-func optional(t time.Time) sql.NullString {
+func optional(t time.Time) any {
 	if t.IsZero() {
-		return sql.NullString{}
+		return nil
 	}
-	return sql.NullString{String: notBefore(t), Valid: true}
+	return notBefore(t)
 }
 
 // moment reads what text wrote; NULL, and what is no time, is zero.

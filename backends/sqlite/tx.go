@@ -23,7 +23,7 @@ type tx struct {
 	careful bool
 	wrote   bool // the operation, perhaps
 
-	records, messages pending // without care
+	records, messages *pending // without care
 
 	undo    []func()
 	after   []func()
@@ -194,7 +194,7 @@ func (t *tx) topic(name string) (*topic, error) {
 func (t *tx) append(topic *topic, r *row) error {
 	position, published := t.reserve(topic)
 	t.onCommit(func() { topic.end.add(position, r) })
-	_, err := t.insert(&t.messages, topic.id, position, published, r.uuid, r.key, r.metadata, r.payload)
+	_, err := t.insert(t.messages, topic.id, position, published, r.uuid, r.key, r.metadata, r.payload)
 	return err
 }
 

@@ -290,7 +290,8 @@ func (w *writer) connect() (err error) {
 		return err
 	}
 	conn := w.conn
-	w.session = newSession(func(ctx context.Context, query string) (*sql.Stmt, error) { return conn.PrepareContext(ctx, query) })
+	w.session = newSession(conn.PrepareContext)
+	w.session.raw, w.session.onConn = conn.Raw, map[string]driver.Stmt{}
 	return nil
 }
 
