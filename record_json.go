@@ -2,6 +2,7 @@ package notify
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/seed-6c01d079/notify/backend"
@@ -24,28 +25,66 @@ type entryJSON struct {
 }
 
 // AppendBinary implements [encoding.BinaryAppender]: a record is what a store
-// keeps.
+// keeps. It writes what [json.Marshal] would write of a recordJSON, in half
+// the time: most of it would be for what is not there.
 func (r *record) AppendBinary(to []byte) ([]byte, error) {
-	stored := recordJSON{record: r}
+	if to == nil {
+		to = make([]byte, 0, 512)
+	}
+	o := object{data: append(to, '{')}
+	o.number("v", int64(r.Version), true)
+	o.text("id", r.ID, true)
+	o.text("fingerprint", r.Fingerprint, false)
+	o.text("incarnation", r.Incarnation, false)
+	o.value("request", r.Request, r.Request != nil)
+	o.value("recipient", r.Recipient, r.Recipient != nil)
+	o.text("recipient_id", r.RecipientID, false)
+	o.text("tenant", r.Tenant, false)
+	o.text("category", r.Category, false)
+	o.value("labels", r.Labels, len(r.Labels) > 0)
+	o.text("causation_id", r.CausationID, false)
+	o.number("depth", int64(r.Depth), false)
+	o.text("trace_parent", r.TraceParent, false)
+	o.text("trace_state", r.TraceState, false)
+	o.time("accepted_at", r.AcceptedAt)
+	o.time("deadline", r.Deadline)
+	o.time("hold_until", r.HoldUntil)
+	o.number("delays", int64(r.Delays), false)
+	o.flag("vouched", r.Vouched)
+	o.flag("urgent", r.Urgent)
+	o.flag("announced", r.Announced)
+	o.flag("routed", r.Routed)
+	o.value("plan", r.Plan, r.Plan.Leg != 0 || r.Plan.Kind != 0 || r.Plan.Children != nil || r.Plan.OnDoubt)
+	o.value("legs", r.Legs, len(r.Legs) > 0)
+	o.flag("canceled", r.Canceled)
+	o.time("settled_at", r.SettledAt)
+	o.value("evidence", r.Evidence, len(r.Evidence) > 0)
+	o.number("seq", r.Seq, true)
+	o.number("sweeps", int64(r.Sweeps), false)
+	o.time("sweep_at", r.SweepAt)
+	o.value("aliases", r.Aliases, len(r.Aliases) > 0)
+	if len(r.Outbox) > 0 {
+		outbox, err := r.outboxJSON()
+		o.value("outbox", outbox, true)
+		o.err = errors.Join(o.err, err)
+	}
+	if o.err != nil {
+		return nil, fmt.Errorf("notify: encode the record %s: %w", r.ID, o.err)
+	}
+	return append(o.data, '}'), nil
+}
+
+func (r *record) outboxJSON() (outbox []entryJSON, err error) {
 	for _, e := range r.Outbox {
 		one := entryJSON{Seq: e.seq, Published: e.published, Work: e.work}
 		if e.event != nil {
-			event, err := r.codec.appendStored(nil, r.fact(r.codec, e.event))
-			if err != nil {
-				return nil, fmt.Errorf("notify: encode the record %s: %w", r.ID, err)
+			if one.Event, err = r.codec.appendStored(nil, r.fact(r.codec, e.event)); err != nil {
+				return nil, err
 			}
-			one.Event = event
 		}
-		stored.Outbox = append(stored.Outbox, one)
+		outbox = append(outbox, one)
 	}
-	data, err := json.Marshal(stored)
-	if err != nil {
-		return nil, fmt.Errorf("notify: encode the record %s: %w", r.ID, err)
-	}
-	if to == nil {
-		return data, nil
-	}
-	return append(to, data...), nil
+	return outbox, nil
 }
 
 // recordOf returns the record that a store loaded.

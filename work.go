@@ -1,7 +1,6 @@
 package notify
 
 import (
-	"encoding/json"
 	"fmt"
 	"strconv"
 	"time"
@@ -62,7 +61,7 @@ func (l *localWork) Key() string { return l.work.ID }
 func (l *localWork) Wire() (*message.Message, error) { return l.work.wire() }
 
 func (w *work) wire() (*message.Message, error) {
-	payload, err := json.Marshal(w)
+	payload, err := w.encode()
 	if err != nil {
 		return nil, fmt.Errorf("notify: encode work of %s: %w", w.ID, err)
 	}
@@ -71,6 +70,19 @@ func (w *work) wire() (*message.Message, error) {
 	m.Metadata[attrType] = workType
 	m.Metadata[contentType] = contentJSON
 	return m, nil
+}
+
+// encode writes what [json.Marshal] would.
+func (w *work) encode() ([]byte, error) {
+	o := object{data: append(make([]byte, 0, 128), '{')}
+	o.number("v", int64(w.Version), true)
+	o.text("id", w.ID, true)
+	o.number("leg", int64(w.Leg), false)
+	o.number("attempt", int64(w.Ordinal), false)
+	o.text("topic", w.Topic, false)
+	o.time("at", w.At)
+	o.value("record", w.Record, w.Record != nil)
+	return append(o.data, '}'), o.err
 }
 
 // errNewerWork marks work of a version that this program does not know.
