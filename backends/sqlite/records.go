@@ -122,8 +122,10 @@ func (s *store) storeRecord(ctx context.Context, r backend.Record, out []backend
 	if err != nil {
 		return 0, err
 	}
+	// By the caller: there are many of them, and one writer.
+	columns := recordColumns{due: optional(r.Due), expires: optional(r.Expires), body: content(data)}
 	err = s.writer.do(ctx, p.size+len(data), func(t *tx) error {
-		if err := t.writeRecord(r, content(data)); err != nil {
+		if err := t.writeRecord(r, columns); err != nil {
 			return err
 		}
 		t.onCommit(func() { s.bodies.keep(r.ID, &body{r.Revision + 1, r.Body}) })
@@ -132,14 +134,17 @@ func (s *store) storeRecord(ctx context.Context, r backend.Record, out []backend
 	return r.Revision + 1, err
 }
 
+// recordColumns are what is stored of a record beside its ID and revision.
+type recordColumns struct{ due, expires, body any }
+
 // writeRecord writes the record over its revision.
-func (t *tx) writeRecord(r backend.Record, content any) (err error) {
+func (t *tx) writeRecord(r backend.Record, c recordColumns) (err error) {
 	var n int64
 	if r.Revision == 0 {
-		n, err = t.insert(t.records, r.ID, optional(r.Due), optional(r.Expires), content)
+		n, err = t.insert(t.records, r.ID, c.due, c.expires, c.body)
 	} else if err = t.records.flush(t); err == nil {
 		n, err = t.direct("UPDATE records SET revision = revision + 1, due = ?, expires = ?, body = ? WHERE id = ? AND revision = ?",
-			optional(r.Due), optional(r.Expires), content, r.ID, r.Revision)
+			c.due, c.expires, c.body, r.ID, r.Revision)
 	}
 	if err == nil && n == 0 {
 		err = t.conflict(r.ID, r.Revision)
