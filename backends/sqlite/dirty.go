@@ -113,14 +113,9 @@ func (t *tx) endWait(g *group, position int64) error {
 	if position >= g.topic.first {
 		return nil
 	}
-	_, err := t.exec(`DELETE FROM messages WHERE topic = ?1 AND position = ?2 AND NOT EXISTS (`+liveWaiting+`)`, g.topic.id, position)
+	_, err := t.exec("DELETE FROM messages WHERE topic = ? AND position = ? AND NOT EXISTS ("+liveWaiting+")", g.topic.id, position)
 	return err
 }
-
-// liveWaiting finds the groups that hold back the message of topic ?1 at
-// position ?2.
-const liveWaiting = `SELECT 1 FROM waiting w JOIN positions p ON p.id = w.group_id
-	WHERE w.topic = ?1 AND w.position = ?2 AND p.abandoned IS NULL`
 
 func (g *group) saved(next int64, waiting map[int64]window.Waiting) {
 	g.mu.Lock()

@@ -38,11 +38,12 @@ func (s *store) bury(ctx context.Context, d backend.DeadLetter) (id string, drop
 		}
 		id = strconv.FormatInt(number, 10)
 		t.count(&s.letters, 1)
-		if dropped = s.letters > s.config.MaxDeadLetters; !dropped {
+		surplus := s.letters - s.config.MaxDeadLetters
+		if dropped = surplus > 0; !dropped {
 			return nil
 		}
-		_, err = t.exec("DELETE FROM dead_letters WHERE id = (SELECT min(id) FROM dead_letters)")
-		t.count(&s.letters, -1)
+		n, err := t.exec("DELETE FROM dead_letters WHERE id IN (SELECT id FROM dead_letters ORDER BY id LIMIT ?)", min(surplus, drops))
+		t.count(&s.letters, -int(n))
 		return err
 	})
 	return id, dropped, err

@@ -213,8 +213,7 @@ func (t *tx) forget(topic, name string) error {
 func (t *tx) release(in *topic, id int64) error {
 	_, err := t.exec(`DELETE FROM messages WHERE topic = ?1 AND position < ?2
 		AND position IN (SELECT position FROM waiting WHERE group_id = ?3)
-		AND NOT EXISTS (SELECT 1 FROM waiting w JOIN positions p ON p.id = w.group_id
-			WHERE w.topic = ?1 AND w.position = messages.position AND p.id != ?3 AND p.abandoned IS NULL)`, in.id, in.first, id)
+		AND NOT EXISTS (`+liveWaiting+` AND p.id != ?3)`, in.id, in.first, id)
 	return err
 }
 

@@ -161,31 +161,35 @@ func (t *tx) writeRecord(r backend.Record, c recordColumns) (err error) {
 	return err
 }
 
-// conflict says that the record has not the revision.
+var errGone = fmt.Errorf("it is gone: %w", backend.ErrConflict)
+
+// conflict says that the record has not the revision; the error wraps errGone if
+// there is no record.
 func (t *tx) conflict(id string, want int64) error {
 	var has int64
 	err := t.row("SELECT revision FROM records WHERE id = ?", []any{id}, &has)
 	switch {
 	case isNoRows(err):
-		return fmt.Errorf("it is gone, and revision %d was expected: %w", want, backend.ErrConflict)
+		return fmt.Errorf("revision %d was expected: %w", want, errGone)
 	case err != nil:
 		return err
 	}
 	return fmt.Errorf("it has revision %d, and %d was expected: %w", has, want, backend.ErrConflict)
 }
 
-// makeRoom keeps the cap, after the record has been added.
+// makeRoom keeps the cap, after the record has been added. If there are many more,
+// since the cap was another, it takes some steps; in each at least one goes.
 func (t *tx) makeRoom(added string) error {
-	most := t.store.config.MaxRecords
-	if t.store.records <= most {
+	most, before := t.store.config.MaxRecords, t.store.records
+	if before <= most {
 		return nil
 	}
 	if err := t.expire(text(t.now), expires); err != nil || t.store.records <= most {
 		return err
 	}
-	_, err := t.dropRecords(`WHERE id = (SELECT id FROM records
-		WHERE due IS NULL AND expires IS NOT NULL AND id != ? ORDER BY expires LIMIT 1)`, added)
-	if err == nil && t.store.records > most {
+	_, err := t.dropRecords(`WHERE id IN (SELECT id FROM records
+		WHERE due IS NULL AND expires IS NOT NULL AND id != ? ORDER BY expires LIMIT ?)`, added, min(t.store.records-most, expires))
+	if err == nil && t.store.records == before {
 		err = fmt.Errorf("%d records are kept already: %w", most, backend.ErrOverloaded)
 	}
 	return err
@@ -209,13 +213,8 @@ func (t *tx) deleteRecord(id string, revision int64) error {
 	if err != nil || n > 0 {
 		return err
 	}
-	var has int64
-	err = t.row("SELECT revision FROM records WHERE id = ?", []any{id}, &has)
-	switch {
-	case isNoRows(err):
+	if err = t.conflict(id, revision); errors.Is(err, errGone) {
 		return nil
-	case err != nil:
-		return err
 	}
-	return fmt.Errorf("it has revision %d, and %d was expected: %w", has, revision, backend.ErrConflict)
+	return err
 }

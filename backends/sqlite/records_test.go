@@ -137,10 +137,42 @@ func TestARecordIsNotHalfOfAnother(t *testing.T) {
 			}
 		})
 	}
-	for n := range int64(500) {
+	for n := range int64(300) {
 		store(t, b, backend.Record{ID: "id", Body: backend.Bytes(strconv.FormatInt(n, 10)), Due: time.Unix(n, 0)})
 		require.NoError(t, b.Delete(t.Context(), "id", 1))
 	}
 	stop()
 	readers.Wait()
+}
+
+// A file that has more than it may, since the caps were others, is brought to
+// them, and takes what is new.
+func TestCapsThatWereLowered(t *testing.T) {
+	t.Parallel()
+	file := path(t)
+	b := open(t, file)
+	for n := range 10 {
+		store(t, b, backend.Record{ID: strconv.Itoa(n), Expires: time.Now().Add(time.Hour + time.Duration(n)*time.Minute)})
+		_, dropped, err := b.Bury(t.Context(), backend.DeadLetter{Group: "g", Topic: "t", Message: wire("k", n), At: time.Now()})
+		require.NoError(t, err)
+		require.False(t, dropped)
+	}
+	require.NoError(t, b.Close())
+	b = open(t, file, func(c *sqlite.Config) { c.MaxRecords, c.MaxDeadLetters = 4, 4 })
+	store(t, b, backend.Record{ID: "new", Due: time.Now()})
+	require.Equal(t, 4, number(t, file, "SELECT count(*) FROM records"))
+	require.Equal(t, "9", bodyOf(t, b, "9"), "those that expire last stay")
+	require.Equal(t, "new", bodyOf(t, b, "new"))
+	_, dropped, err := b.Bury(t.Context(), backend.DeadLetter{Group: "g", Topic: "t", Message: wire("k", 10), At: time.Now()})
+	require.NoError(t, err)
+	require.True(t, dropped)
+	letters, err := b.Letters(t.Context(), "", "", 100)
+	require.NoError(t, err)
+	require.Len(t, letters, 4)
+	require.Equal(t, "k/10", letters[3].Message.UUID)
+	for n := range 3 { // those that wait stay, and fill it
+		store(t, b, backend.Record{ID: "waits " + strconv.Itoa(n), Due: time.Now()})
+	}
+	_, err = b.Store(t.Context(), backend.Record{ID: "too many", Body: backend.Bytes("1"), Due: time.Now()})
+	require.ErrorIs(t, err, backend.ErrOverloaded)
 }

@@ -15,6 +15,10 @@ const (
 	grace = 10 * time.Minute
 )
 
+// liveWaiting finds the groups that hold back a message because it waits.
+const liveWaiting = `SELECT 1 FROM waiting w JOIN positions p ON p.id = w.group_id
+	WHERE w.topic = messages.topic AND w.position = messages.position AND p.abandoned IS NULL`
+
 // sweep deletes, now and then, what need not be kept any longer.
 func (s *store) sweep(ctx context.Context) {
 	for ctx.Err() == nil {
@@ -136,9 +140,8 @@ func (t *tx) retain(in *topic, now time.Time) (int, error) {
 	if err != nil || n == 0 {
 		return 0, err
 	}
-	if _, err := t.exec(`DELETE FROM messages WHERE topic = ?1 AND position >= ?2 AND position < ?3 AND NOT EXISTS
-		(SELECT 1 FROM waiting w JOIN positions p ON p.id = w.group_id
-			WHERE w.topic = ?1 AND w.position = messages.position AND p.abandoned IS NULL)`, in.id, in.first, first); err != nil {
+	if _, err := t.exec("DELETE FROM messages WHERE topic = ? AND position >= ? AND position < ? AND NOT EXISTS ("+liveWaiting+")",
+		in.id, in.first, first); err != nil {
 		return 0, err
 	}
 	if _, err := t.exec("UPDATE topics SET oldest = ? WHERE id = ?", first, in.id); err != nil {
