@@ -72,12 +72,9 @@ func (w *work) wire() (*message.Message, error) {
 	return m, nil
 }
 
-<<<<<<< HEAD
 // errNewer marks work, or a record, of a version that this program does not know.
 var errNewer = fmt.Errorf("of a newer version: %w", ErrUnsupported)
 
-=======
->>>>>>> sqlite
 // encode writes what [json.Marshal] would.
 func (w *work) encode() ([]byte, error) {
 	o := object{data: append(make([]byte, 0, 128), '{')}
@@ -90,12 +87,6 @@ func (w *work) encode() ([]byte, error) {
 	o.value("record", w.Record, w.Record != nil)
 	return append(o.data, '}'), o.err
 }
-<<<<<<< HEAD
-=======
-
-// errNewerWork marks work of a version that this program does not know.
-var errNewerWork = fmt.Errorf("work of a newer version: %w", ErrUnsupported)
->>>>>>> sqlite
 
 func workOf(e backend.Entry) (w work, err error) {
 	if l, ok := e.(*localWork); ok {
