@@ -178,6 +178,9 @@ func (p *parent) follow() (left int) {
 			open = append(open, id)
 		}
 	}
+	for _, e := range p.ledger.unrecorded() { // it may have come since
+		open = append(open, e.Notification)
+	}
 	p.ledger.mu.Unlock()
 	for _, id := range open {
 		p.add(Task{Kind: TaskFollow, ID: id}, time.Now().Add(200*time.Millisecond))
