@@ -179,7 +179,9 @@ func (p *parent) follow() (left int) {
 		}
 	}
 	for _, e := range p.ledger.unrecorded() { // it may have come since
-		open = append(open, e.Notification)
+		if !slices.Contains(open, e.Notification) {
+			open = append(open, e.Notification)
+		}
 	}
 	p.ledger.mu.Unlock()
 	for _, id := range open {
