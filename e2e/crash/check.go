@@ -177,14 +177,8 @@ func (l *Ledger) checkEvents(v *Verdict) {
 		}
 	}
 	v.Events = len(raised)
-	for id, e := range l.Events {
-		end := l.Final[e.Notification]
-		if end == nil || end.State == "" || len(end.Events) >= maxHistory { // the first of which were dropped
-			continue
-		}
-		if !slices.Contains(end.Events, id) {
-			v.Ghosts = append(v.Ghosts, fmt.Sprintf("%s was seen, and is not in the record", id))
-		}
+	for _, e := range l.unrecorded() {
+		v.Ghosts = append(v.Ghosts, fmt.Sprintf("%s was seen, and is not in the record", e.Event))
 	}
 	slices.Sort(v.Ghosts)
 	for _, observer := range observers {
@@ -208,6 +202,21 @@ func (l *Ledger) checkEvents(v *Verdict) {
 	}
 	slices.Sort(v.Missed)
 	slices.Sort(v.Disorder)
+}
+
+// unrecorded are the events that were seen, and that the record did not have when
+// it was looked at last.
+func (l *Ledger) unrecorded() (events []Seen) {
+	for id, e := range l.Events {
+		end := l.Final[e.Notification]
+		if end == nil || end.State == "" || len(end.Events) >= maxHistory { // the first of which were dropped
+			continue
+		}
+		if !slices.Contains(end.Events, id) {
+			events = append(events, e)
+		}
+	}
+	return events
 }
 
 // maxHistory is how many events a record keeps.

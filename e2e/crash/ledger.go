@@ -122,6 +122,15 @@ func (l *Ledger) saw(e Seen, takes bool) {
 	}
 }
 
+// isNews tells whether a followed notification has settled, or has had more
+// events, since it was looked at last.
+func (l *Ledger) isNews(id string, r Result) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	last := l.Final[id]
+	return r.State != "" && (last == nil || last.State == "" || len(last.Events) < len(r.Events))
+}
+
 // known are the notifications that have to settle: those that were accepted,
 // and those that events tell of.
 func (l *Ledger) known() []string {

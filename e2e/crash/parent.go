@@ -231,7 +231,8 @@ func (d *desk) Done(r Result, _ *struct{}) error {
 	}
 	delete(p.underWay, r.Number)
 	// What comes of dead letters that are redriven shows when they are seen.
-	if r.Err == "" && t.Kind != TaskRedrive && (t.Kind != TaskFollow || r.State != "") {
+	// And one that is followed has moved on only if there is more of it.
+	if r.Err == "" && t.Kind != TaskRedrive && (t.Kind != TaskFollow || p.ledger.isNews(t.ID, r)) {
 		p.progress = time.Now()
 	}
 	p.changed()

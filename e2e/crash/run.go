@@ -188,6 +188,11 @@ func (p *parent) follow() (left int) {
 			open = append(open, id)
 		}
 	}
+	for _, e := range p.ledger.unrecorded() { // it may have come since
+		if !slices.Contains(open, e.Notification) {
+			open = append(open, e.Notification)
+		}
+	}
 	p.ledger.mu.Unlock()
 	for _, id := range open {
 		p.add(Task{Kind: TaskFollow, ID: id}, time.Now().Add(200*time.Millisecond))
