@@ -8,6 +8,7 @@ import (
 	"net"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -138,8 +139,10 @@ func (c *Config) check(brokers []string) error {
 	if len(brokers) == 0 {
 		complain("no broker is named: give New at least one host:port")
 	}
-	for _, broker := range brokers {
-		if host, port, err := net.SplitHostPort(broker); err != nil || host == "" || port == "" {
+	for i, broker := range brokers {
+		if strings.Contains(broker, "@") { // and perhaps a password before it
+			complain("broker %d of %d is not host:port: credentials belong into Config.SASL", i+1, len(brokers))
+		} else if host, port, err := net.SplitHostPort(broker); err != nil || host == "" || port == "" {
 			complain("the broker %q is not host:port", broker)
 		}
 	}

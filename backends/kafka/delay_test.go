@@ -4,6 +4,7 @@ import (
 	"context"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -225,4 +226,40 @@ func TestDelaysAreNotRepeated(t *testing.T) {
 	for i := range 51 {
 		require.Len(t, a.of(strconv.Itoa(i)), 1, i)
 	}
+}
+
+// A message that cannot be brought on for long holds nothing of those that were.
+func TestARefusedDelayHoldsItselfOnly(t *testing.T) { // and no other test runs beside it
+	if real() != nil {
+		t.Skip("needs a cluster that refuses")
+	}
+	const batches, size = 40, 10_000
+	fake, common := newFake(t), config()
+	b := open(t, fake.ListenAddrs(), common)
+	require.NoError(t, b.Fix(t.Context(), "good", "g", backend.FromNow()))
+	at := time.Now().Add(500 * time.Millisecond)
+	require.NoError(t, b.PublishAt(t.Context(), at, "full", wire("k", 0)))
+	fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: prefixOf(common) + "full", Err: kerr.MessageTooLarge, Count: -1})
+	for range batches {
+		all := wires(0, 90)
+		for _, m := range all {
+			m.Payload = make([]byte, size) // which compresses to next to nothing
+		}
+		require.NoError(t, b.PublishAt(t.Context(), at, "good", all...))
+	}
+	before := heap()
+	var handled atomic.Int64
+	leave := consume(t, b, backend.Consumption{
+		Topic: "good", Group: "g", Concurrency: 8,
+		Handle: func(_ context.Context, batch *backend.Batch) (done int, _ error) {
+			for batch.Next() {
+				handled.Add(1)
+				done++
+			}
+			return done, nil
+		},
+	}, func(err error) { t.Error(err) })
+	eventually(t, "all others are handled", func() bool { return handled.Load() >= 90*batches })
+	leave()
+	eventually(t, "nothing of them is held", func() bool { return int64(heap())-int64(before) < batches*size*10 })
 }

@@ -109,6 +109,9 @@ func (b *Backend) produce(ctx context.Context, records []*kgo.Record) error {
 	if ctx == b.ctx {
 		return b.write(records).FirstErr()
 	}
+	if ctx.Err() != nil {
+		return ended(ctx, context.Cause(ctx))
+	}
 	written := make(chan error, 1)
 	b.active.Add(1) // the caller is counted too, so Close has not ended its wait
 	go func() {

@@ -40,3 +40,19 @@ func TestWhoGivesUpFailsNobodyElse(t *testing.T) {
 	require.NoError(t, <-published)
 	require.Len(t, receive(t, b, "t", 3), 3)
 }
+
+// A call whose context has ended before writes nothing.
+func TestPublishAtAfterTheEndOfItsContext(t *testing.T) {
+	t.Parallel()
+	b := open(t, cluster(t), config())
+	ctx, cancel := context.WithCancel(t.Context())
+	require.NoError(t, b.PublishAt(ctx, time.Now(), "t", wire("k", 0)))
+	cancel()
+	for range 10 {
+		require.ErrorIs(t, b.PublishAt(ctx, time.Now(), "t", wire("k", 1)), context.Canceled)
+	}
+	require.NoError(t, b.PublishAt(t.Context(), time.Now(), "t", wire("k", 2)))
+	got := receive(t, b, "t", 2)
+	require.Len(t, got, 2)
+	require.Equal(t, "2", string(got[1].Payload))
+}

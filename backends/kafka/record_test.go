@@ -156,6 +156,14 @@ func TestPlaceOfASubscribersMessage(t *testing.T) {
 	require.False(t, ok)
 }
 
+// heap is how much memory is in use.
+func heap() uint64 {
+	runtime.GC()
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return stats.HeapAlloc
+}
+
 // A message that is held holds nothing else of what was fetched with it.
 func TestAMessageHoldsItselfOnly(t *testing.T) { // and no other test runs beside it
 	const batches, size = 40, 10_000
@@ -169,12 +177,6 @@ func TestAMessageHoldsItselfOnly(t *testing.T) { // and no other test runs besid
 			m.Payload = make([]byte, size) // which compresses to next to nothing
 		}
 		require.NoError(t, pub.Publish("t", all...))
-	}
-	heap := func() uint64 {
-		runtime.GC()
-		var stats runtime.MemStats
-		runtime.ReadMemStats(&stats)
-		return stats.HeapAlloc
 	}
 	before := heap()
 	var held []*message.Message

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"container/heap"
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -35,21 +36,21 @@ type tier struct {
 
 	mu         sync.Mutex
 	waiting    queue     // a heap
-	unfinished []*waiter // in the order of their offsets; the first is not finished
-	count      int       // of those that are not finished
+	unfinished []*waiter // in the order of their offsets, with some that are finished
+	count      int       // of those that are not
 	next       int64
 	rest       note // what is noted of messages that are not read yet
 }
 
 // waiter is a message that waits in a tier.
 type waiter struct {
-	record   *kgo.Record
-	topic    string    // where it goes
-	at       time.Time // when it goes there
-	due      time.Time // when it leaves this tier, or is tried again
-	pause    time.Duration
-	failed   error // why it was not brought on
-	finished bool
+	offset int64
+	record *kgo.Record // nil once it is finished
+	topic  string      // where it goes
+	at     time.Time   // when it goes there
+	due    time.Time   // when it leaves this tier, or is tried again
+	pause  time.Duration
+	failed error // why it was not brought on
 }
 
 func newTier(m *member, partition int32, at int64, n note) *tier {
@@ -79,11 +80,10 @@ func (t *tier) add(records []*kgo.Record) {
 				"topic", r.Topic, "partition", r.Partition, "offset", r.Offset, "error", err)
 			continue
 		}
-		d := &waiter{record: &kgo.Record{Key: bytes.Clone(r.Key), Value: bytes.Clone(r.Value), Headers: headers}, topic: topic, at: at, due: at}
+		d := &waiter{offset: r.Offset, record: &kgo.Record{Key: bytes.Clone(r.Key), Value: bytes.Clone(r.Value), Headers: headers}, topic: topic, at: at, due: at}
 		if leaves := r.Timestamp.Add(t.wait); t.wait > 0 && leaves.Before(at) {
 			d.due = leaves
 		}
-		d.record.Offset = r.Offset
 		t.unfinished = append(t.unfinished, d)
 		t.count++
 		heap.Push(&t.waiting, d)
@@ -133,8 +133,8 @@ func (t *tier) state() state {
 		if len(n.waiting) > noteBytes/2 {
 			break // more are not noted anyway
 		}
-		if !d.finished {
-			n.waiting = append(n.waiting, window.Waiting{Position: d.record.Offset})
+		if d.record != nil {
+			n.waiting = append(n.waiting, window.Waiting{Position: d.offset})
 		}
 	}
 	n.waiting = append(n.waiting, t.rest.waiting...)
@@ -222,7 +222,7 @@ func (t *tier) settle(due []*waiter) {
 	var failed []*waiter
 	for _, d := range due {
 		if d.failed == nil {
-			d.finished = true
+			d.record = nil
 			t.count--
 			continue
 		}
@@ -235,9 +235,8 @@ func (t *tier) settle(due []*waiter) {
 		t.member.backend.config.Logger.Error("kafka: delayed messages could not be brought on, which is tried again",
 			"messages", len(failed), "topic", failed[0].topic, "error", failed[0].failed)
 	}
-	for len(t.unfinished) > 0 && t.unfinished[0].finished {
-		t.unfinished[0] = nil
-		t.unfinished = t.unfinished[1:]
+	if len(t.unfinished) > 2*t.count { // not every time, since there may be many
+		t.unfinished = slices.DeleteFunc(t.unfinished, func(d *waiter) bool { return d.record == nil })
 	}
 	t.member.move()
 	signal(t.roomy)
@@ -253,7 +252,7 @@ func (d queue) Less(i, j int) bool {
 	if c := d[i].due.Compare(d[j].due); c != 0 {
 		return c < 0
 	}
-	return cmp.Less(d[i].record.Offset, d[j].record.Offset)
+	return cmp.Less(d[i].offset, d[j].offset)
 }
 
 func (d *queue) Push(x any) { *d = append(*d, x.(*waiter)) }

@@ -161,7 +161,7 @@ func TestAClusterOfOneBroker(t *testing.T) {
 
 func TestMistakesInTheConfiguration(t *testing.T) {
 	t.Parallel()
-	b := open(t, []string{"nowhere", "host:"}, func(c *kafka.Config) {
+	b := open(t, []string{"nowhere", "host:", "kafka://notify:" + secret + "@host:9092"}, func(c *kafka.Config) {
 		c.Prefix = "a/b"
 		c.Replication, c.MinInSync = 2, 3
 		c.Partitions = -1
@@ -172,7 +172,7 @@ func TestMistakesInTheConfiguration(t *testing.T) {
 	})
 	_, err := b.Publisher()
 	for _, says := range []string{
-		`the broker "nowhere" is not host:port`, `"host:"`, "Config.Prefix", "Config.MinInSync is 3", "Config.Partitions is -1",
+		`the broker "nowhere" is not host:port`, `"host:"`, "broker 3 of 3 is not host:port", "Config.Prefix", "Config.MinInSync is 3", "Config.Partitions is -1",
 		"Config.PublishTimeout", "Config.Drain", "Config.MaxBytes", "Config.Heartbeat", "Config.SASL.Mechanism",
 	} {
 		require.ErrorContains(t, err, says)

@@ -46,7 +46,7 @@ func TestEveryKafkaBudgetCanBeMissed(t *testing.T) {
 
 func TestASmallKafkaPlan(t *testing.T) {
 	var progress, out bytes.Buffer
-	p := kafkaPlan{rounds: 1, length: 10 * time.Millisecond, read: 2000, worked: 500}
+	p := kafkaPlan{rounds: 1, turns: 2, length: 10 * time.Millisecond, read: 2000, worked: 500}
 	r, err := p.carryOut(&progress)
 	require.NoError(t, err)
 	r.print(&out)

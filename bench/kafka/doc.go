@@ -7,11 +7,11 @@
 // leaders spread over the brokers as a real cluster spreads them, so that a call
 // that publishes to all partitions is a request to every broker. Every side waits
 // until all replicas in sync have what it published, and gets the very same
-// messages with the same keys and headers. Sides take turns, in the other order
-// in every other round. Beyond that each is as it comes: ours and the bare client
-// write idempotently and compress with snappy, watermill-kafka does neither; and
-// a call of watermill-kafka's Publish is a request for each message, one after
-// the other, which is what the batches show.
+// messages with the same keys and metadata. Sides take short turns, every other
+// time in the other order. Beyond that each is as it comes: ours and the bare
+// client write idempotently and compress with snappy, watermill-kafka does
+// neither; and a call of watermill-kafka's Publish is a request for each message,
+// one after the other, which is what the batches show.
 //
 // The cluster runs on the same processors, and its work counts for every side
 // alike. In profiles of publishing batches it is about a quarter of what our side
