@@ -155,13 +155,10 @@ func (s *Sender) add(ctx context.Context, e notify.Event[any]) error {
 		return err
 	}
 	endpoints, err := s.store.Add(ctx, m)
-	if err != nil {
-		return err
-	}
-	if endpoints > 0 {
+	if endpoints > 0 || err != nil { // it may be stored all the same
 		s.wake()
 	}
-	return nil
+	return err
 }
 
 // wake has both lanes look for work.
