@@ -28,7 +28,7 @@ func deniedPrefixes() []netip.Prefix {
 		"224.0.0.0/4",       // multicast
 		"240.0.0.0/4",       // reserved, and broadcast
 		"::/96",             // unspecified, loopback, and IPv4-compatible
-		"::ffff:0.0.0.0/96", // IPv4-mapped: an address is unmapped before it is looked up
+		"::ffff:0.0.0.0/96", // IPv4-mapped; the dialer hands over the IPv4 address
 		"::ffff:0:0:0/96",   // IPv4-translated
 		"64:ff9b::/96",      // NAT64
 		"64:ff9b:1::/48",    // NAT64 of one's own

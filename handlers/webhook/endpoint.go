@@ -3,6 +3,7 @@ package webhook
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"slices"
 
@@ -48,8 +49,8 @@ type Endpoint struct {
 // String implements [fmt.Stringer]: it has neither URL nor secrets.
 func (e Endpoint) String() string { return "endpoint " + e.ID }
 
-// GoString implements [fmt.GoStringer], as String.
-func (e Endpoint) GoString() string { return e.String() }
+// Format implements [fmt.Formatter], as String for every verb.
+func (e Endpoint) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, e.String()) }
 
 // LogValue implements [slog.LogValuer], as String.
 func (e Endpoint) LogValue() slog.Value {

@@ -24,14 +24,34 @@ func URLProblem(config Network, text string) string {
 // Allowed tells whether an address may be called.
 func Allowed(config Network, a netip.Addr) bool { return newNetwork(config).allowed(a) }
 
-// Post calls a URL once, past the check of the URL if there is a guard for the
-// address alone.
-func Post(ctx context.Context, config Network, url string, timeout time.Duration) (status int, failure Failure) {
-	c := newClient(newNetwork(config), timeout)
-	defer c.close()
+// ParseRetryAfter reads the header.
+func ParseRetryAfter(value string, now time.Time) time.Duration { return parseRetryAfter(value, now) }
+
+// Client is what a sender calls endpoints by.
+type Client struct{ *client }
+
+// NewClient returns one; it ends with a call of Close.
+func NewClient(config Network, timeout time.Duration) Client {
+	return Client{newClient(newNetwork(config), timeout)}
+}
+
+// Close ends its connections.
+func (c Client) Close() { c.close() }
+
+// Post calls a URL once, as an attempt does.
+func (c Client) Post(ctx context.Context, url string) (status int, failure Failure) {
 	a, _ := c.call(ctx, &Endpoint{ID: "ep", URL: url, Secrets: []Secret{NewSecret()}}, &Message{ID: "m", Body: []byte("{}")})
 	return a.status, a.failure
 }
 
-// ParseRetryAfter reads the header.
-func ParseRetryAfter(value string, now time.Time) time.Duration { return parseRetryAfter(value, now) }
+// Dial connects without looking at the URL: the guard of the address alone.
+func (c Client) Dial(ctx context.Context, address string) (Failure, error) {
+	conn, err := c.transport.DialContext(ctx, "tcp", address)
+	if err != nil {
+		return failureOf(ctx, err), err
+	}
+	return "", conn.Close()
+}
+
+// Denied are the addresses that are not allowed.
+func Denied() []netip.Prefix { return deniedPrefixes() }

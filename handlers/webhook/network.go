@@ -60,7 +60,6 @@ func (n *network) allowed(a netip.Addr) bool {
 	if !a.IsValid() || a.Zone() != "" {
 		return false
 	}
-	a = a.Unmap()
 	within := func(p netip.Prefix) bool { return p.Contains(a) }
 	switch {
 	case slices.ContainsFunc(n.Deny, within):

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/seed-6c01d079/notify"
@@ -52,8 +53,8 @@ func (s Secret) Reveal() string {
 // String implements [fmt.Stringer], and hides the secret.
 func (s Secret) String() string { return hiddenSecret }
 
-// GoString implements [fmt.GoStringer], and hides the secret.
-func (s Secret) GoString() string { return hiddenSecret }
+// Format implements [fmt.Formatter], and hides the secret from every verb.
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, hiddenSecret) }
 
 // MarshalText implements [encoding.TextMarshaler], and hides the secret: a store
 // keeps what Reveal returns instead.
