@@ -43,6 +43,7 @@ func TestImports(t *testing.T) {
 		{module, root},
 		{module + "/handlers/timeline", handlers},
 		{module + "/handlers/logs", handlers},
+		{module + "/handlers/webhook", handlers},
 	} {
 		for _, dep := range deps(t, one.pkg) {
 			require.True(t, dep == one.pkg || allowed(dep, one.allowed), "%s must not import %s", one.pkg, dep)
@@ -64,7 +65,7 @@ func allowed(dep string, roots []string) bool {
 // programs.
 func TestNothingImportsTestHelpers(t *testing.T) {
 	t.Parallel()
-	for _, pkg := range []string{module, module + "/handlers/timeline", module + "/handlers/logs", module + "/backends/memory"} {
+	for _, pkg := range []string{module, module + "/handlers/timeline", module + "/handlers/logs", module + "/handlers/webhook", module + "/backends/memory"} {
 		for _, dep := range deps(t, pkg) {
 			for _, helper := range []string{module + "/notifytest", "github.com/stretchr/", "go.uber.org/goleak", "pgregory.net/rapid", "testing"} {
 				require.False(t, strings.HasPrefix(dep, helper), "%s imports %s", pkg, dep)

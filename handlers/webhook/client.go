@@ -6,7 +6,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"io"
 	"net"
 	"net/http"
 	"strconv"
@@ -14,14 +13,11 @@ import (
 )
 
 const (
-	dialTimeout       = 10 * time.Second
-	tlsTimeout        = 10 * time.Second
-	idleTimeout       = 30 * time.Second
-	maxIdle           = 256
-	maxHeaderBytes    = 16 << 10
-	maxDiscardedBytes = 16 << 10
-	contentJSON       = "application/json"
-	userAgent         = "notify-webhook/1"
+	dialTimeout    = 10 * time.Second
+	tlsTimeout     = 10 * time.Second
+	maxHeaderBytes = 16 << 10
+	contentJSON    = "application/json"
+	userAgent      = "notify-webhook/1"
 )
 
 // client calls endpoints.
@@ -33,24 +29,21 @@ type client struct {
 
 func newClient(n *network, timeout time.Duration) *client {
 	dialer := &net.Dialer{Timeout: dialTimeout, ControlContext: n.control, Resolver: n.Resolver}
-	// HTTP/1 only: a connection of HTTP/2 that died keeps all its calls waiting.
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	return &client{network: n, timeout: timeout, transport: &http.Transport{
-		Proxy:                  nil,
-		DialContext:            dialer.DialContext,
-		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: n.RootCAs},
-		TLSHandshakeTimeout:    tlsTimeout,
-		Protocols:              &protocols,
-		MaxIdleConns:           maxIdle,
-		MaxIdleConnsPerHost:    defaultConcurrency,
-		IdleConnTimeout:        idleTimeout,
+		Proxy:               nil,
+		DialContext:         dialer.DialContext,
+		TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: n.RootCAs},
+		TLSHandshakeTimeout: tlsTimeout,
+		Protocols:           &protocols,
+		// A connection for each call: what an idle one receives unasked, net/http
+		// writes to the log.
+		DisableKeepAlives:      true,
 		MaxResponseHeaderBytes: maxHeaderBytes,
 		DisableCompression:     true, // nobody reads the answer
 	}}
 }
-
-func (c *client) close() { c.transport.CloseIdleConnections() }
 
 // answer is what a call came to.
 type answer struct {
@@ -91,11 +84,7 @@ func (c *client) post(ctx context.Context, e *Endpoint, m *Message, at time.Time
 	if err != nil {
 		return 0, 0, failureOf(ctx, err)
 	}
-	defer func() { _ = response.Body.Close() }()
-	if response.ContentLength >= 0 && response.ContentLength <= maxDiscardedBytes {
-		// So that the connection can be used again.
-		_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, maxDiscardedBytes))
-	}
+	_ = response.Body.Close() // and with it the connection, whatever is still to come
 	retryAfter := parseRetryAfter(response.Header.Get("Retry-After"), time.Now())
 	switch status := response.StatusCode; {
 	case status >= 200 && status <= 299:

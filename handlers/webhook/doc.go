@@ -67,7 +67,7 @@
 //
 // Endpoints' URLs come from strangers, so a call must not reach what only the
 // host can: see [Network]. The address is checked when the connection is made,
-// after the name was resolved. Of an answer the headers up to 16 KiB are read,
-// and of the body nothing that anybody sees. Neither URLs nor secrets are in
-// errors, logs or events.
+// after the name was resolved, and each call makes one of its own. Of an answer
+// the headers are read, up to 16 KiB, and nothing of the body. Neither URLs nor
+// secrets are in errors, logs or events.
 package webhook

@@ -30,13 +30,10 @@ func ParseRetryAfter(value string, now time.Time) time.Duration { return parseRe
 // Client is what a sender calls endpoints by.
 type Client struct{ *client }
 
-// NewClient returns one; it ends with a call of Close.
+// NewClient returns one.
 func NewClient(config Network, timeout time.Duration) Client {
 	return Client{newClient(newNetwork(config), timeout)}
 }
-
-// Close ends its connections.
-func (c Client) Close() { c.close() }
 
 // Post calls a URL once, as an attempt does.
 func (c Client) Post(ctx context.Context, url string) (status int, failure Failure) {

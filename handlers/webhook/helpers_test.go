@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -115,7 +116,7 @@ type hub struct {
 // serve starts receivers.
 func serve(t *testing.T, answer func(w http.ResponseWriter, r request)) *receivers {
 	r := &receivers{connections: make(chan net.Conn), closed: make(chan struct{}), answer: answer}
-	server := &http.Server{Handler: r, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0)}
+	server := &http.Server{Handler: r, ErrorLog: discard()}
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(r) }()
 	t.Cleanup(func() {
@@ -125,6 +126,8 @@ func serve(t *testing.T, answer func(w http.ResponseWriter, r request)) *receive
 	})
 	return r
 }
+
+func discard() *log.Logger { return log.New(io.Discard, "", 0) }
 
 // start runs a Notifier with a sender; call it in a bubble.
 func start(t *testing.T, r *receivers, store webhook.Store, options ...func(*webhook.Config)) *hub {

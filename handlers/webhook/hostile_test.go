@@ -122,7 +122,7 @@ func deniedAddresses() []netip.Addr {
 	random := rand.New(rand.NewPCG(1, 2))
 	var all []netip.Addr
 	for _, prefix := range webhook.Denied() {
-		for i := range 8 {
+		for i := range 6 {
 			bytes := prefix.Addr().AsSlice()
 			for bit := prefix.Bits(); bit < prefix.Addr().BitLen(); bit++ {
 				if i == 1 || i > 1 && random.IntN(2) == 1 { // the first, the last, and some between

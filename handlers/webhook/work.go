@@ -23,7 +23,6 @@ func randomFloat() float64 { return rand.Float64() }
 // Work implements [notify.Worker]: it sends what is due. It returns when calls
 // that are under way have ended.
 func (s *Sender) Work(ctx context.Context, stopping <-chan struct{}) error {
-	defer s.client.close()
 	bound, stop := context.WithCancel(context.Background()) // when no more is begun
 	defer stop()
 	var lanes sync.WaitGroup
