@@ -1,12 +1,17 @@
 package e2e_test
 
 import (
+	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-6c01d079/notify"
+	"github.com/seed-6c01d079/notify/backends/sqlite"
 	"github.com/seed-6c01d079/notify/handlers/webhook"
 )
 
@@ -111,4 +117,68 @@ func TestStandardWebhooksVerifiesWhatIsSent(t *testing.T) {
 	require.NoError(t, <-verified)
 	require.NoError(t, n.Close(t.Context()))
 	require.NoError(t, <-ended)
+}
+
+// unsure is a store whose Add fails every other time, after it has stored.
+type unsure struct {
+	webhook.Store
+	calls atomic.Int64
+}
+
+func (u *unsure) Add(ctx context.Context, m webhook.Message) (int, error) {
+	count, err := u.Store.Add(ctx, m)
+	if u.calls.Add(1)%2 == 1 {
+		return 0, errors.New("the connection was lost")
+	}
+	return count, err
+}
+
+// On SQLite, with a store that loses its answers, and two restarts: each event is
+// posted once, and those of a notification in their order.
+func TestWebhooksOnSQLite(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	var got []string
+	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		got = append(got, r.Header.Get("webhook-id"))
+	}))
+	defer receiver.Close()
+	address := netip.MustParseAddrPort(receiver.Listener.Addr().String())
+	file, store := filepath.Join(t.TempDir(), "notify.db"), &unsure{Store: webhook.NewMemory()}
+	var want []string
+	for round := range 3 {
+		n, err := notify.New(notify.Config{Backend: sqlite.Open(file)})
+		require.NoError(t, err)
+		hooks := webhook.New(store, func(c *webhook.Config) {
+			c.Network = webhook.Network{AllowHTTP: true, Ports: []uint16{address.Port()}, Allow: []netip.Prefix{netip.PrefixFrom(address.Addr(), 32)}}
+			c.Retry.Backoff = func(int) time.Duration { return time.Millisecond }
+		})
+		n.Attach(hooks)
+		ended := make(chan error, 1)
+		go func() { ended <- n.Run(context.Background()) }()
+		require.NoError(t, n.Ready(t.Context()))
+		require.NoError(t, hooks.Put(t.Context(), webhook.Endpoint{
+			ID: "ep_1", URL: receiver.URL, Secrets: []webhook.Secret{webhook.NewSecret()}, Types: []string{"notify.delivered.v1"}, Ordered: true,
+		}))
+		for i := range 50 {
+			id := fmt.Sprintf("e_%d_%02d", round, i)
+			_, err := notify.Emit(t.Context(), n, notify.Delivered{}, func(e *notify.Envelope) { e.ID, e.NotificationID = id, "n_1" })
+			require.NoError(t, err)
+			want = append(want, id)
+		}
+		if round == 2 {
+			require.Eventually(t, func() bool {
+				mu.Lock()
+				defer mu.Unlock()
+				return len(got) >= len(want)
+			}, time.Minute, 10*time.Millisecond)
+		}
+		require.NoError(t, n.Close(context.Background()), "what is not handled, or not sent, is in the next round")
+		require.NoError(t, <-ended)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	require.Equal(t, want, got)
 }

@@ -3,7 +3,8 @@ package webhook
 import "time"
 
 // Attempt is one call of an endpoint, as the ledger keeps it. It has nothing of
-// what was sent or answered but the status.
+// what was sent, and of what was answered only the status. A call that the end of
+// its process cut off is not in the ledger.
 type Attempt struct {
 	EndpointID string
 	// MessageID is the event's ID, and Type its type on the wire.

@@ -163,10 +163,13 @@ func (s *Sender) add(ctx context.Context, e notify.Event[any]) error {
 
 // wake has both lanes look for work.
 func (s *Sender) wake() {
-	for _, lane := range s.wakes {
-		select {
-		case lane <- struct{}{}:
-		default:
-		}
+	s.wakeLane(Fast)
+	s.wakeLane(Slow)
+}
+
+func (s *Sender) wakeLane(lane Lane) {
+	select {
+	case s.wakes[lane] <- struct{}{}:
+	default:
 	}
 }

@@ -72,9 +72,10 @@ func (s *Sender) work(ctx, bound context.Context, lane Lane) error {
 			for _, c := range claims {
 				room <- struct{}{}
 				calls.Go(func() {
-					s.send(ctx, c)
+					then := s.send(ctx, c)
 					<-room
-					s.wake()
+					s.wakeLane(lane)
+					s.wakeLane(then)
 				})
 			}
 			if next = at; len(claims) < min(free, maxClaims) {
@@ -101,25 +102,30 @@ func (s *Sender) claim(ctx context.Context, lane Lane, limit int) ([]Claim, time
 
 func (s *Sender) lease() time.Duration { return s.config.CallTimeout + leaseMargin }
 
-// send makes one attempt. If ctx ends first, nobody knows what came of it, and
-// the lease's end has it made again.
-func (s *Sender) send(ctx context.Context, c Claim) {
+// send makes one attempt, and returns the lane that the endpoint is in then. If
+// ctx ends first, nobody knows what came of it, and the lease's end has it made
+// again.
+func (s *Sender) send(ctx context.Context, c Claim) Lane {
 	a, err := s.client.call(ctx, &c.Status.Endpoint, &c.Message)
 	if err != nil {
-		return
+		return c.Status.Lane()
 	}
 	o := s.config.decide(c, a, s.random())
+	then := Fast
+	if o.Slow || !o.Attempt.Succeeded() {
+		then = Slow
+	}
 	bound, cancel := context.WithDeadline(ctx, c.Until)
 	defer cancel()
 	for pause := finishBackoff; ; pause *= 2 {
 		if err = s.finish(bound, c, o); err == nil || errors.Is(err, notify.ErrNotFound) {
-			return
+			return then
 		}
 		select {
 		case <-bound.Done():
 			s.config.Logger.Error("webhook: what came of a call could not be stored, and it will be made again",
 				"endpoint", c.Status.ID, "event_id", c.Message.ID, "error", err)
-			return
+			return then
 		case <-time.After(pause):
 		}
 	}
