@@ -3,10 +3,13 @@ package webhook_test
 import (
 	"crypto/x509"
 	"fmt"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -129,4 +132,22 @@ func TestNoProxyFromTheEnvironment(t *testing.T) {
 	_, failure := at(t, server.String()).Post(t.Context(), "http://"+server.String()+"/")
 	require.Empty(t, failure)
 	p.requireUntouched(t)
+}
+
+// What net/http receives unasked on a connection that it keeps, it writes to the
+// standard log, and an endpoint decides what that is.
+func TestWhatComesUnaskedIsNotLogged(t *testing.T) {
+	var written safeBuffer
+	log.SetOutput(&written)
+	defer log.SetOutput(os.Stderr)
+	ended := make(chan struct{})
+	address := serveRaw(t, func(c net.Conn) {
+		fmt.Fprint(c, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\ncanary")
+		_, _ = io.Copy(io.Discard, c)
+		close(ended)
+	})
+	_, failure := at(t, address).Post(t.Context(), "http://"+address+"/")
+	require.Empty(t, failure)
+	<-ended
+	require.NotContains(t, written.String(), "canary")
 }

@@ -264,8 +264,7 @@ func TestAnOrderedEndpointKeepsTheOrder(t *testing.T) {
 	for _, ordered := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
 			failures := map[string]int{"e_003": 3, "e_005": 1}
-			var h *hub
-			h = start(t, serve(t, func(w http.ResponseWriter, r request) {
+			h := start(t, serve(t, func(w http.ResponseWriter, r request) {
 				if failures[r.id]--; failures[r.id] >= 0 {
 					w.WriteHeader(500)
 				}
