@@ -140,3 +140,33 @@ func TestTwoSendersShareAStore(t *testing.T) {
 		require.EqualValues(t, 1, most.Load(), "one at a time, in both together")
 	})
 }
+
+// A Notifier that ends raises no events any more: who is gone is disabled by the
+// next call.
+func TestGoneDuringCloseIsDisabledLater(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := webhook.NewMemory()
+		r := serve(t, func(w http.ResponseWriter, _ request) {
+			time.Sleep(2 * time.Second)
+			w.WriteHeader(http.StatusGone)
+		})
+		h := start(t, r, store)
+		h.endpoint("ep_1")
+		h.deliver("e_1", "e_2")
+		synctest.Wait()
+		began := time.Now()
+		h.stop()
+		require.Equal(t, 2*time.Second, time.Since(began))
+		require.Equal(t, webhook.FailureGone, h.attempts("ep_1")[0].Failure)
+		require.Empty(t, h.status("ep_1").Disabled)
+
+		again := start(t, r, store)
+		defer again.stop()
+		events := disabledEvents(again)
+		time.Sleep(time.Minute)
+		require.Equal(t, []string{"e_1", "e_2"}, ids(r.got("")))
+		require.Equal(t, webhook.DisabledGone, again.status("ep_1").Disabled)
+		require.Len(t, events(), 1)
+	})
+}
