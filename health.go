@@ -17,7 +17,8 @@ type Health struct {
 	Running bool
 	// Failing says what this process cannot do: reach the records, or read a
 	// topic, which it tries again meanwhile, and which counts as failing until
-	// reading has lasted a minute. Each error names which.
+	// reading has lasted a minute, or keep a [Worker] going. Each error names
+	// which.
 	Failing []error
 	// ProvidersDown are the providers whose circuit breaker is open, and
 	// ObserversPaused the observers that fail on everything, by name.
@@ -38,6 +39,7 @@ func (h Health) Err() error {
 // as long as ctx allows. It may be called at any time.
 func (n *Notifier) Health(ctx context.Context) Health {
 	h := Health{Running: n.isRunning(), Failing: n.bus.consuming.failing(time.Now())}
+	h.Failing = append(h.Failing, n.workers.failing(time.Now())...)
 	if _, err := n.ledger.records.Load(ctx, healthProbe); err != nil && !errors.Is(err, backend.ErrNotFound) {
 		h.Failing = append(h.Failing, fmt.Errorf("notify: the records do not answer: %w", translate(err)))
 	}

@@ -110,6 +110,7 @@ func TestHealthOfABackendThatOthersClosed(t *testing.T) {
 		ran := make(chan error, 1)
 		go func() { ran <- n.Run(context.Background()) }()
 		require.NoError(t, n.Ready(t.Context()))
+		synctest.Wait() // it consumes
 		require.NoError(t, b.Close())
 		synctest.Wait()
 		require.ErrorContains(t, n.Health(t.Context()).Err(), "did somebody else close it?")

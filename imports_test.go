@@ -49,6 +49,7 @@ func TestImports(t *testing.T) {
 		{module + "/handlers/trigger", handlers},
 		{module + "/handlers/cache", handlers},
 		{module + "/handlers/suppression", handlers},
+		{module + "/handlers/webhook", handlers},
 	} {
 		for _, dep := range deps(t, one.pkg) {
 			require.True(t, dep == one.pkg || allowed(dep, one.allowed), "%s must not import %s", one.pkg, dep)
@@ -70,7 +71,11 @@ func allowed(dep string, roots []string) bool {
 // programs.
 func TestNothingImportsTestHelpers(t *testing.T) {
 	t.Parallel()
-	for _, pkg := range []string{module, module + "/handlers/timeline", module + "/handlers/logs", module + "/handlers/forward", module + "/handlers/trigger", module + "/handlers/cache", module + "/handlers/suppression", module + "/backends/memory"} {
+	packages := []string{module, module + "/backends/memory", module + "/topology"}
+	for _, name := range []string{"timeline", "timeline/timelinehttp", "logs", "forward", "trigger", "cache", "suppression", "webhook"} {
+		packages = append(packages, module+"/handlers/"+name)
+	}
+	for _, pkg := range packages {
 		for _, dep := range deps(t, pkg) {
 			for _, helper := range []string{module + "/notifytest", "github.com/stretchr/", "go.uber.org/goleak", "pgregory.net/rapid", "testing"} {
 				require.False(t, strings.HasPrefix(dep, helper), "%s imports %s", pkg, dep)

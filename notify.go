@@ -27,6 +27,7 @@ type Notifier struct {
 	planner  *planner
 	bus      *bus
 	sweeper  *sweeper
+	workers  *workers
 	waiters  *waiters
 	admitter backend.Admitter // nil: the backend has none
 	log      *slog.Logger
@@ -110,6 +111,7 @@ func New(config Config) (*Notifier, error) {
 	n.bus = &bus{
 		codec: n.codec, middleware: config.Middleware, log: n.log, base: n.hard, born: time.Now(), emit: n.emitMachinery,
 	}
+	n.workers = &workers{log: n.log, hard: n.hard}
 	n.pipeline = &pipeline{
 		ledger: n.ledger, decider: n.decider, senders: map[Channel][]*sender{}, planner: n.planner, log: n.log,
 		base: n.hard, attendance: &attendance{}, newer: &tally{},

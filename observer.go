@@ -153,7 +153,7 @@ func On[T any](n *Notifier, name string, fn func(ctx context.Context, e Event[T]
 }
 
 // Attacher is a ready-made set of observers, such as the handlers packages
-// have: Attach registers them.
+// have: Attach registers them. It may be a [Worker] too.
 type Attacher interface {
 	Attach(n *Notifier) error
 }

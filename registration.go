@@ -62,7 +62,8 @@ func (n *Notifier) Observe(o Observer) {
 	n.refuse(n.bus.observe(o))
 }
 
-// Attach registers ready-made observers.
+// Attach registers ready-made observers, and those that are a [Worker] with
+// their work.
 func (n *Notifier) Attach(all ...Attacher) {
 	for i, a := range all {
 		if isNil(a) {
@@ -71,6 +72,9 @@ func (n *Notifier) Attach(all ...Attacher) {
 		}
 		switch err := a.Attach(n); {
 		case err == nil:
+			if w, works := a.(Worker); works {
+				n.workers.add(w)
+			}
 		case len(FieldErrors(err)) > 0:
 			n.refuse(problems{err}) // its fields say whose they are
 		default:

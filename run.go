@@ -119,6 +119,9 @@ func (n *Notifier) start(ctx, work context.Context) ([]task, error) {
 	for _, s := range steps {
 		begin(s.name, func() { n.bus.consuming.run(work, s.Consumption) })
 	}
+	if roles.Observe {
+		n.workers.start(ctx)
+	}
 	if roles.Route {
 		begin("the sweep", func() { n.sweeper.run(work) })
 	}

@@ -9,6 +9,7 @@ require (
 	github.com/seed-6c01d079/notify/backends/kafka v0.1.0
 	github.com/seed-6c01d079/notify/backends/postgres v0.1.0
 	github.com/seed-6c01d079/notify/backends/sqlite v0.1.0
+	github.com/standard-webhooks/standard-webhooks/libraries v0.0.1
 	github.com/stretchr/testify v1.12.1
 	github.com/twmb/franz-go/pkg/kfake v0.0.0-20260918054303-01f206a7e32c
 	go.uber.org/goleak v1.3.0

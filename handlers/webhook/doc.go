@@ -1,0 +1,74 @@
+// Package webhook sends lifecycle events to customers' endpoints over HTTP, as
+// Standard Webhooks 1.0 has it.
+//
+//	hooks := webhook.New(webhook.NewMemory())
+//	n.Attach(hooks)
+//	...
+//	secret := webhook.NewSecret()
+//	err := hooks.Put(ctx, webhook.Endpoint{
+//	    ID: "ep_1", Tenant: "shop", URL: "https://example.com/hooks", Secrets: []webhook.Secret{secret},
+//	    Types: []string{"notify.delivered.v1", "notify.bounced.v1"},
+//	})
+//
+// A receiver checks what it gets by [Verify], or by any other library of
+// Standard Webhooks.
+//
+// # What is sent
+//
+// A POST of JSON with the event's type, timestamp and data, and beside them its
+// id, notification_id, recipient_id, category and the labels that [Config.Labels]
+// names. Only events about a notification are sent, of the endpoint's tenant and
+// of the types that it names. The headers are webhook-id, which follows from the
+// event's ID ([HeaderValue]) and is the same on every repeat, webhook-timestamp,
+// the time of the attempt, and webhook-signature, a v1 signature by each of the
+// endpoint's secrets.
+//
+// # How it is sent
+//
+// The observer's handler only stores what is to be sent, for all endpoints that
+// want it at once, under the event's ID: so an event that comes again changes
+// nothing, and no endpoint holds up the observer. What is stored is then taken
+// from the store by workers that the Notifier starts and ends, in this process
+// or in several: a delivery is leased while it is being made, and if its process
+// dies, the lease's end gives it to another; the clocks of such processes have to
+// agree to some seconds. So a receiver has to expect an event twice, under the
+// same webhook-id.
+//
+// One endpoint's trouble holds up no other: each has so many calls at once, by
+// default 4, and only one while it is failing, until its first success, or if it
+// is ordered; and those that are failing, slow or not yet proven have half of
+// all calls among themselves (see [Lane]).
+//
+// # When it fails
+//
+// An answer from 200 to 299 is a success, and everything else is not: a redirect
+// is not followed. What failed is tried again by [Config.Schedule], by default
+// ten times in some three days, not before what Retry-After says, which also
+// holds the endpoint's other events; then it is given up, which its last
+// [Attempt] shows by having no Next. An answer of 410 disables the endpoint, and
+// so does a failure after [Config.DisableAfter], by default 5 days, without a
+// success: [EndpointDisabled] is raised, what waits stays, and what comes is not
+// kept for it. [Sender.Enable] goes on, and [Sender.Replay] fetches what was
+// missed.
+//
+// If the store fails, the event is tried again as [notify.Observer] says, and is
+// a dead letter in the end; calls stop, and are tried again, and
+// [notify.Notifier.Health] tells.
+//
+// # What it stores
+//
+// Endpoints with their URLs and secrets; the payloads of events that an endpoint
+// wants, which hold no content and no addresses, but the host's own IDs, and what
+// [Config.Data] makes; what waits for which endpoint; and of each attempt when,
+// how long, the status and the kind of failure, nothing of the answer. What a
+// store keeps at most, and what it drops then, is the store's to say: see
+// [Memory].
+//
+// # What it calls
+//
+// Endpoints' URLs come from strangers, so a call must not reach what only the
+// host can: see [Network]. The address is checked when the connection is made,
+// after the name was resolved, and each call makes one of its own. Of an answer
+// the headers are read, up to 16 KiB, and nothing of the body. Neither URLs nor
+// secrets are in errors, logs or events.
+package webhook

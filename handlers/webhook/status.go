@@ -1,0 +1,159 @@
+package webhook
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/seed-6c01d079/notify"
+)
+
+// Status is an endpoint and what is known about it.
+type Status struct {
+	Endpoint
+	// Disabled says why nothing is sent to it; empty: it is enabled. DisabledAt
+	// is since when.
+	Disabled   Reason
+	DisabledAt time.Time
+	// FailingSince is when the first call failed after the last that succeeded;
+	// zero: the last succeeded, or there was none.
+	FailingSince time.Time
+	// HeldUntil is a time that the endpoint asked to be left alone until.
+	HeldUntil time.Time
+	// Proven says that a call has succeeded, and Slow that the last one took long.
+	Proven bool
+	Slow   bool
+	// Pending is how many messages wait for it.
+	Pending int
+	// Dropped is how many messages no longer do, since the store had no room.
+	Dropped int64
+}
+
+// Reason is why an endpoint is disabled.
+type Reason string
+
+// The reasons.
+const (
+	DisabledByHost  Reason = "host"
+	DisabledGone    Reason = "gone"    // it answered 410
+	DisabledFailing Reason = "failing" // it failed for too long
+)
+
+// Lane keeps the calls apart that are likely to take long.
+type Lane uint8
+
+// The lanes.
+const (
+	Fast Lane = iota
+	Slow
+)
+
+// Lane returns the lane of the endpoint: Slow if its last call failed or took
+// long, and until one has succeeded.
+func (s *Status) Lane() Lane {
+	if !s.Proven || s.Slow || !s.FailingSince.IsZero() {
+		return Slow
+	}
+	return Fast
+}
+
+// Calls returns how many calls of the endpoint there may be at once.
+func (s *Status) Calls() int {
+	if s.Ordered || !s.Proven || !s.FailingSince.IsZero() {
+		return 1
+	}
+	return max(s.Concurrency, 1)
+}
+
+const (
+	defaultLimit = 50
+	maxLimit     = 500
+)
+
+// Query asks for endpoints.
+type Query struct {
+	// Tenant is whose; empty is all. A host that keeps its tenants apart must not
+	// leave it empty.
+	Tenant string
+	// Disabled chooses those that are, or are not; nil is both.
+	Disabled *bool
+	// Limit is how many a page has at most, up to 500; default 50.
+	Limit int
+	// After is the [Page.Next] of the page before; empty is the first page.
+	After string
+}
+
+// Resolve checks the query, for a [Store], and fills in its default.
+func (q Query) Resolve() (Query, error) {
+	limit, err := resolveLimit("Query.Limit", q.Limit)
+	q.Limit = limit
+	return q, err
+}
+
+// Matches tells whether the endpoint meets the query's conditions; Limit and
+// After are none.
+func (q Query) Matches(s *Status) bool {
+	return (q.Tenant == "" || q.Tenant == s.Tenant) && (q.Disabled == nil || *q.Disabled == (s.Disabled != ""))
+}
+
+// Page is a part of a list of endpoints.
+type Page struct {
+	Endpoints []Status
+	// Next is the [Query.After] of the next page; empty if there is none.
+	Next string
+}
+
+// AttemptQuery asks for attempts of an endpoint.
+type AttemptQuery struct {
+	EndpointID string
+	// MessageID chooses those for one event; empty is all.
+	MessageID string
+	// Failed leaves out those that succeeded.
+	Failed bool
+	// Limit is how many a page has at most, up to 500; default 50.
+	Limit int
+	// After is the [AttemptPage.Next] of the page before; empty is the first.
+	After string
+}
+
+// Resolve checks the query, for a [Store], and fills in its default. Of the
+// attempts, which a store counts from 1, the page has those below before.
+func (q AttemptQuery) Resolve() (resolved AttemptQuery, before int64, err error) {
+	q.Limit, err = resolveLimit("AttemptQuery.Limit", q.Limit)
+	if err != nil {
+		return q, 0, err
+	}
+	before = 1<<63 - 1
+	if q.After != "" {
+		if before, err = strconv.ParseInt(q.After, 10, 64); err != nil || before < 1 || strconv.FormatInt(before, 10) != q.After {
+			return q, 0, &notify.FieldError{
+				Field: "AttemptQuery.After", Problem: "is not the Next of a page; leave it empty to begin anew",
+			}
+		}
+	}
+	return q, before, nil
+}
+
+// Matches tells whether the attempt meets the query's conditions; Limit and
+// After are none.
+func (q AttemptQuery) Matches(a *Attempt) bool {
+	return (q.MessageID == "" || q.MessageID == a.MessageID) && !(q.Failed && a.Succeeded())
+}
+
+// AttemptPage is a part of a ledger.
+type AttemptPage struct {
+	Attempts []Attempt
+	// Next is the [AttemptQuery.After] of the next page; empty if there is none.
+	Next string
+}
+
+func resolveLimit(field string, limit int) (int, error) {
+	switch {
+	case limit < 0 || limit > maxLimit:
+		return 0, &notify.FieldError{Field: field, Problem: fmt.Sprintf("must be from 0 (the default, %d) to %d", defaultLimit, maxLimit)}
+	case limit == 0:
+		return defaultLimit, nil
+	default:
+		return limit, nil
+	}
+}
