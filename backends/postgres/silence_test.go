@@ -143,7 +143,13 @@ func TestAServerTakesOverThatLacksWhatCameLast(t *testing.T) {
 
 	require.NoError(t, os.Rename(data, filepath.Join(dir, "first")))
 	require.NoError(t, os.Rename(replica, data))
+	const start = "select pg_postmaster_start_time()"
+	var first, second time.Time
+	require.NoError(t, pool.QueryRow(t.Context(), start).Scan(&first))
 	require.NoError(t, s.Signal(syscall.SIGQUIT))
+	eventually(t, func() bool { // what the first still takes is lost
+		return pool.QueryRow(t.Context(), start).Scan(&second) == nil && !second.Equal(first)
+	}, "the second server has taken over")
 	pub, err := b.Publisher()
 	require.NoError(t, err)
 	var kept []string
@@ -158,9 +164,7 @@ func TestAServerTakesOverThatLacksWhatCameLast(t *testing.T) {
 		return !slices.ContainsFunc(kept, func(id string) bool { return !slices.Contains(all, id) })
 	}, "what the second server has is handled")
 	var left int
-	eventually(t, func() bool { // once the pool has given up its connections to the first
-		return pool.QueryRow(context.Background(), "select count(*) from notify.message where uuid like 'lost/%'").Scan(&left) == nil
-	}, "the second server answers")
+	require.NoError(t, pool.QueryRow(context.Background(), "select count(*) from notify.message where uuid like 'lost/%'").Scan(&left))
 	require.Zero(t, left, "the second server has what came last")
 }
 
