@@ -258,7 +258,7 @@ func (f *failing) Finish(ctx context.Context, c webhook.Claim, o webhook.Outcome
 
 func TestAStoreThatFails(t *testing.T) {
 	t.Parallel()
-	for name, break_ := range map[string]func(f *failing){
+	for name, breaks := range map[string]func(f *failing){
 		"add":               func(f *failing) { f.add.Store(4) },
 		"add, after all":    func(f *failing) { f.add.Store(4); f.after = true },
 		"finish":            func(f *failing) { f.finish.Store(3) },
@@ -272,7 +272,8 @@ func TestAStoreThatFails(t *testing.T) {
 				h := start(t, serve(t, nil), f)
 				defer h.stop()
 				h.endpoint("ep_1")
-				break_(f)
+				synctest.Wait() // nothing is about to look for work
+				breaks(f)
 				h.deliver("e_1")
 				synctest.Wait()
 				if name == "claim" {
