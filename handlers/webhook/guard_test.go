@@ -236,6 +236,16 @@ func TestANameThatChangesToLoopback(t *testing.T) {
 	p.requireUntouched(t)
 }
 
+func TestPortsAreCheckedWhenConnecting(t *testing.T) {
+	t.Parallel()
+	p := listen(t)
+	c := client(t, loopback(), []uint16{p.port + 1}, netip.MustParsePrefix("127.0.0.1/32"))
+	failure, err := c.Dial(t.Context(), fmt.Sprint("127.0.0.1:", p.port))
+	require.Error(t, err)
+	require.Equal(t, webhook.FailureBlocked, failure)
+	p.requireUntouched(t)
+}
+
 func TestAllowed(t *testing.T) {
 	t.Parallel()
 	for _, a := range deniedAddresses() {

@@ -132,6 +132,32 @@ func TestGoneDisables(t *testing.T) {
 	})
 }
 
+// What is stored after the event may fail: then it is raised again.
+func TestTheEventOfAnEndpointRepeatsWithItsID(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{http.StatusGone, http.StatusInternalServerError} {
+		synctest.Test(t, func(t *testing.T) {
+			store := &failing{Store: webhook.NewMemory()}
+			h := start(t, serve(t, answers(status)), store, func(c *webhook.Config) { c.DisableAfter = time.Second })
+			defer h.stop()
+			events := disabledEvents(h)
+			h.endpoint("ep_1")
+			if h.deliver("e_1"); status != http.StatusGone {
+				synctest.Wait() // the first failure disables nothing yet
+			}
+			store.finish.Store(2)
+			time.Sleep(time.Minute)
+			require.NotEmpty(t, h.status("ep_1").Disabled)
+			all := events()
+			require.Len(t, all, 3)
+			for _, e := range all {
+				require.Equal(t, all[0].ID, e.ID)
+				require.Equal(t, all[0].Data, e.Data)
+			}
+		})
+	}
+}
+
 func TestFailingForDaysDisables(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
