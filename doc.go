@@ -161,6 +161,10 @@
 // [Notifier.Redrive]; [Notifier.Stats] counts what each one does and costs in
 // time. [Notifier.Health] is for a readiness probe.
 //
+// Observers that come ready made are an [Attacher], such as those of the handlers
+// packages; one with work of its own beside them is a [Worker], which the
+// Notifier starts and ends.
+//
 // # Backends
 //
 // [Config.Backend] says what carries work and events: by default

@@ -135,3 +135,23 @@ func TestAWorkerIsNotStartedElsewhere(t *testing.T) {
 		require.Zero(b, w.calls.Load())
 	})
 }
+
+func TestAWorkerThatIsDoneDoesNotFail(t *testing.T) {
+	t.Parallel()
+	onBus(t, func(b *busTest) {
+		w := &worker{}
+		w.work = func(context.Context, <-chan struct{}) error {
+			if w.calls.Load() == 1 {
+				return errors.New("not yet")
+			}
+			return nil
+		}
+		b.Attach(w)
+		b.run()
+		synctest.Wait()
+		require.ErrorContains(b, b.Health(b.ctx).Err(), "not yet")
+		time.Sleep(time.Second)
+		require.EqualValues(b, 2, w.calls.Load())
+		require.NoError(b, b.Health(b.ctx).Err())
+	})
+}

@@ -129,7 +129,9 @@ func TestNoProxyFromTheEnvironment(t *testing.T) {
 		t.Setenv(name, fmt.Sprintf("http://127.0.0.1:%d", p.port))
 	}
 	server := public(t, func(http.ResponseWriter, *http.Request) {})
-	_, failure := at(t, server.String()).Post(t.Context(), "http://"+server.String()+"/")
+	// By a name, since for loopback addresses the environment is not asked.
+	c := client(t, &resolver{addresses: []netip.Addr{server.Addr()}}, []uint16{server.Port()}, netip.PrefixFrom(server.Addr(), 32))
+	_, failure := c.Post(t.Context(), fmt.Sprintf("http://hooks.example.com:%d/", server.Port()))
 	require.Empty(t, failure)
 	p.requireUntouched(t)
 }

@@ -23,7 +23,10 @@ func TestSendsWhatAnEndpointWants(t *testing.T) {
 		h := start(t, serve(t, nil), webhook.NewMemory(), func(c *webhook.Config) { c.Labels = []string{"order", "missing"} })
 		defer h.stop()
 		rotated := webhook.NewSecret()
-		e := h.endpoint("ep_1", func(e *webhook.Endpoint) { e.Secrets = append(e.Secrets, rotated) })
+		e := h.endpoint("ep_1", func(e *webhook.Endpoint) {
+			e.Secrets = append(e.Secrets, rotated)
+			e.Types = append(e.Types, "notify.provider_up.v1") // which is about no notification
+		})
 		h.endpoint("bank", func(e *webhook.Endpoint) { e.Tenant = "bank" })
 		h.endpoint("opened", func(e *webhook.Endpoint) { e.Types = []string{"notify.opened.v1"} })
 		happened := time.Now()

@@ -50,7 +50,7 @@ func disabledEvent(c Claim, o Outcome) (EndpointDisabled, func(*notify.Envelope)
 	}
 	sum := sha256.Sum256([]byte(strings.Join([]string{c.Status.ID, string(o.Disable), about}, "\n")))
 	e := EndpointDisabled{
-		EndpointID: c.Status.ID, Reason: o.Disable, Status: o.Attempt.Status, Failure: o.Attempt.Failure, FailingSince: since,
+		EndpointID: c.Status.ID, Reason: o.Disable, Status: o.Attempt.Status, Failure: o.Attempt.Failure, FailingSince: since.UTC(),
 	}
 	return e, func(envelope *notify.Envelope) {
 		envelope.ID = "webhook/" + hex.EncodeToString(sum[:16])

@@ -132,6 +132,32 @@ func TestGoneDisables(t *testing.T) {
 	})
 }
 
+// What is stored after the event may fail: then it is raised again.
+func TestTheEventOfAnEndpointRepeatsWithItsID(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{http.StatusGone, http.StatusInternalServerError} {
+		synctest.Test(t, func(t *testing.T) {
+			store := &failing{Store: webhook.NewMemory()}
+			h := start(t, serve(t, answers(status)), store, func(c *webhook.Config) { c.DisableAfter = time.Second })
+			defer h.stop()
+			events := disabledEvents(h)
+			h.endpoint("ep_1")
+			if h.deliver("e_1"); status != http.StatusGone {
+				synctest.Wait() // the first failure disables nothing yet
+			}
+			store.finish.Store(2)
+			time.Sleep(time.Minute)
+			require.NotEmpty(t, h.status("ep_1").Disabled)
+			all := events()
+			require.Len(t, all, 3)
+			for _, e := range all {
+				require.Equal(t, all[0].ID, e.ID)
+				require.Equal(t, all[0].Data, e.Data)
+			}
+		})
+	}
+}
+
 func TestFailingForDaysDisables(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -228,6 +254,15 @@ type failing struct {
 	webhook.Store
 	add, claim, finish atomic.Int64 // how often yet
 	after              bool         // Add fails after it has stored
+	panics             bool         // instead of failing
+}
+
+// err is how it fails.
+func (f *failing) err() error {
+	if f.panics {
+		panic("canary")
+	}
+	return errDisk
 }
 
 var errDisk = errors.New("the disk is full")
@@ -237,33 +272,36 @@ func (f *failing) Add(ctx context.Context, m webhook.Message) (int, error) {
 		if f.after {
 			_, _ = f.Store.Add(ctx, m)
 		}
-		return 0, errDisk
+		return 0, f.err()
 	}
 	return f.Store.Add(ctx, m)
 }
 
 func (f *failing) Claim(ctx context.Context, c webhook.Claiming) ([]webhook.Claim, time.Time, error) {
 	if f.claim.Add(-1) >= 0 {
-		return nil, time.Time{}, errDisk
+		return nil, time.Time{}, f.err()
 	}
 	return f.Store.Claim(ctx, c)
 }
 
 func (f *failing) Finish(ctx context.Context, c webhook.Claim, o webhook.Outcome) error {
 	if f.finish.Add(-1) >= 0 {
-		return errDisk
+		return f.err()
 	}
 	return f.Store.Finish(ctx, c, o)
 }
 
 func TestAStoreThatFails(t *testing.T) {
 	t.Parallel()
-	for name, break_ := range map[string]func(f *failing){
-		"add":               func(f *failing) { f.add.Store(4) },
-		"add, after all":    func(f *failing) { f.add.Store(4); f.after = true },
-		"finish":            func(f *failing) { f.finish.Store(3) },
-		"finish, too often": func(f *failing) { f.finish.Store(8) },
-		"claim":             func(f *failing) { f.claim.Store(3) },
+	for name, breaks := range map[string]func(f *failing){
+		"add":                func(f *failing) { f.add.Store(4) },
+		"add, after all":     func(f *failing) { f.add.Store(4); f.after = true },
+		"finish":             func(f *failing) { f.finish.Store(3) },
+		"finish, too often":  func(f *failing) { f.finish.Store(8) },
+		"claim":              func(f *failing) { f.claim.Store(3) },
+		"add, by a panic":    func(f *failing) { f.add.Store(2); f.panics = true },
+		"claim, by a panic":  func(f *failing) { f.claim.Store(3); f.panics = true },
+		"finish, by a panic": func(f *failing) { f.finish.Store(1); f.panics = true },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -272,7 +310,8 @@ func TestAStoreThatFails(t *testing.T) {
 				h := start(t, serve(t, nil), f)
 				defer h.stop()
 				h.endpoint("ep_1")
-				break_(f)
+				synctest.Wait() // nothing is about to look for work
+				breaks(f)
 				h.deliver("e_1")
 				synctest.Wait()
 				if name == "claim" {
@@ -280,7 +319,8 @@ func TestAStoreThatFails(t *testing.T) {
 				}
 				time.Sleep(10 * time.Minute)
 				got := ids(h.receivers.got(""))
-				if name == "finish, too often" {
+				require.NotContains(t, h.log.String(), "canary")
+				if strings.HasPrefix(name, "finish, ") {
 					require.Equal(t, []string{"e_1", "e_1"}, got, "its lease ended, and it was made again under its ID")
 					require.Contains(t, h.log.String(), "it will be made again")
 				} else {

@@ -30,7 +30,7 @@ func (s *Sender) Work(ctx context.Context, stopping <-chan struct{}) error {
 	for i := range s.wakes {
 		lanes.Go(func() {
 			defer stop() // one that fails takes the other along, to be started again together
-			errs[i] = s.work(ctx, bound, Lane(i))
+			errs[i] = safely(func() error { return s.work(ctx, bound, Lane(i)) })
 		})
 	}
 	lanes.Go(func() {
@@ -72,7 +72,12 @@ func (s *Sender) work(ctx, bound context.Context, lane Lane) error {
 			for _, c := range claims {
 				room <- struct{}{}
 				calls.Go(func() {
-					then := s.send(ctx, c)
+					then := lane
+					err := safely(func() (err error) { then, err = s.send(ctx, c); return err })
+					if err != nil {
+						s.config.Logger.Error("webhook: what came of a call could not be stored, and it will be made again",
+							"endpoint", c.Status.ID, "event_id", c.Message.ID, "error", err)
+					}
 					<-room
 					s.wakeLane(lane)
 					s.wakeLane(then)
@@ -93,6 +98,16 @@ func (s *Sender) work(ctx, bound context.Context, lane Lane) error {
 	}
 }
 
+// safely makes a panic an error, without its value: the store is the host's code.
+func safely(do func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("webhook: panic with a %T", p)
+		}
+	}()
+	return do()
+}
+
 func (s *Sender) claim(ctx context.Context, lane Lane, limit int) ([]Claim, time.Time, error) {
 	bound, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
@@ -104,11 +119,11 @@ func (s *Sender) lease() time.Duration { return s.config.CallTimeout + leaseMarg
 
 // send makes one attempt, and returns the lane that the endpoint is in then. If
 // ctx ends first, nobody knows what came of it, and the lease's end has it made
-// again.
-func (s *Sender) send(ctx context.Context, c Claim) Lane {
+// again, as after an error.
+func (s *Sender) send(ctx context.Context, c Claim) (Lane, error) {
 	a, err := s.client.call(ctx, &c.Status.Endpoint, &c.Message)
 	if err != nil {
-		return c.Status.Lane()
+		return c.Status.Lane(), nil
 	}
 	o := s.config.decide(c, a, s.random())
 	then := Fast
@@ -119,13 +134,11 @@ func (s *Sender) send(ctx context.Context, c Claim) Lane {
 	defer cancel()
 	for pause := finishBackoff; ; pause *= 2 {
 		if err = s.finish(bound, c, o); err == nil || errors.Is(err, notify.ErrNotFound) {
-			return then
+			return then, nil
 		}
 		select {
 		case <-bound.Done():
-			s.config.Logger.Error("webhook: what came of a call could not be stored, and it will be made again",
-				"endpoint", c.Status.ID, "event_id", c.Message.ID, "error", err)
-			return then
+			return then, err
 		case <-time.After(pause):
 		}
 	}
