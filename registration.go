@@ -84,7 +84,9 @@ func (n *Notifier) Attach(all ...Attacher) {
 }
 
 // Detach removes an observer for good: it handles nothing more, and the
-// backend forgets its position. It waits for the handlers that run.
+// backend forgets its position. It waits for the handlers that run. On Kafka it
+// is an error until the observer's other processes have detached it too, since a
+// group with members cannot be forgotten; it may be called again.
 func (n *Notifier) Detach(ctx context.Context, name string) error {
 	return n.bus.detach(ctx, name)
 }
