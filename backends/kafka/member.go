@@ -269,6 +269,9 @@ func (m *member) leave() {
 	m.commitLast(ctx, all)
 	_ = m.client.LeaveGroupContext(ctx) // the session's timeout does it otherwise
 	m.client.Close()
+	// Close leaves once more, beside a last poll of its own that may block that
+	// for ever.
+	m.client.AllowRebalance()
 	m.given.Wait()
 }
 
