@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/seed-6c01d079/notify/backend"
@@ -24,6 +25,14 @@ type Health struct {
 	// ObserversPaused the observers that fail on everything, by name.
 	ProvidersDown   []string
 	ObserversPaused []string
+	// Lag is how many events an observer has not handled, and DeadLetters how
+	// many it gave up that nobody has redriven or removed, by its name and where
+	// there are any. Lag is empty where the backend has no positions, DeadLetters
+	// where the store of the dead letters does not count them. Both belong to all
+	// processes together, DeadLetters also to observers that are not registered
+	// here, and to the pipeline itself, as in [Notifier.DeadLetters].
+	Lag         map[string]int64
+	DeadLetters map[string]int64
 }
 
 // Err returns what keeps this process from doing its work, or nil.
@@ -35,8 +44,9 @@ func (h Health) Err() error {
 	return errors.Join(all...)
 }
 
-// Health looks at the Notifier, and asks the records whether they answer, for
-// as long as ctx allows. It may be called at any time.
+// Health looks at the Notifier, and asks the records, the positions and the dead
+// letters, for as long as ctx allows: what does not answer is Failing. It may be
+// called at any time.
 func (n *Notifier) Health(ctx context.Context) Health {
 	h := Health{Running: n.isRunning(), Failing: n.bus.consuming.failing(time.Now())}
 	h.Failing = append(h.Failing, n.workers.failing(time.Now())...)
@@ -53,7 +63,58 @@ func (n *Notifier) Health(ctx context.Context) Health {
 			h.ObserversPaused = append(h.ObserversPaused, r.Name)
 		}
 	}
+	var err error
+	if h.Lag, err = n.bus.lags(ctx); err != nil {
+		h.Failing = append(h.Failing, fmt.Errorf("notify: the backend does not tell positions: %w", translate(err)))
+	}
+	if h.DeadLetters, err = n.bus.countLetters(ctx); err != nil {
+		h.Failing = append(h.Failing, fmt.Errorf("notify: the dead letters do not answer: %w", translate(err)))
+	}
 	return h
+}
+
+// lags returns how far behind observers are, by name, of those that are.
+func (b *bus) lags(ctx context.Context) (map[string]int64, error) {
+	if b.positions == nil {
+		return nil, nil
+	}
+	var lags map[string]int64
+	for _, r := range b.all() {
+		lag, err := b.positions.Lag(ctx, eventsTopic, r.group())
+		switch {
+		case errors.Is(err, backend.ErrNotFound): // it has not started
+		case err != nil:
+			return lags, err
+		case lag > 0:
+			if lags == nil {
+				lags = map[string]int64{}
+			}
+			lags[r.Name] = lag
+		}
+	}
+	return lags, nil
+}
+
+// countLetters returns how many dead letters observers have, by name.
+func (b *bus) countLetters(ctx context.Context) (map[string]int64, error) {
+	counter, ok := b.letters.(backend.DeadLetterCounter)
+	if !ok {
+		return nil, nil
+	}
+	groups, err := counter.CountLetters(ctx)
+	if err != nil || len(groups) == 0 {
+		return nil, err
+	}
+	counts := map[string]int64{}
+	renamed := b.renamed()
+	for group, letters := range groups {
+		name := strings.TrimPrefix(group, observerGroup(""))
+		if current, ok := renamed[name]; ok {
+			name = current
+		}
+		counts[name] += letters
+	}
+	return counts, nil
 }
 
 // healthProbe is an ID that no record has.

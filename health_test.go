@@ -21,7 +21,22 @@ var errBackend = errors.New("broken pipe")
 // shaky is a backend that can be made to fail.
 type shaky struct {
 	*memory.Backend
-	reading, records atomic.Bool
+	reading, records   atomic.Bool
+	positions, letters atomic.Bool
+}
+
+func (s *shaky) Lag(ctx context.Context, topic, group string) (int64, error) {
+	if s.positions.Load() {
+		return 0, errBackend
+	}
+	return s.Backend.Lag(ctx, topic, group)
+}
+
+func (s *shaky) CountLetters(ctx context.Context) (map[string]int64, error) {
+	if s.letters.Load() {
+		return nil, errBackend
+	}
+	return s.Backend.CountLetters(ctx)
 }
 
 func (s *shaky) Consume(ctx context.Context, c backend.Consumption) error {
@@ -87,11 +102,27 @@ func TestHealth(t *testing.T) {
 			_, err := notify.Emit(t.Context(), n, paid{})
 			require.NoError(t, err)
 		}
+		synctest.Wait() // now it pauses
+		for range 5 {
+			_, err := notify.Emit(t.Context(), n, paid{})
+			require.NoError(t, err)
+		}
 		synctest.Wait()
 		ill := n.Health(t.Context())
 		require.NoError(t, ill.Err(), "a restart would not help")
 		require.Equal(t, []string{"refusing"}, ill.ProvidersDown)
 		require.Equal(t, []string{"broken"}, ill.ObserversPaused)
+		left, err := n.DeadLetters(t.Context(), "broken", "", 100)
+		require.NoError(t, err)
+		require.Equal(t, map[string]int64{"broken": int64(len(left))}, ill.DeadLetters)
+		require.Equal(t, map[string]int64{"broken": int64(25 - len(left))}, ill.Lag, "what is neither handled nor given up")
+
+		b.positions.Store(true)
+		require.ErrorContains(t, n.Health(t.Context()).Err(), "does not tell positions")
+		b.positions.Store(false)
+		b.letters.Store(true)
+		require.ErrorContains(t, n.Health(t.Context()).Err(), "the dead letters do not answer")
+		b.letters.Store(false)
 
 		require.NoError(t, n.Close(context.WithoutCancel(t.Context())))
 		require.NoError(t, <-ended)

@@ -146,6 +146,14 @@ type DeadLetters interface {
 	Unbury(ctx context.Context, id string) error
 }
 
+// DeadLetterCounter is [DeadLetters] that can tell how many there are without
+// reading them.
+type DeadLetterCounter interface {
+	// CountLetters returns how many letters each group has, of those that have
+	// any.
+	CountLetters(ctx context.Context) (map[string]int64, error)
+}
+
 // SecretKeeper is a [Backend] that makes and keeps random secrets: one whose
 // data nobody else shares, so that there is nothing to agree on.
 type SecretKeeper interface {

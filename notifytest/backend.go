@@ -15,7 +15,7 @@ import (
 // that the backend has, so that a check is skipped by decision only.
 type Features struct {
 	// The optional interfaces of package backend.
-	Consumer, Positioner, DelayedPublisher, Records, Atomic, DeadLetters, Admitter, LocalPublisher, SecretKeeper, Presence, Tailer bool
+	Consumer, Positioner, DelayedPublisher, Records, Atomic, DeadLetters, DeadLetterCounter, Admitter, LocalPublisher, SecretKeeper, Presence, Tailer bool
 
 	// Ordered: messages of one key are delivered in the order in which they
 	// were published.
@@ -66,9 +66,9 @@ func TestBackend(t *testing.T, open func(tb testing.TB) backend.Backend, f Featu
 }
 
 // TestRecords checks that a store of records which is no backend keeps the
-// contract of [backend.Records], and of [backend.DeadLetters] and
+// contract of [backend.Records], and of [backend.DeadLetters], [backend.DeadLetterCounter] and
 // [backend.Presence] if those are claimed. Of the features, it looks at Records,
-// DeadLetters, Presence, their caps, Synctest and Patience. It closes a store that is an io.Closer. See [TestBackend] for the
+// DeadLetters, DeadLetterCounter, Presence, their caps, Synctest and Patience. It closes a store that is an io.Closer. See [TestBackend] for the
 // rest.
 func TestRecords(t *testing.T, open func(tb testing.TB) backend.Records, f Features) {
 	t.Helper()
@@ -155,6 +155,8 @@ func checkFeatures(b *backendBench) {
 	has(ok, "Atomic")
 	_, ok = b.subject.(backend.DeadLetters)
 	has(ok, "DeadLetters")
+	_, ok = b.subject.(backend.DeadLetterCounter)
+	has(ok, "DeadLetterCounter")
 	_, ok = b.subject.(backend.Admitter)
 	has(ok, "Admitter")
 	_, ok = b.subject.(backend.LocalPublisher)

@@ -471,3 +471,8 @@ func (b leaks) Close() error {
 	go func() { <-b.released }()
 	return b.Backend.Close()
 }
+
+// neverCounts knows of no letters.
+type neverCounts struct{ *memory.Backend }
+
+func (neverCounts) CountLetters(context.Context) (map[string]int64, error) { return nil, nil }

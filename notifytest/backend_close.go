@@ -122,4 +122,7 @@ func (b *backendBench) addClosedPowers(calls map[string]func() error) {
 		calls["Letters"] = func() error { _, err := l.Letters(ctx, "", "", 1); return err }
 		calls["Unbury"] = func() error { return l.Unbury(ctx, "1") }
 	}
+	if l, ok := b.subject.(backend.DeadLetterCounter); ok {
+		calls["CountLetters"] = func() error { _, err := l.CountLetters(ctx); return err }
+	}
 }

@@ -1,6 +1,7 @@
 package notifytest
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -11,6 +12,7 @@ import (
 func letterChecks() []backendCheck {
 	return []backendCheck{
 		{name: "dead letters", needs: []string{"DeadLetters"}, check: checkLetters},
+		{name: "dead letters are counted", needs: []string{"DeadLetters", "DeadLetterCounter"}, check: checkLetterCounts},
 		{name: "dead letters have a cap", needs: []string{"DeadLetters", "MaxDeadLetters"}, check: checkLetterCap},
 	}
 }
@@ -81,6 +83,28 @@ func (b *backendBench) lists(group, after string, limit int, want []string) {
 	if !slices.Equal(ids, want) {
 		b.Fatalf("Letters(%q, %q, %d) returned %v, not %v", group, after, limit, ids, want)
 	}
+}
+
+func checkLetterCounts(b *backendBench) {
+	counts := func(want map[string]int64) {
+		b.Helper()
+		got, err := b.subject.(backend.DeadLetterCounter).CountLetters(b.ctx)
+		b.must(err, "CountLetters")
+		if !maps.Equal(got, want) {
+			b.Fatalf("CountLetters returned %v, not %v", got, want)
+		}
+	}
+	counts(nil)
+	var ids []string
+	for n := range 7 {
+		id, _ := b.bury([]string{"even", "odd"}[n%2], n)
+		ids = append(ids, id)
+	}
+	counts(map[string]int64{"even": 4, "odd": 3})
+	for _, id := range []string{ids[0], ids[1], ids[3], ids[5]} {
+		b.must(b.letters().Unbury(b.ctx, id), "Unbury")
+	}
+	counts(map[string]int64{"even": 3})
 }
 
 func checkLetterCap(b *backendBench) {

@@ -96,6 +96,7 @@ func TestBackendSuiteReports(t *testing.T) {
 		{"records can be deleted", "Delete of another revision", of(func(b *memory.Backend) any { return ignoresRevision{b} })},
 		{"records have a cap", "Store beyond the cap", func() any { return memory.New() }},
 		{"dead letters", "Letters(", of(func(b *memory.Backend) any { return lettersFromTheStart{b} })},
+		{"dead letters are counted", "CountLetters returned map[]", of(func(b *memory.Backend) any { return neverCounts{b} })},
 		{"dead letters have a cap", "dropped is false", func() any { return memory.New() }},
 		{"a commit does both or neither", "message 77 came", of(func(b *memory.Backend) any { return publishesFirst{b} })},
 		{"who sees the message finds the record", "before its record", of(func(b *memory.Backend) any { return publishesFirst{b} })},

@@ -16,7 +16,7 @@ import (
 // ofMemory is what the backend in memory has: everything.
 func ofMemory() notifytest.Features {
 	return notifytest.Features{
-		Consumer: true, Positioner: true, DelayedPublisher: true, Records: true, Atomic: true, DeadLetters: true,
+		Consumer: true, Positioner: true, DelayedPublisher: true, Records: true, Atomic: true, DeadLetters: true, DeadLetterCounter: true,
 		Admitter: true, LocalPublisher: true, SecretKeeper: true, Presence: true,
 		Ordered: true, Concurrent: true, Shared: true, Kept: true,
 		MaxRecords: 600, MaxDeadLetters: 500, MaxWork: 500, Synctest: true,
@@ -69,6 +69,6 @@ func TestBackendSuiteOnGoChannel(t *testing.T) {
 
 func TestRecordsSuiteOnMemory(t *testing.T) {
 	notifytest.TestRecords(t, func(testing.TB) backend.Records { return memory.NewRecords(small) }, notifytest.Features{
-		Records: true, DeadLetters: true, Presence: true, MaxRecords: 600, MaxDeadLetters: 500, Synctest: true,
+		Records: true, DeadLetters: true, DeadLetterCounter: true, Presence: true, MaxRecords: 600, MaxDeadLetters: 500, Synctest: true,
 	})
 }

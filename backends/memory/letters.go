@@ -84,6 +84,24 @@ func (l *letters) Letters(ctx context.Context, group, after string, limit int) (
 	return found, nil
 }
 
+// CountLetters implements [backend.DeadLetterCounter].
+func (l *letters) CountLetters(ctx context.Context) (map[string]int64, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	err := ctx.Err()
+	if l.closed {
+		err = backend.ErrClosed
+	}
+	if err != nil {
+		return nil, fmt.Errorf("memory: count dead letters: %w", err)
+	}
+	counts := map[string]int64{}
+	for i := range l.all {
+		counts[l.all[i].Group]++
+	}
+	return counts, nil
+}
+
 // Unbury implements [backend.DeadLetters].
 func (l *letters) Unbury(ctx context.Context, id string) error {
 	l.mu.Lock()

@@ -104,6 +104,28 @@ func scanLetter(row pgx.CollectableRow) (d backend.DeadLetter, err error) {
 	return d, err
 }
 
+// CountLetters implements [backend.DeadLetterCounter].
+func (s *Store) CountLetters(ctx context.Context) (counts map[string]int64, err error) {
+	err = s.do(ctx, func(ctx context.Context, pool *pgxpool.Pool) error {
+		counts = map[string]int64{}
+		rows, err := pool.Query(ctx, s.config.sql(`select consumer, count(*) from {s}.dead_letter group by consumer`))
+		if err != nil {
+			return err
+		}
+		var group string
+		var n int64
+		_, err = pgx.ForEachRow(rows, []any{&group, &n}, func() error {
+			counts[group] = n
+			return nil
+		})
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("postgres: count dead letters: %w", err)
+	}
+	return counts, nil
+}
+
 // Unbury implements [backend.DeadLetters].
 func (s *Store) Unbury(ctx context.Context, id string) error {
 	err := s.do(ctx, func(ctx context.Context, pool *pgxpool.Pool) error {

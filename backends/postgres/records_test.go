@@ -24,5 +24,5 @@ func drop(tb testing.TB, name string) {
 func TestRecords(t *testing.T) {
 	notifytest.TestRecords(t, func(tb testing.TB) backend.Records {
 		return postgres.Records(dsn, schema(tb), func(c *postgres.Config) { c.MaxRecords, c.MaxDeadLetters = 600, 500 })
-	}, notifytest.Features{Records: true, DeadLetters: true, MaxRecords: 600, MaxDeadLetters: 500})
+	}, notifytest.Features{Records: true, DeadLetters: true, DeadLetterCounter: true, MaxRecords: 600, MaxDeadLetters: 500})
 }

@@ -16,7 +16,7 @@ func TestConformance(t *testing.T) {
 			c.MaxRecords, c.MaxDeadLetters, c.MaxWork = 600, 500, 500
 		})
 	}, notifytest.Features{
-		Consumer: true, Positioner: true, DelayedPublisher: true, Records: true, Atomic: true, DeadLetters: true,
+		Consumer: true, Positioner: true, DelayedPublisher: true, Records: true, Atomic: true, DeadLetters: true, DeadLetterCounter: true,
 		Admitter: true, SecretKeeper: true, Presence: true,
 		Ordered: true, Concurrent: true, Shared: true, Kept: true,
 		MaxRecords: 600, MaxDeadLetters: 500, MaxWork: 500, Quiet: 20 * time.Millisecond,

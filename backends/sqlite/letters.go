@@ -90,6 +90,27 @@ func (s *store) readLetters(ctx context.Context, group, after string, limit int)
 	return found, err
 }
 
+// CountLetters implements [backend.DeadLetterCounter].
+func (b *Backend) CountLetters(ctx context.Context) (map[string]int64, error) {
+	counts := map[string]int64{}
+	s, err := b.enter(ctx)
+	if err == nil {
+		defer b.leave()
+		err = s.reads.each(context.WithoutCancel(ctx), "SELECT group_name, count(*) FROM dead_letters GROUP BY group_name", nil,
+			func(scan func(...any) error) (bool, error) {
+				var group string
+				var n int64
+				err := scan(&group, &n)
+				counts[group] = n
+				return err == nil, err
+			})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("sqlite: count dead letters: %w", err)
+	}
+	return counts, nil
+}
+
 // Unbury implements [backend.DeadLetters].
 func (b *Backend) Unbury(ctx context.Context, id string) error {
 	s, err := b.enter(ctx)
