@@ -3,6 +3,7 @@ package notify_test
 import (
 	"context"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -68,22 +69,22 @@ func TestAPoisonedKeyStopsNoOther(t *testing.T) {
 	})
 }
 
-// Nor does it if it has all the dead letters there are.
-func TestAPoisonedKeyDoesNotPauseTheObserver(t *testing.T) {
+// Nor does it if it has all the dead letters there are; nor do two, by turns.
+func TestPoisonedKeysDoNotPauseTheObserver(t *testing.T) {
 	t.Parallel()
 	onBus(t, func(b *busTest) {
 		var good seen[string]
 		notify.On(b.Notifier, "o", func(_ context.Context, e notify.Event[paid]) error {
-			if e.NotificationID == "bad" {
+			if strings.HasPrefix(e.NotificationID, "bad") {
 				return errHandler
 			}
 			good.add(e.Data.Order)
 			return nil
-		}, func(o *notify.Observer) { o.Retry.Attempts = 1 })
+		}, func(o *notify.Observer) { o.Retry.Attempts, o.Concurrency = 1, 1 })
 		b.run()
 		const all = 1500
 		for n := range all {
-			b.pay(strconv.Itoa(n), "bad")
+			b.pay(strconv.Itoa(n), "bad "+strconv.Itoa(n%2))
 		}
 		b.pay("1", "good")
 		time.Sleep(time.Hour)

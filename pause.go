@@ -6,18 +6,18 @@ import (
 	"time"
 )
 
-// pause holds back an observer that fails on everything: after pauseAfter dead
-// letters in a row it gets one event every pauseEvery, until one succeeds. What
-// it has not got waits in the log, as its lag. Several of one key after each
-// other count once: if that key alone cannot be handled, the others must be read.
+// pause holds back an observer that fails on everything: after dead letters of
+// pauseAfter keys in a row it gets one event every pauseEvery, until one succeeds.
+// What it has not got waits in the log, as its lag. A key counts once: if a few
+// of them alone cannot be handled, the others must be read.
 type pause struct {
-	row atomic.Int64 // dead letters since the observer last handled something
+	row atomic.Int64 // keys with dead letters since the observer last handled something
 
 	mu    sync.Mutex
-	key   string        // of the last in the row
-	next  time.Time     // when the next event may be tried
-	ended time.Time     // when the latest pause was over
-	waked chan struct{} // closed when the pause is over; nil: nobody waits
+	keys  map[string]bool // those keys, until there are pauseAfter
+	next  time.Time       // when the next event may be tried
+	ended time.Time       // when the latest pause was over
+	waked chan struct{}   // closed when the pause is over; nil: nobody waits
 }
 
 const (
@@ -43,11 +43,15 @@ func (p *pause) recovering() bool {
 func (p *pause) failed(key string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.row.Load() > 0 && p.key == key {
+	if p.on() || p.keys[key] {
 		return
 	}
-	p.key = key
-	if p.row.Load() == pauseAfter-1 {
+	if p.keys == nil {
+		p.keys = map[string]bool{}
+	}
+	p.keys[key] = true
+	if len(p.keys) == pauseAfter {
+		p.keys = nil
 		p.next = time.Now().Add(pauseEvery)
 	}
 	p.row.Add(1)
@@ -58,10 +62,10 @@ func (p *pause) succeeded() {
 	if p.row.Load() == 0 {
 		return
 	}
-	paused := p.row.Swap(0) >= pauseAfter
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if paused {
+	p.keys = nil
+	if p.row.Swap(0) >= pauseAfter {
 		p.ended = time.Now()
 	}
 	if p.waked != nil {
