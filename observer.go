@@ -67,9 +67,9 @@ type Observer struct {
 // events of its notification wait; where the backend has no room for more, in
 // memory beyond 1,000, they become dead letters ([ObserverOverflow]). After an
 // event of a notification became a dead letter, the notification's other events
-// are tried once each, until one succeeds. An observer that has 20 dead letters
-// in a row is paused: it tries one event every 30 s, until one succeeds. Those of
-// one notification that follow each other count as one of the 20.
+// are tried once each, until one succeeds. An observer that has dead letters of
+// 20 notifications in a row is paused: it tries one event every 30 s, until one
+// succeeds.
 type Retry struct {
 	// Attempts is how often an event is tried before it becomes a dead letter;
 	// default 10. Negative is without end.
@@ -85,6 +85,7 @@ type Handler struct {
 	event reflect.Type
 	kind  *eventKind         // of event, known when the observer is registered
 	isA   func(f *fact) bool // nil unless event is an interface or Raw
+	some  []reflect.Type     // of HandleSome
 	call  func(ctx context.Context, f *fact) error
 	place place
 }
@@ -141,6 +142,22 @@ func Handle[T any](fn func(ctx context.Context, e Event[T]) error) Handler {
 	return h
 }
 
+// HandleSome makes a function a handler of several types of events, given by a
+// value of each: those of the vocabulary, or the host's own. It is for functions
+// that do the same with all of them, where no interface selects them; what else
+// there is does not cost the observer anything, and the topology shows which they
+// are. See [Handle] for the rest.
+func HandleSome(fn func(ctx context.Context, e Event[any]) error, events ...any) Handler {
+	h := Handle(fn)
+	h.some = make([]reflect.Type, len(events))
+	for i, e := range events {
+		h.some[i] = reflect.TypeOf(e)
+	}
+	some := h.some
+	h.isA = func(f *fact) bool { return slices.Contains(some, f.kind.event) }
+	return h
+}
+
 // On registers an observer of one function: see [Handle] and [Observer]. It
 // may be called at any time before Close; what it finds wrong is reported by
 // Ready, Run and Send.
@@ -183,6 +200,15 @@ func (o *Observer) complete(c *codec) problems {
 		switch {
 		case h.call == nil:
 			found.add(at, "the function is nil")
+		case h.some != nil:
+			if len(h.some) == 0 {
+				found.add(at, "names no events")
+			}
+			for j, event := range h.some {
+				if c.kindOf(event) == nil {
+					found.add(fmt.Sprintf("%s.events[%d]", at, j), "%s", notAnEvent(event))
+				}
+			}
 		case h.isA != nil:
 		default:
 			if h.kind = c.kindOf(h.event); h.kind == nil {

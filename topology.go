@@ -82,7 +82,7 @@ func (n *Notifier) topologyObserver(r *runner) topology.Observer {
 		ReplaySafe: r.ReplaySafe,
 	}
 	for _, h := range r.Handlers {
-		one := topology.Handler{For: typeName(h.event), All: h.event == reflect.TypeFor[any]()}
+		one := topology.Handler{For: typeName(h.event), All: h.some == nil && h.event == reflect.TypeFor[any]()}
 		for _, kind := range n.codec.kinds() {
 			if !one.All && h.gets(kind) {
 				one.Events = append(one.Events, kind.name)
@@ -119,6 +119,9 @@ func (o *Observer) declares(t reflect.Type) bool {
 
 // gets tells whether events of the kind are for the handler.
 func (h *Handler) gets(kind *eventKind) bool {
+	if h.some != nil {
+		return slices.Contains(h.some, kind.event)
+	}
 	if h.event.Kind() == reflect.Interface {
 		return kind.event.Implements(h.event)
 	}

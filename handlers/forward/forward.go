@@ -41,7 +41,7 @@ import (
 type Config struct {
 	notify.Observer
 	// Events are what to copy: a value of each type, of notify's vocabulary
-	// or of the host's own. Required.
+	// or of the host's own, which are registered before. Required.
 	Events []any
 	// Keep, if set, chooses among those, by the tenant say.
 	Keep func(e notify.Event[any]) bool
@@ -56,7 +56,6 @@ type Forward struct {
 	config    Config
 	publisher message.Publisher
 	topic     string
-	chosen    map[reflect.Type]bool
 	encode    func(notify.Event[any]) (*message.Message, error)
 }
 
@@ -65,9 +64,8 @@ var _ notify.Attacher = (*Forward)(nil)
 // New returns an observer for [notify.Notifier.Attach] that copies events to
 // the topic. Options change its [Config]. Two of one Notifier need two names.
 func New(publisher message.Publisher, topic string, options ...func(*Config)) *Forward {
-	f := &Forward{publisher: publisher, topic: topic, chosen: map[reflect.Type]bool{}}
+	f := &Forward{publisher: publisher, topic: topic}
 	f.config.Name = "forward"
-	f.config.Handlers = []notify.Handler{notify.Handle(f.copy)}
 	for _, option := range options {
 		option(&f.config)
 	}
@@ -79,9 +77,7 @@ func (f *Forward) Attach(n *notify.Notifier) error {
 	if err := f.check(); err != nil {
 		return err
 	}
-	for _, e := range f.config.Events {
-		f.chosen[reflect.TypeOf(e)] = true
-	}
+	f.config.Handlers = []notify.Handler{notify.HandleSome(f.copy, f.config.Events...)}
 	f.encode = n.Encode
 	n.Observe(f.config.Observer)
 	return nil
@@ -110,7 +106,7 @@ func (f *Forward) check() error {
 const ownTopics = "notify."
 
 func (f *Forward) copy(ctx context.Context, e notify.Event[any]) error {
-	if !f.chosen[reflect.TypeOf(e.Data)] || f.config.Keep != nil && !f.config.Keep(e) {
+	if f.config.Keep != nil && !f.config.Keep(e) {
 		return nil
 	}
 	if f.config.Change != nil {

@@ -112,6 +112,7 @@ func TestForwardToABrokerThatIsDown(t *testing.T) {
 	t.Parallel()
 	notifytest.Run(t, func(t *testing.T, b *notifytest.Bench) {
 		theirs := &broker{down: true}
+		notify.RegisterEvent[paid](b.Notifier, "shop.paid.v1")
 		notify.Use(b.Notifier, notifytest.NewProvider[notify.Email]("mail"))
 		b.Notifier.Attach(forward.New(theirs, "deliveries", chosen))
 		id := b.Send(to("acme"))
@@ -127,6 +128,7 @@ func TestForwardKeepsAndChanges(t *testing.T) {
 	t.Parallel()
 	notifytest.Run(t, func(t *testing.T, b *notifytest.Bench) {
 		theirs := &broker{}
+		notify.RegisterEvent[paid](b.Notifier, "shop.paid.v1")
 		notify.Use(b.Notifier, notifytest.NewProvider[notify.Email]("mail"))
 		b.Notifier.Attach(forward.New(theirs, "deliveries", chosen, func(c *forward.Config) {
 			c.Name = "acme"
