@@ -109,30 +109,40 @@ func (c *change) linger(r *record) {
 		}
 		c.announce()
 		c.stuck(l)
-		if limit.Then == LimitExpire {
-			c.raise("expired", c.now, Expired{At: c.now.Round(0).UTC()})
-			c.settle(pending)
+		switch {
+		case limit.Then == LimitReport:
+			return
+		case c.Canceled: // before it was sent
+			c.raise("canceled", c.now, Canceled{})
+		default:
+			c.raise("expired", c.now, Expired{At: c.over()})
 		}
+		c.settle(pending)
 	})
 }
 
 func (c *change) lingerLeg(l lingering, then LimitPolicy) {
+	if then == LimitReport {
+		c.stuck(l)
+		return
+	}
+	c.Sweeps = 0 // it moves on
 	leg := c.leg(l.leg)
 	ordinal := leg.current()
 	arrived := c.arrived(l.leg)
-	if l.phase == PhaseSending && !c.hadEffect(l.leg, ordinal) {
+	if l.phase == PhaseSending {
 		arrived = 0
-	} else if l.phase == PhaseSending {
-		arrived = ordinal
+		if c.hadEffect(l.leg, ordinal) {
+			arrived = ordinal
+		}
 	}
-	if then != LimitReport && arrived > 0 { // by a report or a late answer
+	if arrived > 0 { // by a report or a late answer
 		policy, _ := c.d.policy(leg.Channel, leg.attempt(arrived).Provider)
 		c.sent(l.leg, arrived, policy)
 		return
 	}
 	c.stuck(l)
 	switch {
-	case then == LimitReport:
 	case l.phase != PhaseSending:
 		c.endLeg(l.leg, EndExpired)
 	case !c.d.keeps(ruleV14):

@@ -24,10 +24,10 @@
 //	sent      96 h                            goes on waiting, to the end of the receipt window
 //
 // See [notify.Phase] for what each is, and from when it counts: never while a call
-// may be under way, and never what a schedule or a guard holds back. What may have
-// been sent never expires; nothing that was not is called unknown; what is known to
-// be sent ends as sent. An answer or a report that comes later corrects the status
-// ([notify.Corrected]), as ever.
+// may be under way, nor while a schedule holds it back, nor, but for held, a guard.
+// What may have been sent never expires, what was never called is never unknown,
+// and what is known to be sent ends as sent. An answer or a report that comes later
+// corrects the status ([notify.Corrected]), as ever.
 //
 // # What it promises
 //
