@@ -150,3 +150,40 @@ func TestTwoNotifiersWithNarrowLimits(t *testing.T) {
 		}
 	}
 }
+
+// A limit is an end, also for a provider that may be used again in doubt.
+func TestALimitIsNoReasonToSendAgain(t *testing.T) {
+	t.Parallel()
+	k := newDesk(First(EmailChannel), 0, func(p *providerPolicy) { p.ResendInDoubt = true }).routed().lingers()
+	k.begin(1)
+	k.taken()
+	k.after(time.Minute).sweep()
+	require.True(t, k.r.settled())
+	require.Equal(t, StateUnknown, k.r.state())
+	require.Empty(t, k.taken())
+	k.sound(t)
+}
+
+// What was canceled before it was sent ends as canceled, whoever ends it.
+func TestALimitOfWhatWasCanceled(t *testing.T) {
+	t.Parallel()
+	k := newDesk(First(EmailChannel), 0, nil).lingers()
+	k.r.Canceled = true // its tombstone came first
+	k.after(time.Minute).sweep()
+	require.True(t, k.r.settled())
+	require.Equal(t, StateCanceled, k.r.state())
+	require.Equal(t, []string{"accepted", "stuck.accepted.0", "canceled", "settled"}, k.raised(0))
+	k.sound(t)
+}
+
+// The leg that begins where another was ended is given out once.
+func TestALimitStartsTheNextLegOnce(t *testing.T) {
+	t.Parallel()
+	k := newDesk(First(EmailChannel, SMSChannel), 0, nil).routed().lingers()
+	k.taken()
+	k.after(time.Hour).sweep()
+	all := k.taken()
+	require.Len(t, all, 1)
+	require.Equal(t, 2, all[0].Leg)
+	k.sound(t)
+}
