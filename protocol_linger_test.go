@@ -99,7 +99,7 @@ func TestTwoNotifiersWithLimits(t *testing.T) {
 				t.Parallel()
 				every := stride()
 				if every == 29 {
-					every = 5
+					every = 11
 				}
 				s.strike(t, v, i, every)
 			})

@@ -65,7 +65,7 @@ func TestToldBefore(t *testing.T) {
 		first.Close()
 		second := opened(t, shared, then(notify.PhaseRouted, settle.Report))
 		second.Start()
-		second.Pass(10 * day)
+		second.Pass(2 * day)
 		second.Require(id, notifytest.Never(notify.Stuck{}))
 		second.Close()
 		third := opened(t, shared, defaults)

@@ -12,8 +12,9 @@
 // The pipeline ends by itself what it can take up: at the notification's expiry,
 // at the budgets of channel and provider, at the end of the receipt window. It
 // cannot if nobody takes the work: no process runs that channel, or knows the
-// provider of a call in doubt; the step fails each time; the work is of a newer
-// version and is put back for ever. By default:
+// provider of a call in doubt. And a guard or a directory that fails each time, or a
+// guard that always holds back, may last to an expiry that is months away. By
+// default:
 //
 //	phase     stuck after                     then
 //	accepted  2 h                             goes on waiting, to its expiry

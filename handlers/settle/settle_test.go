@@ -82,7 +82,7 @@ var lives = []life{
 		phase: notify.PhaseSent, after: 4 * day, leg: true, calls: 1,
 		begin: func(t *testing.T, d *desk, nt notify.Notification) string {
 			d.mail = notifytest.NewProvider[notify.Email]("mail", func(c *notify.Capabilities) { c.Receipts = true })
-			m := d.mails(t, func(c *notify.ProviderConfig) { c.ReceiptWindow = 20 * day })
+			m := d.mails(t, func(c *notify.ProviderConfig) { c.ReceiptWindow = 6 * day })
 			id := d.Send(nt)
 			d.Until(id, notify.Sent{})
 			m.end()
@@ -120,7 +120,7 @@ func TestReport(t *testing.T) {
 		d.settles(then(l.phase, settle.Report))
 		id := l.begin(t, d, by(notify.EmailChannel, notify.SMSChannel))
 		d.Until(id, notify.Stuck{})
-		d.Pass(9 * day)
+		d.Pass(day)
 		d.Require(id,
 			notifytest.Once(notify.Stuck{}), notifytest.At(l.after, l.stuck()),
 			notifytest.Once(notify.Accepted{}), notifytest.Sequence(notify.Accepted{}, notify.Stuck{}),
@@ -130,7 +130,7 @@ func TestReport(t *testing.T) {
 		require.Empty(t, d.text.Calls())
 		if l.phase == notify.PhaseSent {
 			d.Settle(id)
-			d.Require(id, notifytest.At(20*day, notify.Settled{}), notifytest.State(notify.StateSent), notifytest.Once(notify.Stuck{}))
+			d.Require(id, notifytest.At(6*day, notify.Settled{}), notifytest.State(notify.StateSent), notifytest.Once(notify.Stuck{}))
 		}
 	})
 }
@@ -249,7 +249,7 @@ func TestWhatDoesNotLinger(t *testing.T) {
 		m := d.mails(t, func(c *notify.ProviderConfig) { c.AttemptTimeout = time.Hour })
 		d.mail.Next(notifytest.Succeed().After(50*time.Minute), notifytest.LoseAnswer().After(55*time.Minute))
 		nt := by(notify.EmailChannel, notify.SMSChannel)
-		nt.NotBefore = time.Now().Add(30 * day)
+		nt.NotBefore = time.Now().Add(3 * day)
 		ids := []string{d.Send(nt), d.Send(nt)}
 		d.Settle(ids...)
 		for _, id := range ids {
@@ -291,12 +291,12 @@ func TestNoLimit(t *testing.T) {
 	run(t, func(t *testing.T, d *desk) {
 		d.settles(func(c *settle.Config) { c.Routed.After = -1 })
 		id := d.Send(by(notify.EmailChannel))
-		d.Pass(20 * day)
+		d.Pass(2 * day)
 		d.Require(id, notifytest.Never(notify.Stuck{}))
 	})
 	run(t, func(t *testing.T, d *desk) {
 		id := d.Send(by(notify.EmailChannel))
-		d.Pass(20 * day)
+		d.Pass(2 * day)
 		d.Require(id, notifytest.Once(notify.Stuck{}), notifytest.Never(notify.Stuck{Phase: notify.PhaseRouted}))
 	})
 }
