@@ -72,7 +72,8 @@ func TestEveryEventHasItsLine(t *testing.T) {
 		{"address_invalid", notify.AddressInvalid{Attempt: smtp, Code: "550"}, "address_invalid  email/smtp #1  550"},
 		{"stuck", notify.Stuck{State: notify.StateSending, Since: at}, "stuck  sending, since 2026-03-14T13:00:00Z"},
 		{
-			"stuck", notify.Stuck{State: notify.StateSending, Since: at, Phase: notify.PhaseRetrying, Leg: 1, Channel: notify.EmailChannel},
+			"stuck",
+			notify.Stuck{State: notify.StateSending, Since: at, Phase: notify.PhaseRetrying, Leg: 1, Channel: notify.EmailChannel},
 			"stuck  sending, retrying, email, since 2026-03-14T13:00:00Z",
 		},
 		{"opened", notify.Opened{Engagement: engaged}, "opened  email/smtp #1  by a machine"},
