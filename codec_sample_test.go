@@ -81,7 +81,7 @@ func samples() []any {
 		ProviderDown{Channel: EmailChannel, Provider: "smtp", Until: happened.Add(30 * time.Second)},
 		ProviderUp{Channel: EmailChannel, Provider: "smtp"},
 		AddressInvalid{Attempt: attempt, AddressHash: "h1:6Yl3Vw0Qb8dT", Code: "550 5.1.1"},
-		Stuck{State: StateSending, Since: happened.Add(-6 * time.Hour)},
+		Stuck{State: StateSending, Since: happened.Add(-6 * time.Hour), Phase: PhaseSending, Leg: 1, Channel: EmailChannel},
 	}
 }
 

@@ -2,13 +2,14 @@ package notify
 
 import (
 	"reflect"
+	"sync/atomic"
 	"time"
 )
 
 // The decide files hold every decision of the pipeline, as pure functions of a
 // record and an input: they read no clock, call nobody and store nothing. They
 // follow the step protocol (docs/protocol.md): the numbers in comments, (1) to
-// (20), are its moves, and ruleV1 to ruleV12 the rules without which it breaks.
+// (21), are its moves, and ruleV1 to ruleV14 the rules without which it breaks.
 
 // decider has what the decisions depend on besides the record.
 type decider struct {
@@ -24,6 +25,9 @@ type decider struct {
 	// present tells whether the owner of a lease lives; nil: nobody can tell, and
 	// leases are waited for.
 	present func(owner string) bool
+	// limits are those of the phases; nil: there are none. They may be set while
+	// others send.
+	limits atomic.Pointer[phaseLimits]
 	// without switches rules off, in the tests that prove their worth.
 	without rule
 }
@@ -34,6 +38,17 @@ type providerPolicy struct {
 	ProviderConfig
 	Capabilities
 	CanAsk bool
+}
+
+// phaseLimits are the limits by phase.
+type phaseLimits map[Phase]Limit
+
+// limited returns the limits, nil if there are none.
+func (d *decider) limited() phaseLimits {
+	if limits := d.limits.Load(); limits != nil {
+		return *limits
+	}
+	return nil
 }
 
 // rule is a set of the protocol's rules.
@@ -52,6 +67,8 @@ const (
 	ruleV10                  // a report does not end an open intent
 	ruleV11                  // one content for one event ID
 	ruleV12                  // settled closes the plan
+	ruleV13                  // a limit counts from the end of a lease
+	ruleV14                  // nor does one take an open intent for not sent
 )
 
 func (d *decider) keeps(r rule) bool { return d.without&r == 0 }

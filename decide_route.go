@@ -140,7 +140,7 @@ func (c *change) endLeg(number int, reason EndReason) {
 	switch reason {
 	case "", EndInDoubt, EndCanceled:
 	case EndExpired:
-		c.raise(legID(number, "expired"), c.now, Expired{Leg: c.ref(number, 0).Leg, At: c.Deadline})
+		c.raise(legID(number, "expired"), c.now, Expired{Leg: c.ref(number, 0).Leg, At: c.over()})
 	case EndSuppressed:
 		c.raise(legID(number, "suppressed"), c.now, Suppressed{Leg: c.ref(number, 0).Leg, Guard: leg.Guard, Reason: leg.GuardReason})
 	default:
@@ -190,6 +190,10 @@ func (c *change) settle(result progress) {
 	c.Request, c.Recipient = nil, nil
 }
 
+// over is when the time was over of what expires now: at the deadline, or at a
+// limit before.
+func (c *change) over() time.Time { return earlier(c.Deadline, c.now.Round(0).UTC()) }
+
 // giveUp raises the decision that a plan without success ends with.
 func (c *change) giveUp() {
 	undeliverable := Undeliverable{Reason: UndeliverableUnrenderable}
@@ -197,7 +201,7 @@ func (c *change) giveUp() {
 		leg := &c.Legs[i]
 		switch leg.Reason {
 		case EndExpired:
-			c.raise("expired", c.now, Expired{At: c.Deadline})
+			c.raise("expired", c.now, Expired{At: c.over()})
 			return
 		case EndSuppressed:
 			c.raise("suppressed", c.now, Suppressed{Guard: leg.Guard, Reason: leg.GuardReason})

@@ -6,27 +6,29 @@ import "time"
 // every sweep that brought no progress, up to 64 times as long.
 const sweepGrace = 30 * time.Second
 
-// stuckSweeps is how many sweeps without progress make a notification stuck.
-const stuckSweeps = 5
-
-// sweep brings back what is overdue (20), after what was unpublished.
+// sweep brings back what is overdue (20), after what was unpublished, and holds
+// to their limits what lingers (21).
 func (d *decider) sweep(r *record, now time.Time) *change {
 	due := r.overdue(d.grace())
 	overdue := !due.IsZero() && !now.Before(due)
 	left := !r.SweepAt.IsZero() && !now.Before(r.SweepAt)
-	if r.settled() || !overdue && !left {
+	limit := d.limitAt(r, now)
+	lingers := !limit.IsZero() && !now.Before(limit)
+	if r.settled() || !overdue && !left && !lingers {
 		return nil
 	}
 	c := d.change(r, now)
 	c.Sweeps = r.Sweeps
-	if left {
+	if lingers {
+		c.linger(r)
+	}
+	switch {
+	case c.settled() || !overdue && !left:
+		return c
+	case left:
 		c.SweepAt = r.nextMove(now)
-	}
-	if !left {
-		c.Sweeps++
-	}
-	if !left && c.Sweeps == stuckSweeps {
-		c.raise("stuck."+itoa(int(c.Seq)), now, Stuck{State: c.state(), Since: r.lastMoved()})
+	default:
+		c.sweptInVain(r)
 	}
 	if !c.Routed && c.Request != nil {
 		c.push(work{Topic: routeTopic}, later(c.HoldUntil, now))
@@ -37,7 +39,7 @@ func (d *decider) sweep(r *record, now time.Time) *change {
 		case leg.State == legReceipt && !leg.NextAt.After(now):
 			c.Sweeps = 0
 			c.endLeg(i+1, "")
-		case leg.State == legOpen && !leg.dueAt().After(now):
+		case leg.State == legOpen && r.Legs[i].State == legOpen && !leg.dueAt().After(now):
 			c.push(work{Leg: i + 1, Ordinal: leg.current(), Topic: deliverTopic(leg.Channel, c.Urgent)}, now)
 		}
 	}
@@ -84,7 +86,7 @@ func (d *decider) due(r *record, now time.Time) time.Time {
 	if r.Sweeps > 0 && !due.IsZero() {
 		due = later(due, now.Add(sweepGrace<<min(r.Sweeps-1, 6)))
 	}
-	return earlier(due, r.SweepAt)
+	return earlier(earlier(due, r.SweepAt), d.limitAt(r, now))
 }
 
 // nextMove is when the next of the open legs is due that are not yet; zero is
@@ -129,14 +131,4 @@ func (r *record) overdue(grace time.Duration) time.Time {
 		}
 	}
 	return first
-}
-
-// lastMoved is when the last event was raised.
-func (r *record) lastMoved() time.Time {
-	for i := len(r.Outbox) - 1; i >= 0; i-- {
-		if e := r.Outbox[i].event; e != nil {
-			return e.seen
-		}
-	}
-	return r.AcceptedAt
 }

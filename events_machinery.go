@@ -64,9 +64,16 @@ type AddressInvalid struct {
 	Code        string `json:"code,omitempty"`
 }
 
-// Stuck fires when the sweep has taken up a notification several times and
-// it still has not moved on. It is stored like the lifecycle events.
+// Stuck fires when a notification does not move on: the sweep has taken it up
+// several times in vain, or, with limits ([Notifier.Linger]), a phase has lasted
+// beyond its limit. It is stored like the lifecycle events.
 type Stuck struct {
-	State State     `json:"state"`
+	State State `json:"state"`
+	// Since is when it last moved on; with limits, from when the limit counts.
 	Since time.Time `json:"since"`
+	// Phase is the one that lasts, and Leg and Channel say of which leg, unless
+	// it is of the whole; all are empty without limits.
+	Phase   Phase   `json:"phase,omitempty"`
+	Leg     int     `json:"leg,omitempty"`
+	Channel Channel `json:"channel,omitempty"`
 }

@@ -49,6 +49,7 @@ func TestImports(t *testing.T) {
 		{module + "/handlers/trigger", handlers},
 		{module + "/handlers/cache", handlers},
 		{module + "/handlers/suppression", handlers},
+		{module + "/handlers/settle", handlers},
 		{module + "/handlers/webhook", handlers},
 	} {
 		for _, dep := range deps(t, one.pkg) {

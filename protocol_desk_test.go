@@ -165,6 +165,12 @@ func (k *desk) deliver(number, ordinal int) (move, time.Time) {
 	return next, at
 }
 
+func (k *desk) sweep() {
+	if c := k.d.sweep(k.r, k.now); c != nil {
+		k.apply(c)
+	}
+}
+
 func (k *desk) report(number, ordinal int, event any) {
 	rep := Report{Event: event, At: k.now}
 	data, _ := rep.about(k.r.ref(number, ordinal))

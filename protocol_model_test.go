@@ -63,6 +63,10 @@ func newModel(t *rapid.T) *model {
 		}
 	}
 	m.desk = newDesk(route, switchedOff(), set)
+	if rapid.Bool().Draw(t, "limits") {
+		limits := endAfter(time.Duration(rapid.IntRange(1, 30).Draw(t, "limit")) * time.Second)
+		m.d.limits.Store(&limits)
+	}
 	m.resend = kind == "resending"
 	if second {
 		m.d.policies[EmailChannel] = append(m.d.policies[EmailChannel], policyOf(EmailChannel, "mail-2", nil))
@@ -303,10 +307,8 @@ func (m *model) reportIt(t *rapid.T) {
 }
 
 func (m *model) sweep() {
-	if c := m.d.sweep(m.r, m.now); c != nil {
-		m.apply(c)
-		m.gather()
-	}
+	m.desk.sweep()
+	m.gather()
 }
 
 // settles drives what is left to its end: every execution dies, and one worker

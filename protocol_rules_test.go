@@ -234,3 +234,26 @@ func TestRuleV12(t *testing.T) {
 	t.Parallel()
 	requireRuleOf(t, ruleV12, "7", scenarioNamed("first takes it"), fate{})
 }
+
+// lingers gives the desk limits that end everything after a second.
+func (k *desk) lingers() *desk {
+	limits := endAfter(time.Second)
+	k.d.limits.Store(&limits)
+	return k
+}
+
+// A limit counts from the end of a lease: whoever holds it is at work.
+func TestRuleV13(t *testing.T) {
+	requireRule(t, ruleV13, "3", nil, func(k *desk) {
+		k.lingers().begin(1)
+		k.after(3 * time.Second).sweep()
+	})
+}
+
+// What may have been sent does not expire, or the next leg would begin.
+func TestRuleV14(t *testing.T) {
+	requireRule(t, ruleV14, "3", nil, func(k *desk) {
+		k.lingers().begin(1)
+		k.after(time.Minute).sweep()
+	})
+}

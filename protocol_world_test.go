@@ -33,6 +33,13 @@ type scenario struct {
 	// it for a while, and then refuse every attempt that is not its leg's first.
 	expires time.Duration
 	guarded bool
+	// broken has the guard fail whenever it is asked, and busyGuard has it hold
+	// the notification for longer than anybody waits.
+	broken, busyGuard bool
+	// limits are those of the phases. absent names, by process, a channel that it
+	// does not deliver.
+	limits phaseLimits
+	absent map[string]Channel
 	// cancel is when the host cancels it; 0 is never.
 	cancel time.Duration
 	// canceledFirst cancels it, by the ID that its idempotency key gives it,
@@ -124,6 +131,9 @@ func (s scenario) run(t *testing.T, v variant, f fate, without rule) (out outcom
 			if err := n.Ready(ctx); err != nil {
 				t.Fatal(err)
 			}
+			if s.limits != nil { // now, since they are shorter than they may be
+				n.decider.limits.Store(&s.limits)
+			}
 		}
 		synctest.Wait()
 		w.victim.arm()
@@ -177,6 +187,11 @@ func (w *world) begin(p *process, without rule) error {
 		Logger: slog.New(slog.DiscardHandler), DrainTimeout: time.Second,
 	}
 	services := w.offered
+	if absent := w.scenario.absent[p.name]; absent != "" {
+		services = slices.DeleteFunc(slices.Clone(services), func(s *service) bool { return s.channel == absent })
+		config.Roles = allRoles()
+		config.Roles.Elsewhere = []Channel{absent}
+	}
 	n, err := New(config)
 	if err != nil {
 		return err
@@ -196,6 +211,14 @@ func (w *world) begin(p *process, without rule) error {
 			default:
 				return Allow(), nil
 			}
+		})
+	}
+	if w.scenario.broken || w.scenario.busyGuard {
+		n.Guard("trouble", func(_ context.Context, req GuardRequest) (Decision, error) {
+			if w.scenario.broken {
+				return Allow(), errFailed
+			}
+			return DelayUntil(req.Now.Add(time.Hour), "quiet"), nil
 		})
 	}
 	On(n, "everything", func(_ context.Context, e Event[any]) error {

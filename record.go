@@ -49,6 +49,9 @@ type record struct {
 	Sweeps int `json:"sweeps,omitempty"`
 	// SweepAt is when the sweep brings work that had no room in a topic.
 	SweepAt time.Time `json:"sweep_at,omitzero"`
+	// Stuck are the phases of the whole that were told to be stuck, each with the
+	// last of its entries; likewise of a leg.
+	Stuck map[Phase]string `json:"stuck,omitempty"`
 	// Aliases are what a provider's reports may name it by.
 	Aliases []string `json:"aliases,omitempty"`
 

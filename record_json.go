@@ -62,6 +62,7 @@ func (r *record) AppendBinary(to []byte) ([]byte, error) {
 	o.number("seq", r.Seq, true)
 	o.number("sweeps", int64(r.Sweeps), false)
 	o.time("sweep_at", r.SweepAt)
+	o.value("stuck", r.Stuck, len(r.Stuck) > 0)
 	o.value("aliases", r.Aliases, len(r.Aliases) > 0)
 	if len(r.Outbox) > 0 {
 		outbox, err := r.outboxJSON()

@@ -35,7 +35,8 @@ type legRecord struct {
 	GuardReason string `json:"guard_reason,omitempty"`
 	Delays      int    `json:"delays,omitempty"`
 	// Held is how long guards have held it: no budget counts that.
-	Held time.Duration `json:"held,omitempty"`
+	Held  time.Duration    `json:"held,omitempty"`
+	Stuck map[Phase]string `json:"stuck,omitempty"`
 }
 
 // attemptRecord is one ordinal of a leg: one provider, one key.

@@ -29,6 +29,7 @@ func (n *Notifier) Run(ctx context.Context) error {
 	}
 	if n.startErr == nil {
 		n.checkRouteLocked()
+		n.checkLimitsLocked()
 		if n.startErr = n.problems.err(); n.startErr != nil {
 			close(n.ready)
 		}

@@ -22,6 +22,13 @@ func (n *Notifier) Topology() *topology.Graph {
 	for _, guard := range n.pipeline.guards {
 		g.Guards = append(g.Guards, guard.name)
 	}
+	limits := n.decider.limited()
+	for phase, limit := range limits {
+		if limit.After > 0 {
+			g.Limits = append(g.Limits, topology.Limit{Phase: string(phase), After: limit.After, Then: string(limit.Then)})
+		}
+	}
+	slices.SortFunc(g.Limits, func(a, b topology.Limit) int { return strings.Compare(a.Phase, b.Phase) })
 	topics := map[string][]string{eventsTopic: {}, routeTopic: {}}
 	if n.config.Roles.Route {
 		topics[routeTopic] = []string{pipelineGroup}
@@ -43,7 +50,11 @@ func (n *Notifier) Topology() *topology.Graph {
 	n.mu.Unlock()
 	runners := n.bus.all()
 	for _, kind := range n.codec.kinds() {
-		g.Events = append(g.Events, n.topologyEvent(kind, runners))
+		e := n.topologyEvent(kind, runners)
+		if slices.ContainsFunc(g.Limits, func(l topology.Limit) bool { return byLimit(kind.name, l) }) {
+			e.RaisedBy = append(e.RaisedBy, "sweep")
+		}
+		g.Events = append(g.Events, e)
 	}
 	for _, r := range runners {
 		g.Observers = append(g.Observers, n.topologyObserver(r))
@@ -154,4 +165,18 @@ func raisedBy(eventType string) []string {
 	}
 	name, _ := strings.CutPrefix(eventType, ownPrefix)
 	return strings.Fields(steps[strings.TrimSuffix(name, ".v1")])
+}
+
+// byLimit tells whether the sweep raises an event only where there is such a limit.
+func byLimit(eventType string, l topology.Limit) bool {
+	switch eventType {
+	case ownPrefix + "accepted.v1":
+		return l.Phase == string(PhaseAccepted) || l.Phase == string(PhaseHeld)
+	case ownPrefix + "unknown.v1":
+		return l.Then == string(LimitUnknown)
+	case ownPrefix + "failed_over.v1", ownPrefix + "suppressed.v1":
+		return l.Then != string(LimitReport) && l.Phase != string(PhaseAccepted)
+	default:
+		return false
+	}
 }

@@ -11,7 +11,7 @@ import (
 
 var (
 	protocolAll     = flag.Bool("protocol.all", false, "strike at every move, in every way")
-	protocolWithout = flag.Int("protocol.without", 0, "switch off the rule of that number, 1 to 12, to see the tests fail")
+	protocolWithout = flag.Int("protocol.without", 0, "switch off the rule of that number, 1 to 14, to see the tests fail")
 	protocolOffset  = flag.Int("protocol.offset", 0, "where to begin, when not all fates are played: 0 to 28 are all of them")
 )
 

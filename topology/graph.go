@@ -33,6 +33,8 @@ type Graph struct {
 	Channels []Channel `json:"channels"`
 	// Guards are the names of the guards, in the order in which they are asked.
 	Guards []string `json:"guards"`
+	// Limits are those of the phases, if there are any.
+	Limits []Limit `json:"limits,omitempty"`
 	// Topics are what travels over the backend, and who reads it.
 	Topics []Topic `json:"topics"`
 	// Events are the vocabulary and the host's own events.
@@ -53,6 +55,14 @@ type Provider struct {
 	Name string `json:"name"`
 	// Type is its Go type.
 	Type string `json:"type"`
+}
+
+// Limit is how long a phase may last.
+type Limit struct {
+	Phase string        `json:"phase"`
+	After time.Duration `json:"after_ns"`
+	// Then is the policy: "expire", "unknown", or empty for one that reports.
+	Then string `json:"then,omitempty"`
 }
 
 // Topic is a topic of the backend.

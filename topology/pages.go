@@ -72,6 +72,13 @@ func (g *Graph) topologyPage() string {
 		p.heading("Guards")
 		fmt.Fprintf(p, "In the order in which they are asked: %s.\n", text(strings.Join(g.Guards, ", ")))
 	}
+	if len(g.Limits) > 0 {
+		p.heading("Limits")
+		p.table("phase", "stuck after", "then")
+		for _, l := range g.Limits {
+			p.row(text(l.Phase), text(l.After.String()), text(l.Then))
+		}
+	}
 	p.heading("Events that nobody handles")
 	unhandled := g.Unhandled()
 	if len(unhandled) == 0 {

@@ -130,5 +130,8 @@ func (a *attributes) machinery(data any) {
 	case notify.Stuck:
 		a.text("state", string(d.State))
 		a.time("since", d.Since)
+		a.text("phase", string(d.Phase))
+		a.number("leg", d.Leg)
+		a.text("channel", string(d.Channel))
 	}
 }

@@ -150,6 +150,12 @@ func samples() []sample {
 		{"provider_up", notify.ProviderUp{Channel: "email", Provider: "smtp"}, info, `"channel":"email","provider":"smtp"`},
 		{"address_invalid", notify.AddressInvalid{Attempt: attempt, AddressHash: "h1:CANARY", Code: "550"}, warn, ofAttempt + `,"code":"550"`},
 		{"stuck", notify.Stuck{State: notify.StateSending, Since: noon}, warn, `"state":"sending","since":"2026-03-14T12:00:00Z"`},
+		{
+			"stuck",
+			notify.Stuck{State: notify.StateSending, Since: noon, Phase: notify.PhaseRetrying, Leg: 2, Channel: "sms"},
+			warn,
+			`"state":"sending","since":"2026-03-14T12:00:00Z","phase":"retrying","leg":2,"channel":"sms"`,
+		},
 	}
 }
 

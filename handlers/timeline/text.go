@@ -139,7 +139,7 @@ func describe(data any) (where, why string) {
 	case notify.AddressInvalid:
 		why = d.Code
 	case notify.Stuck:
-		why = words(string(d.State), when("since", d.Since))
+		why = words(string(d.State), string(d.Phase), string(d.Channel), when("since", d.Since))
 	case notify.Clicked:
 		why = words(d.Link, machine(d.Engagement))
 	case notify.Unsubscribed:

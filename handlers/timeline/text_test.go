@@ -71,6 +71,11 @@ func TestEveryEventHasItsLine(t *testing.T) {
 		{"corrected", notify.Corrected{From: notify.StateSent, To: notify.StateBounced}, "corrected  from sent to bounced"},
 		{"address_invalid", notify.AddressInvalid{Attempt: smtp, Code: "550"}, "address_invalid  email/smtp #1  550"},
 		{"stuck", notify.Stuck{State: notify.StateSending, Since: at}, "stuck  sending, since 2026-03-14T13:00:00Z"},
+		{
+			"stuck",
+			notify.Stuck{State: notify.StateSending, Since: at, Phase: notify.PhaseRetrying, Leg: 1, Channel: notify.EmailChannel},
+			"stuck  sending, retrying, email, since 2026-03-14T13:00:00Z",
+		},
 		{"opened", notify.Opened{Engagement: engaged}, "opened  email/smtp #1  by a machine"},
 		{"clicked", notify.Clicked{Engagement: engaged, Link: "track"}, "clicked  email/smtp #1  track, by a machine"},
 		{"read", notify.Read{Engagement: notify.Engagement{Attempt: smtp}}, "read  email/smtp #1"},
