@@ -128,8 +128,8 @@ func (t *round) one(f *fact, first int) error {
 func (t *round) finish(err error) (int, error) {
 	t.over = true
 	now := t.bus.now()
-	t.stats.inFlight.Add(-1)
 	t.count(now, err != nil && t.handling)
+	t.stats.inFlight.Add(-1)
 	late := err != nil && t.delivery.timedOut(now)
 	t.succeeded()
 	if t.delivery.end() {
