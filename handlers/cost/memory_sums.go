@@ -84,8 +84,8 @@ func (m *Memory) drop(p *period, cell Cell) {
 	}
 }
 
-// room makes room for a cell, by dropping the oldest day, or else month, that
-// nobody counts for now.
+// room makes room for a cell, by dropping the oldest day, or else month, that is
+// not the latest and that nobody counts for now.
 func (m *Memory) room(cell Cell, changes []Change) error {
 	for m.cells >= m.config.Cells {
 		if p := m.periods[cell.Period]; p != nil && p.cells[cell] != nil {
@@ -94,11 +94,11 @@ func (m *Memory) room(cell Cell, changes []Change) error {
 		var oldest string
 		for name := range m.periods {
 			inUse := slices.ContainsFunc(changes, func(c Change) bool { return c.Period == name })
-			if !inUse && (oldest == "" || isDay(name) && !isDay(oldest) || isDay(name) == isDay(oldest) && name < oldest) {
+			if !inUse && !m.isLatest(name) && (oldest == "" || isDay(name) && !isDay(oldest) || isDay(name) == isDay(oldest) && name < oldest) {
 				oldest = name
 			}
 		}
-		if oldest == "" || m.isLatest(oldest) {
+		if oldest == "" {
 			return m.overloaded()
 		}
 		m.cells -= len(m.periods[oldest].cells)
