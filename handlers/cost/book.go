@@ -61,18 +61,12 @@ const (
 // Check returns everything that is wrong with the book, as [notify.FieldError].
 func (b *Book) Check() error {
 	var found problems
-	if b.Currency != "" && !validCurrency(b.Currency) {
-		found.add("Book.Currency", notACurrency)
-	}
-	if len(b.Messages) > maxMessagePrices {
-		found.add("Book.Messages", fmt.Sprintf("has %d prices, and may have %d", len(b.Messages), maxMessagePrices))
-	}
-	if len(b.Observers) > maxObserverPrices {
-		found.add("Book.Observers", fmt.Sprintf("has %d prices, and may have %d", len(b.Observers), maxObserverPrices))
-	}
+	found.when(len(b.Messages) > maxMessagePrices, "Book.Messages", fmt.Sprintf("has %d prices, and may have %d", len(b.Messages), maxMessagePrices))
+	found.when(len(b.Observers) > maxObserverPrices, "Book.Observers", fmt.Sprintf("has %d prices, and may have %d", len(b.Observers), maxObserverPrices))
 	if len(found) > 0 {
 		return errors.Join(found...)
 	}
+	found.when(b.Currency != "" && !validCurrency(b.Currency), "Book.Currency", notACurrency)
 	messages := map[priceKey]int{}
 	for i, p := range b.Messages {
 		field := fmt.Sprintf("Book.Messages[%d]", i)

@@ -1,4 +1,20 @@
 package cost
 
+import (
+	"time"
+
+	"github.com/seed-6c01d079/notify"
+)
+
 // AgesOf is how much is kept of the order in which entries are forgotten.
 func AgesOf(m *Memory) int { return len(m.oldest) }
+
+// PriceOf is what a message costs by the book, in millionths; -1 if it has no
+// price.
+func PriceOf(b Book, c notify.Channel, provider, country string, at time.Time) int64 {
+	m, ok := newPrices(b).message(c, provider, country, at)
+	if !ok {
+		return -1
+	}
+	return m.cost(1).Micros
+}

@@ -136,3 +136,9 @@ func TestManyTenants(t *testing.T) {
 	require.Len(t, page.Sums, 1000)
 	require.Equal(t, "t-050000", page.Sums[0].Value)
 }
+
+// Whatever comes in whatever order, and fails in between: it is counted once.
+func TestMemoryFaults(t *testing.T) {
+	t.Parallel()
+	costtest.TestFaults(t, func(*testing.T) cost.Store { return cost.NewMemory() }, nil)
+}

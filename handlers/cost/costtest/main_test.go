@@ -1,4 +1,4 @@
-package costtest_test
+package costtest
 
 import (
 	"testing"
