@@ -1,6 +1,7 @@
 package cost
 
 import (
+	"testing"
 	"time"
 
 	"github.com/seed-6c01d079/notify"
@@ -18,3 +19,13 @@ func PriceOf(b Book, c notify.Channel, provider, country string, at time.Time) i
 	}
 	return m.cost(1).Micros
 }
+
+// GuardOf is the guard of a ledger that is attached to nothing.
+func GuardOf(t *testing.T, l *Ledger) notify.Guard {
+	t.Helper()
+	l.prices, l.guard = newPrices(l.book), newGuard(l)
+	return l.guard.decide
+}
+
+// Remembered is how many accounts and holds a guard has.
+func Remembered(l *Ledger) (accounts, holds int) { return len(l.guard.accounts), l.guard.holding }
