@@ -20,10 +20,12 @@ func PriceOf(b Book, c notify.Channel, provider, country string, at time.Time) i
 	return m.cost(1).Micros
 }
 
-// GuardOf is the guard of a ledger that is attached to nothing.
+// GuardOf is the guard of a ledger that is attached to nothing, which remembers
+// 1,000 accounts and holds 20,000 notifications.
 func GuardOf(t *testing.T, l *Ledger) notify.Guard {
 	t.Helper()
 	l.prices, l.guard = newPrices(l.book), newGuard(l)
+	l.guard.maxAccounts, l.guard.maxHolds = 1000, 20_000
 	return l.guard.decide
 }
 

@@ -20,7 +20,8 @@ const (
 
 // guard keeps the budgets.
 type guard struct {
-	ledger *Ledger
+	ledger                *Ledger
+	maxAccounts, maxHolds int
 
 	mu       sync.Mutex // guards the following
 	accounts map[accountKey]*account
@@ -51,7 +52,7 @@ type hold struct {
 }
 
 func newGuard(l *Ledger) *guard {
-	return &guard{ledger: l, accounts: map[accountKey]*account{}, holds: map[string][]*hold{}}
+	return &guard{ledger: l, maxAccounts: maxAccounts, maxHolds: maxHolds, accounts: map[accountKey]*account{}, holds: map[string][]*hold{}}
 }
 
 // decide is the [notify.Guard]. What passes is held.
@@ -174,7 +175,7 @@ func (g *guard) take(ctx context.Context, b *Budget, c *claim) (passes bool, tak
 	if gone >= b.Limit.Micros || c.micros > b.Limit.Micros-gone {
 		return false, nil, nil
 	}
-	if c.micros == 0 || g.holding >= maxHolds || g.accounts[c.accountKey] != a {
+	if c.micros == 0 || g.holding >= g.maxHolds || g.accounts[c.accountKey] != a {
 		return true, nil, nil
 	}
 	h := &hold{account: a, id: c.id, micros: c.micros, until: c.now.Add(g.ledger.config.HoldFor)}
@@ -262,7 +263,7 @@ func (g *guard) releaseLocked(h *hold) {
 // makeRoom forgets some account for which nothing is held, or if there is none
 // among a few, one for which something is.
 func (g *guard) makeRoom() {
-	if len(g.accounts) < maxAccounts {
+	if len(g.accounts) < g.maxAccounts {
 		return
 	}
 	tries := 0

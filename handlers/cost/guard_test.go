@@ -55,7 +55,6 @@ func TestABudgetDrops(t *testing.T) {
 		require.Equal(d.t, notify.StateSuppressed, d.ends(texting(german, "hello")))
 		require.Equal(d.t, notify.StateSent, d.ends(of("bank", texting(german, "hello"))), "another tenant's")
 		require.Equal(d.t, notify.StateSent, d.ends(of("", texting(german, "hello"))), "nobody's")
-		require.Equal(d.t, notify.StateSuppressed, d.ends(mailing("shop")), "it is about every channel")
 		r, err := d.ledger.Month(context.Background(), cost.Query{Tenant: "shop", Channel: "sms"})
 		require.NoError(d.t, err)
 		require.EqualValues(d.t, 5*81_000, r.Lines[0].Micros)
@@ -90,7 +89,7 @@ func TestABudgetDefers(t *testing.T) {
 		d.Until(id, notify.Delayed{})
 		midnight := time.Date(now.Year(), now.Month(), now.Day()+2, 0, 0, 0, 0, time.UTC)
 		d.Require(id, notifytest.Once(notify.Delayed{Until: midnight, Reason: notify.DelayGuard, Guard: "cost", GuardReason: cost.ReasonSpent}))
-		d.Pass(midnight.Add(-time.Second).Sub(time.Now()))
+		d.Pass(time.Until(midnight.Add(-time.Second)))
 		require.Len(d.t, d.text.Calls(), 1)
 		d.Pass(time.Minute)
 		require.Len(d.t, d.text.Calls(), 2)
@@ -204,17 +203,18 @@ func TestAGuardIsCheap(t *testing.T) {
 		ask("shop", n)
 	}
 	require.LessOrEqual(t, store.sums.Load(), int64(11))
-	for n := range 110_000 {
-		ask(fmt.Sprint("tenant-", n), 10_000+n)
+	for n := range 25_000 {
+		ask(fmt.Sprint("tenant-", n%1100), 10_000+n)
 	}
 	accounts, holds := cost.Remembered(ledger)
-	require.LessOrEqual(t, accounts, 100_000)
-	require.LessOrEqual(t, holds, 120_000)
-	require.Greater(t, holds, 90_000)
+	require.LessOrEqual(t, accounts, 1000)
+	require.LessOrEqual(t, holds, 20_000)
+	require.Greater(t, holds, 10_000)
 	now = now.Add(time.Hour)
-	for n := range 110_000 {
-		ask(fmt.Sprint("tenant-", n), 10_000+n)
+	for n := range 1100 {
+		ask(fmt.Sprint("tenant-", n), n)
 	}
+	ask("shop", 1)
 	_, holds = cost.Remembered(ledger)
-	require.LessOrEqual(t, holds, 110_000)
+	require.LessOrEqual(t, holds, 1101, "the others were held for long enough")
 }

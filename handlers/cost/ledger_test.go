@@ -230,7 +230,7 @@ func TestMonths(t *testing.T) {
 		var calls atomic.Int64
 		notify.On(d.Notifier, "slow", func(context.Context, notify.Event[notify.Sent]) error { calls.Add(1); return nil })
 		// An hour before the year is over in Vienna.
-		d.Pass(time.Date(time.Now().Year(), 12, 31, 22, 30, 0, 0, time.UTC).Sub(time.Now()))
+		d.Pass(time.Until(time.Date(time.Now().Year(), 12, 31, 22, 30, 0, 0, time.UTC)))
 		december := time.Now().In(vienna).Format("2006-01")
 		d.sends(texting(german, "hello"))
 		d.Pass(time.Hour)
@@ -261,20 +261,20 @@ func TestProjection(t *testing.T) {
 		d.Pass(first.Sub(now))
 		d.sends(texting(german, "hello"))
 		end := first.AddDate(0, 1, 0)
-		d.Pass(first.Add(end.Sub(first) / 4).Sub(time.Now()))
+		d.Pass(time.Until(first.Add(end.Sub(first) / 4)))
 		r, err := d.ledger.Month(context.Background(), cost.Query{Tenant: "shop"})
 		require.NoError(d.t, err)
 		require.Equal(d.t, first, r.From)
 		require.Equal(d.t, end, r.Until)
 		require.EqualValues(d.t, 81_000, r.Lines[0].Micros)
 		require.EqualValues(d.t, 4*81_000, r.Lines[0].Projected)
-		d.Pass(end.Sub(time.Now()))
+		d.Pass(time.Until(end))
 		r, err = d.ledger.Month(context.Background(), cost.Query{Tenant: "shop", Period: first.Format("2006-01")})
 		require.NoError(d.t, err)
 		require.EqualValues(d.t, 81_000, r.Lines[0].Projected, "it is over")
 		_, err = d.ledger.Month(context.Background(), cost.Query{Period: "2026-03-01"})
 		require.Equal(d.t, "Query.Period", notify.FieldErrors(err)[0].Field)
-	})
+	}, func(c *cost.Config) { c.Flush = 24 * time.Hour })
 }
 
 // While the store fails nothing is lost: messages are retried, and what observers
