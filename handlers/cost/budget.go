@@ -18,7 +18,8 @@ import (
 // other processes have let pass and not sent yet, what takes longer, and what
 // costs more than Each. What another process counts, and what ends without a
 // message, is held until HoldFor is over. A notification that is asked about again
-// counts once.
+// counts once. A guard remembers 100,000 sums, beyond which one is forgotten with
+// what is held of it, and holds 1,000,000 notifications.
 type Budget struct {
 	// Tenant is whose it is; empty is all tenants together. With EachTenant every
 	// tenant has one of its own, the one without a name too, and Tenant is empty.

@@ -13,7 +13,8 @@ import (
 
 const (
 	// maxAccounts bounds the sums that a guard remembers, and maxHolds what it
-	// holds. Beyond it, sums are asked for anew, and nothing more is held.
+	// holds. Beyond it one is forgotten with what is held of it, and nothing more is
+	// held.
 	maxAccounts = 100_000
 	maxHolds    = 1_000_000
 )
@@ -260,8 +261,8 @@ func (g *guard) releaseLocked(h *hold) {
 	g.holding--
 }
 
-// makeRoom forgets some account for which nothing is held, or if there is none
-// among a few, one for which something is.
+// makeRoom forgets some account of which nothing is held, or if there is none
+// among a few, one of which something is.
 func (g *guard) makeRoom() {
 	if len(g.accounts) < g.maxAccounts {
 		return
