@@ -154,9 +154,9 @@ func (p *prices) message(c notify.Channel, provider, country string, at time.Tim
 }
 
 func (m *MessagePrice) cost(segments int64) notify.Cost {
-	var total bill
-	total.add(m.PerMessage, 1, 1_000_000_000)
-	total.add(m.PerSegment, max(segments, 1), 1_000_000_000)
+	total := bill{parts: 1}
+	total.add(m.PerMessage, 1, 1)
+	total.add(m.PerSegment, max(segments, 1), 1)
 	return notify.Cost{Micros: total.micros(), Currency: m.Currency}
 }
 
@@ -168,8 +168,8 @@ func (p *prices) observer(name string, invocations int64, took time.Duration) (n
 			return notify.Cost{}, false
 		}
 	}
-	var total bill
-	total.add(o.PerInvocation, invocations, 1_000_000_000)
+	total := bill{parts: int64(time.Second)}
+	total.add(o.PerInvocation, invocations, int64(time.Second))
 	total.add(o.PerSecond, int64(took), 1)
 	return notify.Cost{Micros: total.micros(), Currency: o.Currency}, true
 }

@@ -151,3 +151,31 @@ func FuzzReadBook(f *testing.F) {
 		require.Equal(t, string(text), string(second))
 	})
 }
+
+// Amounts are exact until they are rounded, once, also where an int64 does not
+// hold what comes in between; no entry has more than a billion units.
+func TestRounding(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		p           cost.ObserverPrice
+		invocations int64
+		took        time.Duration
+		want        int64
+	}{
+		{cost.ObserverPrice{PerInvocation: cost.Micro / 2}, 1, 0, 1},
+		{cost.ObserverPrice{PerInvocation: cost.Micro/2 - 1}, 1, 0, 0},
+		{cost.ObserverPrice{PerInvocation: cost.Micro / 2}, 3, 0, 2},
+		{cost.ObserverPrice{PerInvocation: cost.Micro / 5}, 1_000_000_000_000, 0, 200_000_000_000},
+		{cost.ObserverPrice{PerSecond: 16_666_700}, 1, time.Hour, 60_000},
+		{cost.ObserverPrice{PerInvocation: 250_000, PerSecond: 1 * cost.Micro}, 1, 250 * time.Millisecond, 1},
+		{cost.ObserverPrice{PerInvocation: 250_000, PerSecond: 1 * cost.Micro}, 1, 250*time.Millisecond - 1, 0},
+		{cost.ObserverPrice{PerSecond: 1_000_000 * cost.Unit}, 1, time.Millisecond, 1_000_000_000},
+		{cost.ObserverPrice{PerSecond: 1_000_000 * cost.Unit}, 1, 1<<63 - 1, 1_000_000_000_000_000},
+		{cost.ObserverPrice{PerInvocation: 1_000_000 * cost.Unit}, 1<<63 - 1, 0, 1_000_000_000_000_000},
+	} {
+		require.Equal(t, tc.want, cost.UsedBy(tc.p, tc.invocations, tc.took), "%+v", tc)
+	}
+	dear := cost.MessagePrice{Channel: "sms", PerMessage: 1_000_000 * cost.Unit, PerSegment: 1_000_000 * cost.Unit}
+	b := cost.Book{Currency: "EUR", Messages: []cost.MessagePrice{dear}}
+	require.EqualValues(t, 2_000_000_000_000, cost.PriceOf(b, "sms", "", "", time.Time{}))
+}

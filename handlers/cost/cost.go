@@ -96,6 +96,8 @@ type Ledger struct {
 	notifier atomic.Pointer[notify.Notifier]
 	usage    usage
 	tooOld   atomic.Int64
+
+	lastPeriod atomic.Pointer[periodNames]
 }
 
 var (
@@ -236,11 +238,23 @@ func moments(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) 
 
 // periods are those that something counts in.
 func (l *Ledger) periods(at time.Time) (month, day string) {
-	at = at.In(l.config.Location)
-	if l.config.Days {
-		day = at.Format(dayLayout)
+	if last := l.lastPeriod.Load(); last != nil && !at.Before(last.from) && at.Before(last.until) {
+		return last.month, last.day
 	}
-	return at.Format(monthLayout), day
+	local := at.In(l.config.Location)
+	last := &periodNames{month: local.Format(monthLayout)}
+	last.from, last.until = periodBegin(at, l.config.Location, l.config.Days), periodEnd(at, l.config.Location, l.config.Days)
+	if l.config.Days {
+		last.day = local.Format(dayLayout)
+	}
+	l.lastPeriod.Store(last)
+	return last.month, last.day
+}
+
+// periodNames are those that something counts in between two times.
+type periodNames struct {
+	from, until time.Time
+	month, day  string
 }
 
 func (l *Ledger) put(ctx context.Context, entries ...Entry) error {

@@ -31,3 +31,9 @@ func GuardOf(t *testing.T, l *Ledger) notify.Guard {
 
 // Remembered is how many accounts and holds a guard has.
 func Remembered(l *Ledger) (accounts, holds int) { return len(l.guard.accounts), l.guard.holding }
+
+// UsedBy is what invocations cost at a price, in millionths.
+func UsedBy(p ObserverPrice, invocations int64, took time.Duration) int64 {
+	c, _ := newPrices(Book{Currency: "EUR", Observers: []ObserverPrice{p}}).observer("o", invocations, took)
+	return c.Micros
+}

@@ -75,10 +75,15 @@ func (m *Memory) Put(_ context.Context, entries ...Entry) (tooOld int, err error
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	before := make([]*Entry, 0, len(entries))
+	var before []*Entry
+	if len(entries) > 1 {
+		before = make([]*Entry, len(entries)-1)
+	}
 	for i, e := range entries {
 		known := m.entries[e.ID]
-		before = append(before, known)
+		if i < len(before) {
+			before[i] = known
+		}
 		if known == nil && !e.At.After(m.horizon) && !m.horizon.IsZero() {
 			tooOld++
 			continue

@@ -3,7 +3,9 @@ package cost
 import (
 	"errors"
 	"fmt"
+	"math"
 	"math/big"
+	"math/bits"
 	"strings"
 )
 
@@ -65,26 +67,45 @@ func (p *Price) UnmarshalText(text []byte) (err error) {
 	return err
 }
 
-// bill is a sum of prices, exact until it is rounded.
-type bill struct{ total big.Int } // trillionths of a unit, times billion
+// bill is a sum of prices, exact until it is rounded: in trillionths of a unit,
+// divided by parts, so that it may have prices of a billionth of a second.
+type bill struct {
+	parts int64
+	small int64   // as long as it holds the sum
+	large big.Int // beyond
+}
 
-// add adds n times the price of one, where n is of billionths if it is a time in
-// seconds.
-func (b *bill) add(p Price, n, billionths int64) {
+// add adds the price of n, each of so many parts of what it is the price of.
+func (b *bill) add(p Price, n, each int64) {
+	if product, ok := multiply(int64(p), n); ok {
+		if product, ok = multiply(product, each); ok && b.small <= math.MaxInt64-product {
+			b.small += product
+			return
+		}
+	}
 	var line big.Int
 	line.Mul(big.NewInt(int64(p)), big.NewInt(n))
-	b.total.Add(&b.total, line.Mul(&line, big.NewInt(billionths)))
+	b.large.Add(&b.large, line.Mul(&line, big.NewInt(each)))
+}
+
+// multiply multiplies what is not negative.
+func multiply(a, b int64) (int64, bool) {
+	high, low := bits.Mul64(uint64(a), uint64(b))
+	return int64(low), high == 0 && low <= math.MaxInt64
 }
 
 // micros rounds to the nearest millionth of a unit, halves up, and to the most
 // that an entry may have.
 func (b *bill) micros() int64 {
-	const micro = 1_000_000_000 * int64(Micro)
-	var half big.Int
-	half.Add(&b.total, big.NewInt(micro/2))
-	half.Quo(&half, big.NewInt(micro))
-	if !half.IsInt64() || half.Int64() > maxMicros {
+	micro := b.parts * int64(Micro)
+	if b.large.Sign() == 0 && b.small <= math.MaxInt64-micro/2 {
+		return (b.small + micro/2) / micro
+	}
+	var sum big.Int
+	sum.Add(&b.large, big.NewInt(b.small))
+	sum.Quo(sum.Add(&sum, big.NewInt(micro/2)), big.NewInt(micro))
+	if !sum.IsInt64() || sum.Int64() > maxMicros {
 		return maxMicros
 	}
-	return half.Int64()
+	return sum.Int64()
 }

@@ -72,10 +72,14 @@ type Change struct {
 // which is nil if there was none: at most one for each cell, none that changes
 // nothing.
 func Changes(known *Entry, next Entry) []Change {
-	changes := make([]Change, 0, 4)
-	if known != nil {
-		changes = known.changes(changes, -1)
+	most := 2
+	if next.Day != "" {
+		most = 4
 	}
+	if known == nil {
+		return next.changes(make([]Change, 0, most), 1)
+	}
+	changes := known.changes(make([]Change, 0, 4+most), -1)
 	changes = next.changes(changes, 1)
 	kept := changes[:0]
 	for _, c := range changes {

@@ -133,6 +133,15 @@ func (u *usage) entries(l *Ledger, now time.Time) []Entry {
 	return all
 }
 
+// periodBegin is when the month, or the day, of a time begins.
+func periodBegin(at time.Time, in *time.Location, daily bool) time.Time {
+	at = at.In(in)
+	if daily {
+		return time.Date(at.Year(), at.Month(), at.Day(), 0, 0, 0, 0, in)
+	}
+	return time.Date(at.Year(), at.Month(), 1, 0, 0, 0, 0, in)
+}
+
 // periodEnd is when the month, or the day, of a time is over.
 func periodEnd(at time.Time, in *time.Location, daily bool) time.Time {
 	at = at.In(in)
