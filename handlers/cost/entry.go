@@ -104,14 +104,22 @@ func (e Entry) Check() error {
 	found.when(!validMonth(e.Month), "Entry.Month", `must be a month, such as "2026-03"`)
 	found.when(e.Day != "" && !validDay(e.Day), "Entry.Day", `must be a day, such as "2026-03-14", or empty`)
 	found.when(e.At.IsZero(), "Entry.At", "is required")
-	found.when(e.Messages < 0 || e.Segments < 0 || e.Invocations < 0 || e.Time < 0 || e.Messages+e.Invocations == 0,
-		"Entry.Count", "must have a message or an invocation, and nothing negative")
+	for _, n := range [...]int64{e.Messages, e.Segments, e.Invocations, int64(e.Time)} {
+		if n < 0 || n > maxCount {
+			found.add("Entry.Count", fmt.Sprintf("must be from 0 to %d", int64(maxCount)))
+			break
+		}
+	}
+	found.when(e.Messages == 0 && e.Invocations == 0, "Entry.Count", "must have a message or an invocation")
 	found.when(e.Source < Unpriced || e.Source > ByHost, "Entry.Source", "is none")
 	found.when(e.Cost.Micros < 0 || e.Cost.Micros > maxMicros, "Entry.Cost.Micros", fmt.Sprintf("must be from 0 to %d", int64(maxMicros)))
 	found.when(e.Cost.Currency == "" && (e.Source != Unpriced || e.Cost.Micros != 0) || e.Cost.Currency != "" && !validCurrency(e.Cost.Currency),
 		"Entry.Cost.Currency", notACurrency)
 	return errors.Join(found...)
 }
+
+// maxCount bounds what an entry counts.
+const maxCount = 1 << 58
 
 func validMonth(month string) bool {
 	_, err := time.Parse(monthLayout, month)

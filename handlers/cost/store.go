@@ -16,7 +16,7 @@ type Store interface {
 	// first (by At), while their sums stay. One that is not known, and not later
 	// than the latest that was forgotten, may have been counted before: it is left
 	// out, and counted in tooOld. The error wraps [ErrOverflow] if a sum had more
-	// than int64 holds, and [notify.ErrOverloaded] at a cap. What is wrong with an
+	// than the store holds, which is 1<<58 at least, and [notify.ErrOverloaded] at a cap. What is wrong with an
 	// entry is reported as [notify.FieldError].
 	Put(ctx context.Context, entries ...Entry) (tooOld int, err error)
 	// Entries returns those of a notification, ordered by ID.
@@ -29,8 +29,8 @@ type Store interface {
 }
 
 // ErrOverflow says that a sum has more millionths, messages or nanoseconds than
-// int64 holds.
-var ErrOverflow = errors.New("cost: the sum has more than an int64 holds")
+// can be kept.
+var ErrOverflow = errors.New("cost: the sum has more than can be kept")
 
 // Page is a part of a list of sums.
 type Page struct {
