@@ -43,7 +43,8 @@
 // the period, so that a write that is repeated changes nothing. A process that is
 // killed loses what it used since the last; those of one interval around the
 // period's end count in the one before. While the store fails it is tried again,
-// [notify.Notifier.Health] tells of it, and nothing is lost.
+// [notify.Notifier.Health] tells of it, and nothing is lost but what cannot be
+// written when the Notifier ends.
 //
 // What a store keeps at most, and what it does then, is the store's to say: see
 // [Memory]. Entries and sums hold no address and no content.
@@ -60,6 +61,7 @@ import (
 
 	"github.com/seed-6c01d079/notify"
 	"github.com/seed-6c01d079/notify/backend"
+	"github.com/seed-6c01d079/notify/handlers/internal/event"
 )
 
 // Config is how a [Ledger] observes and guards. The observer's Name is by default
@@ -218,7 +220,7 @@ const sentEvent = "notify.sent.v1"
 
 func (l *Ledger) entry(e notify.Envelope, a notify.Attempt) Entry {
 	entry := Entry{
-		ID: attemptOf(e.ID), NotificationID: e.NotificationID,
+		ID: attemptOf(e), NotificationID: e.NotificationID,
 		Group: Group{Tenant: e.Tenant, Category: e.Category, Channel: a.Channel, Provider: a.Provider, Event: sentEvent},
 		At:    moments(e.Time), Count: Count{Messages: 1}, By: e.ID, PricedAt: moments(e.Time), PricedBy: e.ID,
 	}
@@ -226,12 +228,10 @@ func (l *Ledger) entry(e notify.Envelope, a notify.Attempt) Entry {
 	return entry
 }
 
-// attemptOf is what the IDs of an attempt's events have in common.
-func attemptOf(eventID string) string {
-	if i := strings.LastIndexByte(eventID, '/'); i > 0 {
-		return eventID[:i]
-	}
-	return eventID
+// attemptOf is what the IDs of an attempt's events have in common. One that the
+// host made up is the whole.
+func attemptOf(e notify.Envelope) string {
+	return strings.TrimSuffix(e.ID, "/"+event.Name(e.Type))
 }
 
 func moments(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }

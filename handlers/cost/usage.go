@@ -38,6 +38,10 @@ func (t *tally) see(s notify.EventStats) {
 // used is an observer, and a type of event. There are as many as the program has.
 type used struct{ observer, event string }
 
+// statsTimeout bounds how long it is waited for the statistics: they ask a broker
+// for lags, which nobody needs here.
+const statsTimeout = 5 * time.Second
+
 // Work implements [notify.Worker]: it writes what observers use, every
 // [Config.Flush], at the end of each period, and once more when it has to stop.
 func (l *Ledger) Work(ctx context.Context, stopping <-chan struct{}) error {
@@ -67,7 +71,9 @@ func (l *Ledger) flush(ctx context.Context) error {
 		u.tallies = map[used]*tally{}
 		u.begin(l, now)
 	}
-	for _, o := range l.notifier.Load().Stats(ctx).Observers {
+	bound, cancel := context.WithTimeout(ctx, statsTimeout)
+	defer cancel()
+	for _, o := range l.notifier.Load().Stats(bound).Observers {
 		for _, e := range o.Events {
 			t := u.tallies[used{o.Name, e.Type}]
 			if t == nil {
