@@ -54,7 +54,7 @@ type Config struct {
 	// CostSumsFor is how long the sums of a month are kept; those of a day are as
 	// long as entries. MaxCostSums is about how many rows of sums are kept, of which
 	// there are up to 8 for each tenant, channel, category, provider, country and
-	// currency in a period, and as many over all tenants. Beyond it new ones are
+	// currency in a period, and up to 32 over all tenants. Beyond it new ones are
 	// refused with notify.ErrOverloaded, and what is older than the latest day and
 	// month goes. Default 800 days and 10,000,000.
 	CostSumsFor time.Duration

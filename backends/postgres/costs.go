@@ -61,6 +61,19 @@ func (s *costs) Put(ctx context.Context, entries ...cost.Entry) (tooOld int, err
 			return err
 		}
 		var added int64
+		if len(entries) == 1 && has+cellsOfEntry <= int64(s.store.config.MaxCostSums) {
+			var isNew bool
+			err = pool.AcquireFunc(ctx, func(conn *pgxpool.Conn) (err error) {
+				isNew, added, err = s.putNew(ctx, conn, clean(entries[0]))
+				return err
+			})
+			if isNew && err == nil {
+				s.sums.add(added)
+			}
+			if isNew || err != nil && !deadlocked(err) {
+				return err
+			}
+		}
 		err = again(func() error {
 			return s.store.config.transaction(ctx, pool, func(tx pgx.Tx) (err error) {
 				tooOld, added, err = s.put(ctx, tx, entries)
@@ -166,31 +179,75 @@ where not exists (select from {s}.cost_forgotten where at >= $12::timestamptz) o
 ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23) where id = $1`), costValues(joined)...)
 		s.change(writing, e.ID, cost.Changes(&known[0], joined), &added)
 	}
-	err = tx.SendBatch(ctx, writing).Close()
-	var refused *pgconn.PgError
-	if errors.As(err, &refused) && (refused.Code == "22003" || refused.Code == "23514") { // out of range, or of what is checked
-		err = cost.ErrOverflow
-	}
-	return true, added, err
+	return true, added, overflow(tx.SendBatch(ctx, writing).Close())
 }
 
-// shards is into how many parts a sum is divided.
-const shards = 8
+// overflow is [cost.ErrOverflow] for what is out of range, or of what is checked.
+func overflow(err error) error {
+	var refused *pgconn.PgError
+	if errors.As(err, &refused) && (refused.Code == "22003" || refused.Code == "23514") {
+		return cost.ErrOverflow
+	}
+	return err
+}
+
+// putNew puts an entry that is new, as nearly all are, in one round trip, so that
+// nobody waits long for the sums' rows. It tells whether it was new.
+func (s *costs) putNew(ctx context.Context, conn *pgxpool.Conn, e cost.Entry) (isNew bool, added int64, err error) {
+	periods := []string{e.Month}
+	if e.Day != "" {
+		periods = append(periods, e.Day)
+	}
+	batch := &pgx.Batch{}
+	batch.Queue(begin)
+	batch.Queue("select pg_advisory_xact_lock_shared($1)", s.lock) // what it waits for is over when the next statement begins
+	batch.Queue(s.store.config.sql(`
+with e as (
+  insert into {s}.cost_entry (`+costColumns+`)
+  select $1::text, $2::text, $3::text, $4::text, $5::text, $6::text, $7::text, $8::text, $9::text, $10::text, $11::text, $12::timestamptz,
+  $13::bigint, $14::bigint, $15::bigint, $16::bigint, $17::bigint, $18::text, $19::bigint, $20::text, $21::smallint, $22::timestamptz, $23::text
+  where not exists (select from {s}.cost_forgotten where at >= $12::timestamptz) on conflict do nothing returning id
+), s as (
+  insert into {s}.cost_sum as s
+  select period, every, case when every then '' else $3::text end, $4::text, $5::text, $6::text, $7::text, $8::text, $9::text, $20::text,
+  case when every then $25::smallint else $24::smallint end, $19::bigint, $13::bigint, $14::bigint, $15::bigint, $16::bigint
+  from unnest($26::text[]) period cross join unnest(array[false, true]) every where exists (select from e)
+  `+intoSum+`
+) select (select count(*) from e) = 1, (select count(*) from s where fresh)`), append(costValues(e), shardOf(e.ID, shards), shardOf(e.ID, allShards), periods)...).
+		QueryRow(func(row pgx.Row) error { return row.Scan(&isNew, &added) })
+	batch.Queue("commit")
+	err = overflow(s.store.send(ctx, conn, batch))
+	return isNew, added, err
+}
+
+// intoSum adds to a sum that is there.
+const intoSum = `on conflict (period, every, tenant, channel, category, provider, country, observer, event, currency, shard) do update set
+  micros = s.micros + excluded.micros, messages = s.messages + excluded.messages, segments = s.segments + excluded.segments,
+  invocations = s.invocations + excluded.invocations, nanoseconds = s.nanoseconds + excluded.nanoseconds
+returning (xmax = 0) as fresh`
+
+// shards and allShards are into how many parts the sums of a tenant and of all
+// tenants are divided. Those who write one wait for each other's commits.
+const shards, allShards = 8, 32
+
+func shardOf(id string, of uint32) int16 {
+	hash := fnv.New32a()
+	hash.Write([]byte(id))
+	return int16(hash.Sum32() % of)
+}
 
 // change changes the sums.
 func (s *costs) change(batch *pgx.Batch, id string, changes []cost.Change, added *int64) {
-	hash := fnv.New32a()
-	hash.Write([]byte(id))
-	shard := int16(hash.Sum32() % shards)
 	sql := s.store.config.sql
 	for _, c := range changes {
+		shard := shardOf(id, shards)
+		if c.All {
+			shard = shardOf(id, allShards)
+		}
 		cell := []any{c.Period, c.All, c.Tenant, string(c.Channel), c.Category, c.Provider, c.Country, c.Observer, c.Event, c.Currency, shard}
 		batch.Queue(sql(`
 insert into {s}.cost_sum as s values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
-on conflict (period, every, tenant, channel, category, provider, country, observer, event, currency, shard) do update set
-  micros = s.micros + excluded.micros, messages = s.messages + excluded.messages, segments = s.segments + excluded.segments,
-  invocations = s.invocations + excluded.invocations, nanoseconds = s.nanoseconds + excluded.nanoseconds
-returning (xmax = 0)`), append(slices.Clone(cell), c.Micros, c.Messages, c.Segments, c.Invocations, int64(c.Time))...).
+`+intoSum), append(slices.Clone(cell), c.Micros, c.Messages, c.Segments, c.Invocations, int64(c.Time))...).
 			QueryRow(func(row pgx.Row) error {
 				var isNew bool
 				err := row.Scan(&isNew)

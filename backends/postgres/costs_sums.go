@@ -99,6 +99,9 @@ func (s *costs) countSums(ctx context.Context, pool *pgxpool.Pool) (int64, error
 	})
 }
 
+// cellsOfEntry is how many sums an entry has, at most.
+const cellsOfEntry = 4
+
 // maxExpired bounds what is deleted at once.
 const maxExpired = 10_000
 
@@ -182,7 +185,7 @@ func (s *costs) forgetSums(ctx context.Context, pool *pgxpool.Pool, now time.Tim
 	_ = remove(months+" and period < $2", now.Add(-s.store.config.CostSumsFor).UTC().Format("2006-01"))
 	_ = remove(days+" and period < $2", now.Add(-s.store.config.CostsFor).UTC().Format("2006-01-02"))
 	for _, kind := range []string{days, months} {
-		if n-gone >= int64(s.store.config.MaxCostSums) {
+		if n-gone+cellsOfEntry > int64(s.store.config.MaxCostSums) {
 			_ = remove(kind + " and period = (select min(period) from {s}.cost_sum where " + kind + ") and period < (select max(period) from {s}.cost_sum where " + kind + ")")
 		}
 	}

@@ -99,6 +99,9 @@ func (t *tx) expireCosts(now time.Time) (int, error) {
 	return int(deleted), err
 }
 
+// cellsOfEntry is how many sums an entry has, at most.
+const cellsOfEntry = 4
+
 // expireCostSums deletes the next sums of periods that are over for too long, or
 // that are too many: days first, and nothing of the latest month or day.
 func (t *tx) expireCostSums(now time.Time) (int, error) {
@@ -117,7 +120,7 @@ func (t *tx) expireCostSums(now time.Time) (int, error) {
 		n += more
 	}
 	for _, kind := range []string{days, months} {
-		if surplus := t.store.costSums - c.MaxCostSums; err == nil && surplus >= 0 && n < drops {
+		if err == nil && t.store.costSums+cellsOfEntry > c.MaxCostSums && n < drops {
 			var more int
 			more, err = oldest(kind+" AND period = (SELECT min(period) FROM cost_sums WHERE "+kind+") AND period < (SELECT max(period) FROM cost_sums WHERE "+kind+")",
 				drops-n)

@@ -12,12 +12,13 @@ import (
 type Store interface {
 	// Put has each entry joined ([Entry.Join]) with what is known of its ID, and
 	// the sums changed with it, all in one transaction: an error says that nothing
-	// has changed, and may be tried again. Entries may be forgotten, the oldest
-	// first (by At), while their sums stay. One that is not known, and not later
-	// than the latest that was forgotten, may have been counted before: it is left
-	// out, and counted in tooOld. The error wraps [ErrOverflow] if a sum had more
-	// than the store holds, which is 1<<58 at least, and [notify.ErrOverloaded] at a cap. What is wrong with an
-	// entry is reported as [notify.FieldError].
+	// has changed, or that nobody knows, and it may be tried again. Entries may be
+	// forgotten, the oldest first (by At), while their sums stay. One that is not
+	// known, and not later than the latest that was forgotten, may have been counted
+	// before: it is left out, and counted in tooOld. The error wraps [ErrOverflow]
+	// if a sum had more than the store holds, which is 1<<58 at least, and
+	// [notify.ErrOverloaded] at a cap. What is wrong with an entry is reported as
+	// [notify.FieldError].
 	Put(ctx context.Context, entries ...Entry) (tooOld int, err error)
 	// Entries returns those of a notification, ordered by ID.
 	Entries(ctx context.Context, notificationID string) ([]Entry, error)

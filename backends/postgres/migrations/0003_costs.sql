@@ -42,11 +42,11 @@ create table cost_sum (
     event       text collate "C" not null,
     currency    text collate "C" not null,
     shard       smallint not null,
-    micros      bigint not null check (micros < 1152921504606846976),
-    messages    bigint not null check (messages < 1152921504606846976),
-    segments    bigint not null check (segments < 1152921504606846976),
-    invocations bigint not null check (invocations < 1152921504606846976),
-    nanoseconds bigint not null check (nanoseconds < 1152921504606846976),
+    micros      bigint not null check (micros <= 288230376151711744),
+    messages    bigint not null check (messages <= 288230376151711744),
+    segments    bigint not null check (segments <= 288230376151711744),
+    invocations bigint not null check (invocations <= 288230376151711744),
+    nanoseconds bigint not null check (nanoseconds <= 288230376151711744),
     primary key (period, every, tenant, channel, category, provider, country, observer, event, currency, shard)
 ) with (fillfactor = 70);
 
