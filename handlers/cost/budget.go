@@ -27,7 +27,7 @@ type Budget struct {
 	EachTenant bool
 	// Channel and Category are what it is about; empty is any. When the budget of a
 	// channel is spent, that is left out of the plan of a notification whose route
-	// has others.
+	// has others that the recipient has an address on.
 	Channel  notify.Channel
 	Category string
 	// Limit is what may be spent in a month, or with Daily in a day. A Limit of no

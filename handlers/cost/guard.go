@@ -28,6 +28,7 @@ type guard struct {
 	accounts map[accountKey]*account
 	holds    map[string][]*hold // by notification
 	holding  int
+	swept    time.Time // when all were looked through last
 }
 
 type accountKey struct {
@@ -60,6 +61,7 @@ func newGuard(l *Ledger) *guard {
 func (g *guard) decide(ctx context.Context, r notify.GuardRequest) (notify.Decision, error) {
 	var without []notify.Channel
 	var taken []*hold
+	ways := reachable(r)
 	refuse := func(d notify.Decision, err error) (notify.Decision, error) {
 		g.release(taken)
 		return d, err
@@ -78,7 +80,7 @@ func (g *guard) decide(ctx context.Context, r notify.GuardRequest) (notify.Decis
 		case err != nil:
 			return refuse(notify.Allow(), fmt.Errorf("cost: look up a budget: %w", err))
 		case passes:
-		case b.Channel != "" && r.Channel == "" && len(r.Channels) > 1:
+		case b.Channel != "" && r.Channel == "" && (len(ways) > 1 || !slices.Contains(ways, b.Channel)):
 			without = append(without, b.Channel)
 		case b.Policy == Defer:
 			return refuse(notify.DelayUntil(c.end, ReasonSpent), nil)
@@ -86,10 +88,25 @@ func (g *guard) decide(ctx context.Context, r notify.GuardRequest) (notify.Decis
 			return refuse(notify.Suppress(ReasonSpent), nil)
 		}
 	}
-	if r.Channel == "" && len(without) > 0 && !slices.ContainsFunc(r.Channels, func(c notify.Channel) bool { return !slices.Contains(without, c) }) {
+	if len(without) > 0 && !slices.ContainsFunc(ways, func(c notify.Channel) bool { return !slices.Contains(without, c) }) {
 		return refuse(g.noneLeft(without, r), nil)
 	}
 	return notify.Without(without...), nil
+}
+
+// reachable are the channels of the route that the recipient has an address on, or
+// all if there is none.
+func reachable(r notify.GuardRequest) []notify.Channel {
+	var ways []notify.Channel
+	for _, c := range r.Channels {
+		if r.Recipient.Addresses[c] != "" {
+			ways = append(ways, c)
+		}
+	}
+	if len(ways) == 0 {
+		return r.Channels
+	}
+	return ways
 }
 
 // noneLeft decides when the budgets of all the route's channels are spent: one
@@ -212,6 +229,7 @@ func (g *guard) ask(ctx context.Context, b *Budget, c *claim) (int64, error) {
 func (g *guard) learn(c *claim, spent int64) *account {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.sweepLocked(c.now)
 	a := g.accounts[c.accountKey]
 	if a == nil {
 		g.makeRoom()
@@ -228,6 +246,25 @@ func (g *guard) learn(c *claim, spent int64) *account {
 		}
 	}
 	return a
+}
+
+// sweepLocked forgets, now and then, what nobody asks about any more: accounts of
+// a period that is over, and what is held of them.
+func (g *guard) sweepLocked(now time.Time) {
+	if now.Sub(g.swept) < g.ledger.config.HoldFor {
+		return
+	}
+	g.swept = now
+	for key, a := range g.accounts {
+		for _, h := range a.holds {
+			if h.until.Before(now) {
+				g.releaseLocked(h)
+			}
+		}
+		if len(a.holds) == 0 && now.Sub(a.asked) > g.ledger.config.HoldFor {
+			delete(g.accounts, key)
+		}
+	}
 }
 
 // release gives back what was taken for a notification that does not pass.
