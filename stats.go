@@ -40,8 +40,8 @@ type ObserverStats struct {
 	Paused bool
 	// Events is the same by type of event, ordered by type. Events that were timed
 	// together share that time equally. All types that this program does not know
-	// count together, under the empty Type. Together they are CallStats, but for what is counted
-	// while Stats reads.
+	// count together, under the empty Type. The sum is that of CallStats, but for
+	// what is counted while Stats reads.
 	Events []EventStats
 }
 

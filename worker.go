@@ -17,11 +17,11 @@ import (
 type Worker interface {
 	Attacher
 	// Work goes on until stopping is closed, once the observers that run here have
-	// ended, then finishes what is under way and returns. When ctx ends the time for that is over: what then does not
-	// return within a second is named by Close, and left behind. After an error
-	// or a panic Work is called again, following a pause, and [Notifier.Health]
-	// tells of it; after nil it is not. ctx carries no cause: what is emitted by
-	// it answers no event.
+	// ended, then finishes what is under way and returns. When ctx ends the time for
+	// that is over: what then does not return within a second is named by Close, and
+	// left behind. After an error or a panic Work is called again, following a
+	// pause, and [Notifier.Health] tells of it; after nil it is not. ctx carries no
+	// cause: what is emitted by it answers no event.
 	Work(ctx context.Context, stopping <-chan struct{}) error
 }
 
@@ -32,8 +32,8 @@ type workers struct {
 
 	mu  sync.Mutex // guards the following
 	all []*working
-	run context.Context // ends when they have to stop; nil until they may start
-	end context.CancelFunc
+	run context.Context    // ends when they have to stop; nil until they may start
+	end context.CancelFunc // of run
 }
 
 // working is a Worker and how it fares.
