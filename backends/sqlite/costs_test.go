@@ -1,6 +1,7 @@
 package sqlite_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"github.com/seed-6c01d079/notify/backends/sqlite"
 	"github.com/seed-6c01d079/notify/handlers/cost"
 	"github.com/seed-6c01d079/notify/handlers/cost/costtest"
+	"github.com/seed-6c01d079/notify/notifytest"
 )
 
 // forEver keeps what tests say happened long ago, or far ahead.
@@ -220,4 +222,45 @@ func TestCostsOfManyTenants(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, page.Sums, 1000)
 	require.Equal(t, "t-050000", page.Sums[0].Value)
+}
+
+// Backend, records and costs are one file: what was spent before a restart counts
+// after it, in the sums and in the budget, and a replay adds nothing.
+func TestTheCostsOfARunningNotifier(t *testing.T) {
+	t.Parallel()
+	file := path(t)
+	prices := cost.Book{Currency: "EUR", Messages: []cost.MessagePrice{{Channel: notify.EmailChannel, PerMessage: 10 * cost.Micro}}}
+	month := time.Now().UTC().Format("2006-01")
+	for life, want := range []struct{ sent, dropped int64 }{{3, 0}, {2, 1}} {
+		back := sqlite.Open(file)
+		n, err := notify.New(notify.Config{Backend: back})
+		require.NoError(t, err)
+		notify.Use(n, notifytest.NewProvider[notify.Email]("mail"))
+		ledger := cost.New(back.Costs(), prices, func(c *cost.Config) {
+			c.Budgets = []cost.Budget{{Limit: notify.Cost{Micros: 50, Currency: "EUR"}}}
+		})
+		n.Attach(ledger)
+		ended := make(chan error, 1)
+		go func() { ended <- n.Run(context.Background()) }()
+		require.NoError(t, n.Ready(t.Context()))
+		states := map[notify.State]int64{}
+		for range 3 {
+			id, err := n.Send(t.Context(), toAnna(""))
+			require.NoError(t, err)
+			states[settles(t, n, id).State]++
+			require.NoError(t, n.Handled(t.Context(), id, "cost"))
+		}
+		require.Equal(t, want.sent, states[notify.StateSent], "life %d", life)
+		require.Equal(t, want.dropped, states[notify.StateSuppressed], "life %d", life)
+		require.NoError(t, n.Replay(t.Context(), "cost", time.Time{}))
+		require.NoError(t, n.Close(t.Context()))
+		require.NoError(t, <-ended)
+	}
+	s := open(t, file).Costs()
+	page, err := s.Sums(t.Context(), cost.Query{Period: month, AllTenants: true, Channel: notify.EmailChannel})
+	require.NoError(t, err)
+	require.Equal(t, []cost.Sum{{Currency: "EUR", Micros: 50, Count: cost.Count{Messages: 5}}}, page.Sums)
+	page, err = s.Sums(t.Context(), cost.Query{Period: month, AllTenants: true, Observer: "cost"})
+	require.NoError(t, err)
+	require.EqualValues(t, 5+3+5, page.Sums[0].Invocations, "each, and what was replayed")
 }
