@@ -175,8 +175,11 @@ func (s *costs) forgetSums(ctx context.Context, pool *pgxpool.Pool, now time.Tim
 			return err
 		}
 		var tag pgconn.CommandTag
-		tag, err = pool.Exec(ctx, s.store.config.sql("delete from {s}.cost_sum where ctid = any(array(select ctid from {s}.cost_sum where "+which+" limit $1 for update skip locked))"),
-			append([]any{maxExpired - gone}, args...)...)
+		err = s.store.config.transaction(ctx, pool, func(tx pgx.Tx) (err error) {
+			tag, err = tx.Exec(ctx, s.store.config.sql("delete from {s}.cost_sum where ctid = any(array(select ctid from {s}.cost_sum where "+which+" limit $1 for update skip locked))"),
+				append([]any{maxExpired - gone}, args...)...)
+			return err
+		})
 		gone += tag.RowsAffected()
 		s.sums.add(-tag.RowsAffected())
 		return err
