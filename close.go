@@ -71,7 +71,9 @@ func (n *Notifier) shutdown(tasks []task, started bool, stopWork, stop context.C
 		_ = n.bus.catchUp(drain) // what the last steps raised
 	}
 	stop()
-	left = append(left, awaitAll(drain, append(n.bus.tasks(), n.workers.tasks()...))...)
+	left = append(left, awaitAll(drain, n.bus.tasks())...)
+	n.workers.stop() // who may have work that observers left
+	left = append(left, awaitAll(drain, n.workers.tasks())...)
 	n.hardStop()
 	left = awaitBriefly(left) // their contexts are canceled now
 	n.pipeline.attendance.close()

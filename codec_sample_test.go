@@ -33,7 +33,7 @@ func samples() []any {
 		Sending{Attempt: attempt, Call: 3},
 		Sent{
 			Attempt: attempt, MessageID: "0102018f3c2a-7d1e", Code: "250 2.0.0",
-			Cost: Cost{Micros: 95, Currency: "EUR"}, Final: true,
+			Cost: Cost{Micros: 95, Currency: "EUR"}, Country: "AT", Segments: 2, Final: true,
 		},
 		Retrying{
 			Attempt: attempt,
@@ -46,8 +46,8 @@ func samples() []any {
 			Reason:  EndRejected,
 			Failure: Failure{VerdictPermanent, ClassAddress, "UNREGISTERED"},
 		},
-		Delivered{Attempt: attempt, MessageID: "0102018f3c2a-7d1e", Code: "2.1.5"},
-		Undelivered{Attempt: attempt, MessageID: "0102018f3c2a-7d1e", Class: ClassPolicy, Code: "5.7.1"},
+		Delivered{Attempt: attempt, MessageID: "0102018f3c2a-7d1e", Code: "2.1.5", Cost: Cost{Micros: 79_800, Currency: "USD"}},
+		Undelivered{Attempt: attempt, MessageID: "0102018f3c2a-7d1e", Class: ClassPolicy, Code: "5.7.1", Cost: Cost{Micros: 79_800, Currency: "USD"}},
 		Bounced{Attempt: attempt, MessageID: "0102018f3c2a-7d1e", Class: ClassAddress, Code: "5.2.2", Soft: true},
 		Failed{Attempt: attempt, Reason: EndExhausted, Failure: Failure{VerdictTemporary, ClassService, "451 4.3.0"}},
 		Unknown{Attempt: attempt, Failure: Failure{VerdictUncertain, ClassTimeout, "timeout"}},

@@ -72,10 +72,22 @@ func (c *change) took(number, ordinal int, receipt Receipt, p providerPolicy) {
 	if c.Evidence.has(number, ordinal, evidenceSent) {
 		return
 	}
+	leg := c.leg(number)
+	if !validCountry(receipt.Country) {
+		receipt.Country = leg.Country
+	}
+	if receipt.Segments <= 0 {
+		receipt.Segments = leg.Segments
+	}
 	c.raise(attemptID(number, ordinal, "sent"), c.now, Sent{
-		Attempt: c.ref(number, ordinal), MessageID: receipt.MessageID,
-		Code: clipCode(receipt.Code), Cost: receipt.Cost, Final: !p.Receipts,
+		Attempt: c.ref(number, ordinal), MessageID: receipt.MessageID, Code: clipCode(receipt.Code), Cost: receipt.Cost,
+		Country: receipt.Country, Segments: receipt.Segments, Final: !p.Receipts,
 	})
+}
+
+// validCountry tells whether it looks like a code of ISO 3166-1 alpha-2.
+func validCountry(code string) bool {
+	return len(code) == 2 && code[0] >= 'A' && code[0] <= 'Z' && code[1] >= 'A' && code[1] <= 'Z'
 }
 
 // isRefused tells whether the ordinal has definitely not had its effect (14).

@@ -1,6 +1,11 @@
 package notify
 
-import "time"
+import (
+	"time"
+
+	"github.com/seed-6c01d079/notify/internal/e164"
+	"github.com/seed-6c01d079/notify/internal/gsm"
+)
 
 // leaseTime is how long a call's execution holds its attempt: longer than the
 // call may take, so that its answer finds the lease alive.
@@ -13,6 +18,9 @@ func (c *change) begin(number int, p providerPolicy, message *rendered) (ordinal
 	ordinal = leg.current()
 	if leg.Message == nil {
 		leg.Message = message
+		if text, ok := message.Message.(SMS); ok {
+			leg.Country, leg.Segments = e164.Country(text.To), gsm.Segments(text.Text)
+		}
 		c.raise(legID(number, "rendered"), c.now, Rendered{
 			Leg: c.ref(number, 0).Leg, Template: message.Template, Locale: message.Locale, Bytes: message.Bytes,
 		})

@@ -34,6 +34,7 @@ type round struct {
 	began    time.Duration // of what is not counted yet
 	clocked  bool          // when the next event begins is known
 	matched  int           // events that are not counted yet
+	types    types         // of them
 	timed    bool
 	paused   bool
 	failing  bool // some keys are failing; others that start to cannot be in this batch
@@ -91,6 +92,12 @@ func (t *round) one(f *fact, first int) error {
 	d := t.delivery
 	d.begin(f)
 	t.handling = true
+	if !t.types.add(f.kind) {
+		now := t.bus.now()
+		t.count(now, false)
+		t.clock(now)
+		t.types.add(f.kind)
+	}
 	t.matched++
 	if err := t.call(d, f, first); err != nil {
 		return err
@@ -121,8 +128,8 @@ func (t *round) one(f *fact, first int) error {
 func (t *round) finish(err error) (int, error) {
 	t.over = true
 	now := t.bus.now()
-	t.stats.inFlight.Add(-1)
 	t.count(now, err != nil && t.handling)
+	t.stats.inFlight.Add(-1)
 	late := err != nil && t.delivery.timedOut(now)
 	t.succeeded()
 	if t.delivery.end() {
@@ -147,6 +154,7 @@ func (t *round) count(now time.Duration, lastFailed bool) {
 	}
 	took := now - t.began
 	t.stats.handled(t.matched, took, lastFailed)
+	t.kinds.handled(t.bus.codec, &t.types, t.matched, took)
 	switch each := took / time.Duration(t.matched); {
 	case !t.timed && each > slowEvent:
 		t.runner.timed.Store(true)

@@ -97,6 +97,12 @@ type Sent struct {
 	MessageID string `json:"message_id,omitempty"`
 	Code      string `json:"code,omitempty"`
 	Cost      Cost   `json:"cost,omitzero"`
+	// Country is the recipient's, as ISO 3166-1 alpha-2 writes it, and Segments
+	// in how many messages a text was sent: what services charge by. The receipt
+	// says so, or else they follow from an SMS's number and text; empty and 0 are
+	// not known.
+	Country  string `json:"country,omitempty"`
+	Segments int    `json:"segments,omitempty"`
 	// Final says that the provider reports nothing further.
 	Final bool `json:"final,omitempty"`
 }
@@ -141,6 +147,8 @@ type Delivered struct {
 	Attempt
 	MessageID string `json:"message_id,omitempty"`
 	Code      string `json:"code,omitempty"`
+	// Cost is what the service charges, if it says so only now.
+	Cost Cost `json:"cost,omitzero"`
 }
 
 // Undelivered fires when the provider reports that the message it had taken
@@ -150,6 +158,8 @@ type Undelivered struct {
 	MessageID string       `json:"message_id,omitempty"`
 	Class     FailureClass `json:"class"`
 	Code      string       `json:"code,omitempty"`
+	// Cost is what the service charges, if it says so only now.
+	Cost Cost `json:"cost,omitzero"`
 }
 
 // Bounced fires when the message came back, be it after a delivery.

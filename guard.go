@@ -22,7 +22,10 @@ type GuardRequest struct {
 	Recipient Recipient
 	// Channel is empty when the guard is asked about the notification, and
 	// set when it is asked again about one leg.
-	Channel  Channel
+	Channel Channel
+	// Channels are those of the notification's route, each once; when a guard is
+	// asked about one leg it is nil.
+	Channels []Channel
 	Tenant   string
 	Category string
 	Labels   map[string]string

@@ -25,6 +25,7 @@ func TestImports(t *testing.T) {
 	root := append([]string{
 		module + "/backends/memory",
 		module + "/topology",
+		module + "/internal/e164", module + "/internal/gsm",
 		"github.com/ThreeDotsLabs/watermill/message/router",
 		"github.com/sony/gobreaker/v2",
 		"golang.org/x/time/rate",
@@ -51,6 +52,7 @@ func TestImports(t *testing.T) {
 		{module + "/handlers/suppression", handlers},
 		{module + "/handlers/settle", handlers},
 		{module + "/handlers/webhook", handlers},
+		{module + "/handlers/cost", handlers},
 	} {
 		for _, dep := range deps(t, one.pkg) {
 			require.True(t, dep == one.pkg || allowed(dep, one.allowed), "%s must not import %s", one.pkg, dep)
@@ -73,7 +75,7 @@ func allowed(dep string, roots []string) bool {
 func TestNothingImportsTestHelpers(t *testing.T) {
 	t.Parallel()
 	packages := []string{module, module + "/backends/memory", module + "/topology"}
-	for _, name := range []string{"timeline", "timeline/timelinehttp", "logs", "forward", "trigger", "cache", "suppression", "webhook"} {
+	for _, name := range []string{"timeline", "timeline/timelinehttp", "logs", "forward", "trigger", "cache", "suppression", "webhook", "cost"} {
 		packages = append(packages, module+"/handlers/"+name)
 	}
 	for _, pkg := range packages {

@@ -55,7 +55,7 @@ func TestAGuardSeesTheNotification(t *testing.T) {
 		require.True(t, got.Now.Equal(began))
 		got.Now = time.Time{}
 		require.Equal(t, notify.GuardRequest{
-			NotificationID: id, Recipient: anna(), Tenant: "acme", Category: "orders", Urgent: true, Labels: nt.Labels,
+			NotificationID: id, Recipient: anna(), Channels: []notify.Channel{notify.EmailChannel}, Tenant: "acme", Category: "orders", Urgent: true, Labels: nt.Labels,
 		}, got)
 	})
 }

@@ -93,6 +93,9 @@ func (p *pipeline) plan(ctx context.Context, c *change) error {
 	}
 	c.Recipient = &recipient
 	request := guardRequest(c.record, recipient, c.now)
+	if len(p.guards) > 0 {
+		request.Channels = p.planner.route(c.Request).Channels()
+	}
 	verdict, err := p.ask(ctx, request)
 	switch {
 	case err != nil:

@@ -49,13 +49,17 @@ func (p *planner) misses(request *Notification) (found bool) {
 	return found
 }
 
+// route is that of the request, or the default one.
+func (p *planner) route(request *Notification) Route {
+	if request.Route.IsZero() {
+		return p.defaultRoute
+	}
+	return request.Route
+}
+
 // plan makes the plan of a request, leaving out what cannot be used.
 func (p *planner) plan(request *Notification, recipient Recipient, without []Channel) planned {
-	route := request.Route
-	if route.IsZero() {
-		route = p.defaultRoute
-	}
-	return makePlan(route, func(c Channel) RejectReason {
+	return makePlan(p.route(request), func(c Channel) RejectReason {
 		address := recipient.Addresses[c]
 		switch {
 		case slices.Contains(without, c):

@@ -44,6 +44,10 @@ type Receipt struct {
 	MessageID string
 	// Cost is what the service charges for it, if it says so.
 	Cost Cost
+	// Country and Segments are what it charges by, if it says so: see [Sent]. A
+	// Country that is not two letters from A to Z counts as not said.
+	Country  string
+	Segments int
 	// Code is the service's own code, such as "250 2.0.0"; at most 64 bytes of
 	// it appear in events.
 	Code string

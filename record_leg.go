@@ -24,6 +24,9 @@ type legRecord struct {
 	NextAt   time.Time       `json:"next_at,omitzero"`
 	Message  *rendered       `json:"message,omitempty"` // dropped when it ends
 	Attempts []attemptRecord `json:"attempts,omitempty"`
+	// Country and Segments are those of an SMS, since it was rendered.
+	Country  string `json:"country,omitempty"`
+	Segments int    `json:"segments,omitempty"`
 	// AddressHash is the keyed hash of the recipient's address.
 	AddressHash string `json:"address_hash,omitempty"`
 	// Out are the providers whose turn is over, and why.

@@ -159,9 +159,11 @@ func (r *Report) about(a Attempt) (any, bool) {
 	switch e := r.Event.(type) {
 	case Delivered:
 		e.Attempt, e.MessageID, e.Code = a, orDefault(r.MessageID, e.MessageID), clipCode(e.Code)
+		e.Cost.Currency = clipCode(e.Cost.Currency)
 		return e, true
 	case Undelivered:
 		e.Attempt, e.MessageID, e.Code = a, orDefault(r.MessageID, e.MessageID), clipCode(e.Code)
+		e.Cost.Currency = clipCode(e.Cost.Currency)
 		e.Class = orDefault(e.Class, ClassOther)
 		return e, true
 	case Bounced:

@@ -20,6 +20,7 @@ type runner struct {
 	stop    context.CancelFunc
 	chain   message.HandlerFunc // the handlers inside middleware; nil: there is none
 	stats   counters
+	kinds   kindCounters
 	outputs outputs
 
 	halted  <-chan struct{}    // closed by halt

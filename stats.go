@@ -38,6 +38,20 @@ type ObserverStats struct {
 	Lag int64
 	// Paused says that it fails on everything, and tries only now and then.
 	Paused bool
+	// Events is the same by type of event, ordered by type. Events that were timed
+	// together share that time equally. All types that this program does not know
+	// count together, under the empty Type. The sum is that of CallStats, but for
+	// what is counted while Stats reads.
+	Events []EventStats
+}
+
+// EventStats is what an observer did with the events of one type.
+type EventStats struct {
+	// Type is as the [Envelope] has it.
+	Type string
+	// Invocations is as in [CallStats], and Total the time that they took.
+	Invocations int64
+	Total       time.Duration
 }
 
 // ProviderStats is what one provider did. An invocation is one call.
@@ -59,7 +73,7 @@ func (n *Notifier) Stats(ctx context.Context) Stats {
 	for _, r := range n.bus.all() {
 		s := ObserverStats{
 			Name: r.Name, CallStats: r.stats.snapshot(), Lag: -1, Paused: r.pause.on(),
-			Retries: r.stats.retries.Load(), DeadLetters: r.stats.deadLetters.Load(),
+			Retries: r.stats.retries.Load(), DeadLetters: r.stats.deadLetters.Load(), Events: r.kinds.snapshot(),
 		}
 		if n.bus.positions != nil {
 			if lag, err := n.bus.positions.Lag(ctx, eventsTopic, r.group()); err == nil {

@@ -16,12 +16,12 @@ import (
 // started, and waits for it as for an observer's handler.
 type Worker interface {
 	Attacher
-	// Work goes on until stopping is closed, then finishes what is under way and
-	// returns. When ctx ends the time for that is over: what then does not
-	// return within a second is named by Close, and left behind. After an error
-	// or a panic Work is called again, following a pause, and [Notifier.Health]
-	// tells of it; after nil it is not. ctx carries no cause: what is emitted by
-	// it answers no event.
+	// Work goes on until stopping is closed, once the observers that run here have
+	// ended, then finishes what is under way and returns. When ctx ends the time for
+	// that is over: what then does not return within a second is named by Close, and
+	// left behind. After an error or a panic Work is called again, following a
+	// pause, and [Notifier.Health] tells of it; after nil it is not. ctx carries no
+	// cause: what is emitted by it answers no event.
 	Work(ctx context.Context, stopping <-chan struct{}) error
 }
 
@@ -32,7 +32,8 @@ type workers struct {
 
 	mu  sync.Mutex // guards the following
 	all []*working
-	run context.Context // ends when they have to stop; nil until they may start
+	run context.Context    // ends when they have to stop; nil until they may start
+	end context.CancelFunc // of run
 }
 
 // working is a Worker and how it fares.
@@ -56,13 +57,22 @@ func (w *workers) add(one Worker) {
 	}
 }
 
-// start starts them; they stop when ctx ends.
+// start starts them; they stop when stop is called.
 func (w *workers) start(ctx context.Context) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.run = ctx
+	w.run, w.end = context.WithCancel(context.WithoutCancel(ctx))
 	for _, one := range w.all {
 		w.beginLocked(one)
+	}
+}
+
+// stop has them stop, if they were started.
+func (w *workers) stop() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.end != nil {
+		w.end()
 	}
 }
 

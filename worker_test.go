@@ -155,3 +155,26 @@ func TestAWorkerThatIsDoneDoesNotFail(t *testing.T) {
 		require.NoError(b, b.Health(b.ctx).Err())
 	})
 }
+
+// A worker that looks at what observers have done misses nothing at the end.
+func TestAWorkerStopsAfterTheObservers(t *testing.T) {
+	t.Parallel()
+	onBus(t, func(b *busTest) {
+		notify.On(b.Notifier, "slow", func(context.Context, notify.Event[notify.Opened]) error {
+			time.Sleep(500 * time.Millisecond)
+			return nil
+		}, func(o *notify.Observer) { o.Background = true })
+		var seen int64
+		b.Attach(&worker{work: func(ctx context.Context, stopping <-chan struct{}) error {
+			<-stopping
+			seen = b.Stats(ctx).Observers[0].Successes
+			return nil
+		}})
+		b.run()
+		_, err := notify.Emit(b.ctx, b.Notifier, notify.Opened{})
+		require.NoError(b, err)
+		synctest.Wait()
+		require.NoError(b, b.Close(b.ctx))
+		require.EqualValues(b, 1, seen)
+	})
+}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/seed-6c01d079/notify/backend"
@@ -98,7 +99,10 @@ func (b *Backend) readPartitions(ctx context.Context, pool *pgxpool.Pool) (int, 
 		wanted = 16
 	}
 	var value string
-	_, err := pool.Exec(ctx, b.config.sql("insert into {s}.setting (name, value) values ('partitions', $1) on conflict do nothing"), strconv.Itoa(wanted))
+	err := b.config.transaction(ctx, pool, func(tx pgx.Tx) error { // of our isolation: another fails if somebody else inserts it now
+		_, err := tx.Exec(ctx, b.config.sql("insert into {s}.setting (name, value) values ('partitions', $1) on conflict do nothing"), strconv.Itoa(wanted))
+		return err
+	})
 	if err == nil {
 		err = pool.QueryRow(ctx, b.config.sql("select value from {s}.setting where name = 'partitions'")).Scan(&value)
 	}

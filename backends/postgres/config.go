@@ -46,6 +46,19 @@ type Config struct {
 	// keeps before it leaves out those that are not of its lifecycle. Default
 	// 256.
 	MaxTimelineEvents int
+	// CostsFor and MaxCosts are how long, and about how many, entries of what was
+	// spent are kept; the oldest go first, and their sums stay. Default 90 days and
+	// 10,000,000.
+	CostsFor time.Duration
+	MaxCosts int
+	// CostSumsFor is how long the sums of a month are kept; those of a day are as
+	// long as entries. MaxCostSums is about how many rows of sums are kept, of which
+	// there are up to 8 for each tenant, channel, category, provider, country and
+	// currency in a period, and up to 32 over all tenants. Beyond it new ones are
+	// refused with notify.ErrOverloaded, and what is older than the latest day and
+	// month goes. Default 800 days and 10,000,000.
+	CostSumsFor time.Duration
+	MaxCostSums int
 	// MaxOutbox is about how many messages the outbox holds that are not forwarded
 	// yet; beyond it what sends in a transaction gets backend.ErrOverloaded. Default
 	// 1,048,576.
@@ -141,6 +154,8 @@ func newConfig(dsn string, opts []func(*Config)) (Config, error) {
 		{"Lease", &c.Lease, 15 * time.Second},
 		{"Poll", &c.Poll, time.Second},
 		{"TimelineFor", &c.TimelineFor, 90 * 24 * time.Hour},
+		{"CostsFor", &c.CostsFor, 90 * 24 * time.Hour},
+		{"CostSumsFor", &c.CostSumsFor, 800 * 24 * time.Hour},
 		{"Retention", &c.Retention, 72 * time.Hour},
 		{"GroupTimeout", &c.GroupTimeout, 14 * 24 * time.Hour},
 		{"idle", &c.idle, 10 * time.Second},
@@ -161,6 +176,8 @@ func newConfig(dsn string, opts []func(*Config)) (Config, error) {
 		{"MaxRecords", &c.MaxRecords, 10_000_000},
 		{"MaxDeadLetters", &c.MaxDeadLetters, 10_000},
 		{"MaxTimeline", &c.MaxTimeline, 10_000_000},
+		{"MaxCosts", &c.MaxCosts, 10_000_000},
+		{"MaxCostSums", &c.MaxCostSums, 10_000_000},
 		{"MaxOutbox", &c.MaxOutbox, 1 << 20},
 		{"MaxTimelineEvents", &c.MaxTimelineEvents, 256},
 		{"MaxWork", &c.MaxWork, 1 << 16},

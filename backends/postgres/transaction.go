@@ -40,11 +40,15 @@ func (s *Store) send(ctx context.Context, conn *pgxpool.Conn, batch *pgx.Batch) 
 func again(f func() error) error {
 	for tries := 1; ; tries++ {
 		err := f()
-		var refused *pgconn.PgError
-		if tries == 5 || !errors.As(err, &refused) || refused.Code != "40P01" {
+		if tries == 5 || !deadlocked(err) {
 			return err
 		}
 	}
+}
+
+func deadlocked(err error) bool {
+	var refused *pgconn.PgError
+	return errors.As(err, &refused) && refused.Code == "40P01"
 }
 
 // inTime bounds what is waited for without a caller's context: a connection

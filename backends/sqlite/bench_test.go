@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/stretchr/testify/require"
@@ -129,4 +130,17 @@ func BenchmarkConsume(b *testing.B) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "messages/s")
 	cancel()
 	require.NoError(b, <-ended)
+}
+
+// BenchmarkCosts counts a message each, for 64 observers at once.
+func BenchmarkCosts(b *testing.B) {
+	s := open(b, onDisk(b)).Costs()
+	now := time.Now().UTC()
+	callers(b, 64, func(i int64) {
+		e := spending("shop", int(i), now)
+		e.Day = ""
+		if _, err := s.Put(b.Context(), e); err != nil {
+			b.Error(err)
+		}
+	})
 }

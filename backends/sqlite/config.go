@@ -58,6 +58,19 @@ type Config struct {
 	TimelineFor       time.Duration
 	MaxTimeline       int
 	MaxTimelineEvents int
+	// CostsFor and MaxCosts are how long, and how many, entries of what was spent
+	// are kept; the oldest go first, and their sums stay. Default 90 days and
+	// 1,048,576.
+	CostsFor time.Duration
+	MaxCosts int
+	// CostSumsFor is how long the sums of a month are kept; those of a day are as
+	// long as entries. MaxCostSums is how many, of which there is one for each
+	// tenant, channel, category, provider, country and currency in a period, and
+	// one more over all tenants. Beyond it new ones are refused with
+	// notify.ErrOverloaded, and what is older than the latest day and month goes.
+	// Default 800 days and 16,777,216.
+	CostSumsFor time.Duration
+	MaxCostSums int
 	// Logger is told of abandoned groups and of what fails in the background, and
 	// at the level of debugging of messages that are deleted. It never gets
 	// content. Default slog.Default().
@@ -106,6 +119,10 @@ func newConfig(opts []func(*Config)) (Config, error) {
 	span("TimelineFor", &c.TimelineFor, 90*day)
 	number("MaxTimeline", &c.MaxTimeline, 1<<20)
 	number("MaxTimelineEvents", &c.MaxTimelineEvents, 256)
+	span("CostsFor", &c.CostsFor, 90*day)
+	number("MaxCosts", &c.MaxCosts, 1<<20)
+	span("CostSumsFor", &c.CostSumsFor, 800*day)
+	number("MaxCostSums", &c.MaxCostSums, 1<<24)
 	number("checkpoint", &c.checkpoint, 4000)
 	if c.syncDir == nil {
 		c.syncDir = syncDir

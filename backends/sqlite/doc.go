@@ -1,6 +1,6 @@
 // Package sqlite is the backend for one machine that loses nothing: one SQLite
 // file holds topics, the positions of groups, delayed messages, records, dead
-// letters, secrets and the timeline.
+// letters, secrets, the timeline and what was spent.
 //
 //	n, err := notify.New(notify.Config{Backend: sqlite.Open("notify.db")})
 //

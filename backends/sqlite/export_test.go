@@ -78,3 +78,6 @@ func DropAndFail(b *Backend, id string, failure error) error {
 		return failure
 	})
 }
+
+// Version is the newest schema.
+const Version = version

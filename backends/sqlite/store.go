@@ -34,7 +34,9 @@ type store struct {
 	ops                     uint64 // counts operations
 	newRecords, newMessages pending
 	// How many rows there are.
-	records, delayed, letters, timelines int
+	records, delayed, letters, timelines, costs, costSums int
+	// costsForgotten is the time of the latest entry of the costs that was deleted.
+	costsForgotten string
 }
 
 func openStore(path string, c Config) (_ *store, err error) {
@@ -71,10 +73,14 @@ func (s *store) begin(session *session) *tx {
 func (s *store) load() error {
 	for table, n := range map[string]*int{
 		"records": &s.records, "delayed": &s.delayed, "dead_letters": &s.letters, "timeline": &s.timelines,
+		"cost_entries": &s.costs, "cost_sums": &s.costSums,
 	} {
 		if err := s.reads.row("SELECT count(*) FROM "+table, nil, n); err != nil {
 			return err
 		}
+	}
+	if err := s.reads.row("SELECT at FROM cost_forgotten", nil, &s.costsForgotten); err != nil && !isNoRows(err) {
+		return err
 	}
 	var due sql.NullString
 	if err := s.reads.row("SELECT min(due) FROM delayed", nil, &due); err != nil {

@@ -73,6 +73,7 @@ func durableJobs() []durableJob {
 		{"consumed by each of 10 groups", "", consuming(10)},
 		{"Send to settled, 3 observers, 64 callers", "", settling(callers)},
 		{"Send to settled, 3 observers, 1 caller", "", settling(1)},
+		{"handlers/cost: a message counted, 64 callers", "", writing(callers, durable.Costs)},
 	}
 }
 

@@ -50,6 +50,7 @@ type results struct {
 	send, bare    []bench.Each
 	carried       []bench.Each
 	sendRoundTrip []bench.Each
+	counted       []bench.Each // bare, with a ledger
 	alive, dead   []bench.DeadRun
 	held          bench.Held
 	left          bench.Left
@@ -74,6 +75,9 @@ func (p plan) carryOut(progress io.Writer) (*results, error) {
 			}
 		}
 		if err := r.sendOnce(p); err != nil {
+			return nil, err
+		}
+		if err := r.countOnce(p); err != nil {
 			return nil, err
 		}
 	}

@@ -65,6 +65,7 @@ func (r *results) others(w io.Writer) {
 	row(w, "... one at a time, until 3 observers have seen it settle, µs", short(spreadOf(each(r.sendRoundTrip, wall)).median))
 	row(w, "... memory while it waits for its provider, bytes", short(r.held.InFlight))
 	row(w, "... memory of its record afterwards, bytes", short(r.held.Settled))
+	r.countedRows(w)
 	row(w, "31 observers, events a second", short(spreadOf(ofRuns(r.alive, perSecond)).median))
 	row(w, "... beside a dead one", short(spreadOf(ofRuns(r.dead, perSecond)).median))
 	row(w, "... CPU per event, without and with a dead one, µs",

@@ -23,6 +23,12 @@ func (a *attributes) number(key string, value int) {
 	}
 }
 
+func (a *attributes) cost(c notify.Cost) {
+	if c != (notify.Cost{}) {
+		a.group("cost", attributes{slog.Int64("micros", c.Micros), slog.String("currency", c.Currency)})
+	}
+}
+
 func (a *attributes) flag(key string, value bool) {
 	if value {
 		*a = append(*a, slog.Bool(key, value))

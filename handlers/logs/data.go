@@ -37,9 +37,9 @@ func (a *attributes) data(data any) {
 	case notify.Sent:
 		a.text("message_id", d.MessageID)
 		a.text("code", d.Code)
-		if d.Cost != (notify.Cost{}) {
-			a.group("cost", attributes{slog.Int64("micros", d.Cost.Micros), slog.String("currency", d.Cost.Currency)})
-		}
+		a.cost(d.Cost)
+		a.text("country", d.Country)
+		a.number("segments", d.Segments)
 		a.flag("final", d.Final)
 	case notify.Retrying:
 		a.failure(d.Failure)
@@ -56,9 +56,11 @@ func (a *attributes) data(data any) {
 	case notify.Delivered:
 		a.text("message_id", d.MessageID)
 		a.text("code", d.Code)
+		a.cost(d.Cost)
 	case notify.Undelivered:
 		a.text("message_id", d.MessageID)
 		a.failure(notify.Failure{Class: d.Class, Code: d.Code})
+		a.cost(d.Cost)
 	case notify.Bounced:
 		a.text("message_id", d.MessageID)
 		a.failure(notify.Failure{Class: d.Class, Code: d.Code})

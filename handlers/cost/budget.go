@@ -1,0 +1,92 @@
+package cost
+
+import (
+	"slices"
+	"time"
+
+	"github.com/seed-6c01d079/notify"
+)
+
+// Budget is how much may be spent in a period on what it is about: messages of
+// the Tenant, Channel and Category, as far as they are set. Without any of the
+// three it is about everything, and what observers cost counts too.
+//
+// It is held against what the [Store] says is spent in its currency, as it was
+// [Config.Refresh] ago at most, and what this process has let pass since, at Each,
+// until it has counted the notification's first message, for [Config.HoldFor] at
+// most. So it is overspent by no more than what is under way beyond that: what
+// other processes have let pass and not sent yet, what takes longer, and what
+// costs more than Each. What another process counts, and what ends without a
+// message, is held until HoldFor is over. A notification that is asked about again
+// counts once. A guard remembers 100,000 sums, beyond which one is forgotten with
+// what is held of it, and holds 1,000,000 notifications.
+type Budget struct {
+	// Tenant is whose it is; empty is all tenants together. With EachTenant every
+	// tenant has one of its own, the one without a name too, and Tenant is empty.
+	Tenant     string
+	EachTenant bool
+	// Channel and Category are what it is about; empty is any. When the budget of a
+	// channel is spent, that is left out of the plan of a notification whose route
+	// has others that the recipient has an address on.
+	Channel  notify.Channel
+	Category string
+	// Limit is what may be spent in a month, or with Daily in a day. A Limit of no
+	// Micros lets nothing pass.
+	Limit notify.Cost
+	Daily bool
+	// Each is what a notification is taken to cost, in millionths of the Limit's
+	// currency, until that is known; zero is the highest price of one segment that
+	// the book has, in that currency, for the route's channels in the recipient's
+	// country. If it has none, a notification counts only once it is sent.
+	Each int64
+	// Policy is what becomes of a notification when the budget is spent.
+	Policy Policy
+}
+
+// Policy is what a spent [Budget] does.
+type Policy int
+
+const (
+	// Drop ends the notification, or the leg, as [notify.Suppressed], for the
+	// reason [ReasonSpent].
+	Drop Policy = iota
+	// Defer holds it until the next period begins, as [notify.Delayed], for the
+	// reason ReasonSpent. One that expires before ends then.
+	Defer
+)
+
+// ReasonSpent is the guard's reason in [notify.Suppressed] and [notify.Delayed].
+const ReasonSpent = "budget_spent"
+
+func (b *Budget) check(found *problems, field string) {
+	found.when(b.EachTenant && b.Tenant != "", field+".EachTenant", "must not be set with a Tenant")
+	found.when(b.Channel != "" && !validName(string(b.Channel), 32, isChannelByte), field+".Channel", "must be 1 to 32 characters of a-z, 0-9, '-' and '_'")
+	found.when(!validCurrency(b.Limit.Currency), field+".Limit.Currency", notACurrency)
+	found.when(b.Limit.Micros < 0 || b.Limit.Micros >= 1<<62, field+".Limit.Micros", "must be from 0 to 4611686018427387903")
+	found.when(b.Each < 0 || b.Each > maxMicros, field+".Each", "must be from 0 to a billion units")
+	found.when(b.Policy != Drop && b.Policy != Defer, field+".Policy", "must be Drop or Defer")
+}
+
+// covers tells whether the budget is about what is asked for.
+func (b *Budget) covers(r notify.GuardRequest) bool {
+	return (b.EachTenant || b.Tenant == "" || b.Tenant == r.Tenant) && (b.Category == "" || b.Category == r.Category) &&
+		(b.Channel == "" || b.Channel == r.Channel || r.Channel == "" && slices.Contains(r.Channels, b.Channel))
+}
+
+// query asks for what is spent of it.
+func (b *Budget) query(tenant, period string) Query {
+	q := Query{Period: period, Tenant: tenant, Channel: b.Channel, Category: b.Category, Limit: maxLimit}
+	if !b.EachTenant && b.Tenant == "" {
+		q.AllTenants, q.Tenant = true, ""
+	}
+	return q
+}
+
+// period returns the budget's period at a time, and its end.
+func (b *Budget) period(at time.Time, in *time.Location) (name string, end time.Time) {
+	layout := monthLayout
+	if b.Daily {
+		layout = dayLayout
+	}
+	return at.In(in).Format(layout), periodEnd(at, in, b.Daily)
+}

@@ -1,0 +1,228 @@
+package cost_test
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-6c01d079/notify"
+	"github.com/seed-6c01d079/notify/handlers/cost"
+	"github.com/seed-6c01d079/notify/notifytest"
+)
+
+func budgets(all ...cost.Budget) func(*cost.Config) {
+	return func(c *cost.Config) { c.Budgets = all }
+}
+
+// ends sends, and returns the state it ends in.
+func (d *desk) ends(nt notify.Notification) notify.State {
+	id := d.Send(nt)
+	d.Pass(time.Minute) // receipts are not waited for
+	status, err := d.Notifier.Status(context.Background(), id)
+	require.NoError(d.t, err)
+	return status.State
+}
+
+func of(tenant string, nt notify.Notification) notify.Notification {
+	nt.Tenant = tenant
+	return nt
+}
+
+// Each tenant has a budget of its own: beyond it nothing is sent, and of what is
+// sent in a burst, before anything is counted, not much more than it.
+func TestABudgetDrops(t *testing.T) {
+	run(t, func(d *desk) {
+		var ids []string
+		for range 20 { // at once
+			ids = append(ids, d.Send(texting(german, "hello")))
+		}
+		d.Pass(time.Minute)
+		require.Len(d.t, d.text.Calls(), 5, "each taken to cost 90 thousandths, the most it may")
+		suppressed := 0
+		for _, id := range ids {
+			status, err := d.Notifier.Status(context.Background(), id)
+			require.NoError(d.t, err)
+			if status.State == notify.StateSuppressed {
+				suppressed++
+				d.Require(id, notifytest.Once(notify.Suppressed{Guard: "cost", Reason: cost.ReasonSpent}))
+			}
+		}
+		require.Equal(d.t, 15, suppressed)
+		require.Equal(d.t, notify.StateSuppressed, d.ends(texting(german, "hello")))
+		require.Equal(d.t, notify.StateSent, d.ends(of("bank", texting(german, "hello"))), "another tenant's")
+		require.Equal(d.t, notify.StateSent, d.ends(of("", texting(german, "hello"))), "nobody's")
+		r, err := d.ledger.Month(context.Background(), cost.Query{Tenant: "shop", Channel: "sms"})
+		require.NoError(d.t, err)
+		require.EqualValues(d.t, 5*81_000, r.Lines[0].Micros)
+	}, budgets(cost.Budget{EachTenant: true, Limit: euros(5 * 90_000)}))
+}
+
+// What a notification is taken to cost may be given; what it does cost counts
+// once it is known.
+func TestEach(t *testing.T) {
+	run(t, func(d *desk) {
+		for range 3 {
+			d.Send(mailing("shop"))
+		}
+		d.Pass(time.Minute)
+		require.Len(d.t, d.mail.Calls(), 2)
+		d.mail.Always(notifytest.SucceedWith(notify.Receipt{Cost: euros(1)}))
+		require.Equal(d.t, notify.StateSent, d.ends(mailing("shop")), "mail was free after all")
+		for range 5 {
+			require.Equal(d.t, notify.StateSent, d.ends(mailing("shop")))
+		}
+		require.Equal(d.t, notify.StateSuppressed, d.ends(mailing("shop")), "6 are spent, and 5 would be more than 10")
+	}, budgets(cost.Budget{Tenant: "shop", Limit: euros(10), Each: 5}))
+}
+
+// A budget that defers holds back until the next period begins.
+func TestABudgetDefers(t *testing.T) {
+	run(t, func(d *desk) {
+		now := time.Now().UTC()
+		d.Pass(time.Date(now.Year(), now.Month(), now.Day()+1, 15, 0, 0, 0, time.UTC).Sub(now))
+		require.Equal(d.t, notify.StateSent, d.ends(texting(german, "hello")))
+		id := d.Send(texting(german, "hello"))
+		d.Until(id, notify.Delayed{})
+		midnight := time.Date(now.Year(), now.Month(), now.Day()+2, 0, 0, 0, 0, time.UTC)
+		d.Require(id, notifytest.Once(notify.Delayed{Until: midnight, Reason: notify.DelayGuard, Guard: "cost", GuardReason: cost.ReasonSpent}))
+		d.Pass(time.Until(midnight.Add(-time.Second)))
+		require.Len(d.t, d.text.Calls(), 1)
+		d.Pass(time.Minute)
+		require.Len(d.t, d.text.Calls(), 2)
+	}, budgets(cost.Budget{Channel: "sms", Category: "codes", Limit: euros(90_000), Daily: true, Policy: cost.Defer}))
+}
+
+// A channel whose budget is spent is left out where the route has others.
+func TestAChannelIsLeftOut(t *testing.T) {
+	run(t, func(d *desk) {
+		both := func() notify.Notification {
+			nt := texting(german, "hello")
+			nt.To.Addresses[notify.EmailChannel] = "ann@example.com"
+			nt.Route = notify.First(notify.SMSChannel, notify.EmailChannel)
+			return nt
+		}
+		require.Equal(d.t, notify.StateSent, d.ends(both()))
+		require.Len(d.t, d.text.Calls(), 1)
+		require.Equal(d.t, notify.StateSent, d.ends(both()))
+		require.Len(d.t, d.text.Calls(), 1)
+		require.Len(d.t, d.mail.Calls(), 1)
+		require.Equal(d.t, notify.StateSuppressed, d.ends(texting(german, "hello")))
+		require.Equal(d.t, notify.StateSent, d.ends(mailing("shop")))
+		only := both()
+		delete(only.To.Addresses, notify.EmailChannel)
+		require.Equal(d.t, notify.StateSuppressed, d.ends(only), "there is no other way")
+	}, budgets(cost.Budget{Channel: "sms", Limit: euros(100_000)}))
+}
+
+// When the budgets of all channels are spent, one that defers has it wait.
+func TestAllChannelsAreLeftOut(t *testing.T) {
+	run(t, func(d *desk) {
+		nt := texting(german, "hello")
+		nt.To.Addresses[notify.EmailChannel] = "ann@example.com"
+		nt.Route = notify.First(notify.SMSChannel, notify.EmailChannel)
+		id := d.Send(nt)
+		d.Until(id, notify.Delayed{})
+		require.Empty(d.t, d.text.Calls())
+		require.Equal(d.t, notify.StateSuppressed, d.ends(texting(german, "hello")))
+	}, budgets(
+		cost.Budget{Channel: "sms", Limit: euros(0)},
+		cost.Budget{Channel: "email", Limit: euros(0), Policy: cost.Defer},
+	))
+}
+
+// An attempt that was delayed is asked about again, and what the notification
+// holds already counts once.
+func TestAskedAgain(t *testing.T) {
+	run(t, func(d *desk) {
+		d.text.Next(notifytest.FailTemporarily(notify.ClassOther, ""), notifytest.FailTemporarily(notify.ClassOther, ""))
+		require.Equal(d.t, notify.StateSent, d.ends(texting(german, "hello")))
+		require.Len(d.t, d.text.Calls(), 3)
+	}, budgets(cost.Budget{Limit: euros(90_000)}))
+}
+
+// What is held is given back in the end, and costs in another currency do not
+// count.
+func TestHolds(t *testing.T) {
+	run(t, func(d *desk) {
+		d.text.Always(notifytest.FailPermanently(notify.ClassContent, ""))
+		require.Equal(d.t, notify.StateFailed, d.ends(texting(german, "hello")))
+		require.Equal(d.t, notify.StateSuppressed, d.ends(texting(german, "hello")), "it is held")
+		d.text.Always(notifytest.Succeed())
+		d.Pass(10 * time.Minute)
+		require.Equal(d.t, notify.StateSent, d.ends(texting(austrian, "hello")), "in dollars")
+		require.Equal(d.t, notify.StateSent, d.ends(texting(german, "hello")))
+		require.Equal(d.t, notify.StateSuppressed, d.ends(texting(german, "hello")))
+	}, budgets(cost.Budget{Limit: euros(100_000)}))
+}
+
+// While the sums cannot be read nothing is sent, and nothing is lost.
+func TestABudgetThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	notifytest.Run(t, func(t *testing.T, b *notifytest.Bench) {
+		store := &shaky{Store: cost.NewMemory()}
+		store.down.Store(true)
+		mail := notifytest.NewProvider[notify.Email]("mail")
+		notify.Use(b.Notifier, mail)
+		b.Notifier.Attach(cost.New(store, book(), budgets(cost.Budget{Limit: euros(1)})))
+		id := b.Send(mailing(""))
+		b.Pass(time.Hour)
+		require.Empty(t, mail.Calls())
+		store.down.Store(false)
+		b.Settle(id)
+		require.Len(t, mail.Calls(), 1)
+	})
+}
+
+// asked counts what is asked of a store.
+type asked struct {
+	cost.Store
+	sums atomic.Int64
+}
+
+func (a *asked) Sums(ctx context.Context, q cost.Query) (cost.Page, error) {
+	a.sums.Add(1)
+	return a.Store.Sums(ctx, q)
+}
+
+// The store is asked once a second for each budget, not once a notification; and
+// what is remembered stays bounded, whatever tenants there are.
+func TestAGuardIsCheap(t *testing.T) {
+	t.Parallel()
+	store := &asked{Store: cost.NewMemory()}
+	ledger := cost.New(store, book(), budgets(cost.Budget{EachTenant: true, Limit: euros(1_000_000), Each: 1}))
+	decide := cost.GuardOf(t, ledger)
+	now := time.Date(2026, 3, 14, 12, 0, 0, 0, time.UTC)
+	ask := func(tenant string, n int) {
+		d, err := decide(t.Context(), notify.GuardRequest{NotificationID: fmt.Sprint(n), Tenant: tenant, Channels: []notify.Channel{"sms"}, Now: now})
+		require.NoError(t, err)
+		require.Equal(t, notify.Without(), d)
+	}
+	for n := range 10_000 {
+		now = now.Add(time.Millisecond)
+		ask("shop", n)
+	}
+	require.LessOrEqual(t, store.sums.Load(), int64(11))
+	for n := range 25_000 {
+		ask(fmt.Sprint("tenant-", n%1100), 10_000+n)
+	}
+	accounts, holds := cost.Remembered(ledger)
+	require.LessOrEqual(t, accounts, 1000)
+	require.LessOrEqual(t, holds, 20_000)
+	require.Greater(t, holds, 1000)
+	now = now.Add(time.Hour)
+	for n := range 1100 {
+		ask(fmt.Sprint("tenant-", n), n)
+	}
+	accounts, holds = cost.Remembered(ledger)
+	require.LessOrEqual(t, accounts, 1000)
+	require.LessOrEqual(t, holds, 1100, "the others were held for long enough")
+	now = now.AddDate(0, 1, 0) // to a period in which nobody asks about these
+	ask("shop", 1)
+	accounts, holds = cost.Remembered(ledger)
+	require.Equal(t, 1, accounts)
+	require.Equal(t, 1, holds)
+}
