@@ -117,7 +117,7 @@ func sampled(parent string) bool {
 }
 
 // failurePanic is the class of what did not return.
-const failurePanic = "panicked"
+const failurePanic = string(ObserverPanicked)
 
 // failureClass is the class of what went wrong in Send, in Emit or in a step:
 // never the text.
