@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/metric"
@@ -56,6 +57,7 @@ type Telemetry struct {
 	tenants *tenants
 	tracer  trace.Tracer // nil: there are no traces
 	born    time.Time
+	text    atomic.Pointer[traceText] // the latest
 
 	mu       sync.Mutex // guards the following
 	notifier *notify.Notifier
