@@ -87,8 +87,8 @@ func newInstruments(kind Kind) *instruments {
 	if kind == Plain {
 		return i
 	}
-	var config telemetry.Config
-	reader := sdkmetric.NewManualReader(sdkmetric.WithProducer(producer{i}))
+	config := telemetry.Config{Durations: &telemetry.Durations{}}
+	reader := sdkmetric.NewManualReader(sdkmetric.WithProducer(config.Durations))
 	i.meters = sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader))
 	config.MeterProvider = i.meters
 	sampler := sdktrace.NeverSample()
@@ -154,13 +154,6 @@ func (i *instruments) close() error {
 		return fmt.Errorf("end telemetry: %w", err)
 	}
 	return nil
-}
-
-// producer is the telemetry, which is made after its reader.
-type producer struct{ *instruments }
-
-func (p producer) Produce(ctx context.Context) ([]metricdata.ScopeMetrics, error) {
-	return p.telemetry.Produce(ctx)
 }
 
 // nowhere takes spans and drops them.
