@@ -66,6 +66,12 @@ func (n *Notifier) emit(ctx context.Context, f *fact, options []func(*Envelope))
 	if parent, state := traceOf(ctx); parent != "" {
 		f.TraceParent, f.TraceState = parent, state
 	}
+	h := n.hooks.Load()
+	if h != nil && h.Caller != nil {
+		if parent, state := h.Caller(ctx); parent != "" {
+			f.TraceParent, f.TraceState = parent, state
+		}
+	}
 	given := f.TraceParent
 	for _, option := range options {
 		option(f.Envelope)
@@ -75,7 +81,7 @@ func (n *Notifier) emit(ctx context.Context, f *fact, options []func(*Envelope))
 		f.ID = newID(now)
 	}
 	var span Begun
-	if h := n.hooks.Load(); h.traces() && f.TraceParent == given {
+	if h.traces() && f.TraceParent == given && sampled(given) {
 		span = h.beginEmit(ctx, f)
 	}
 	err := n.publish(span.within(ctx), f, len(options) > 0)

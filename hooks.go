@@ -12,9 +12,12 @@ import (
 // and never panic. None of them is ever given content, an address or the text of
 // an error.
 type Hooks struct {
-	// Begin is called when something begins that may be a span: whenever something is
-	// sent or emitted, and else only if its trace context says that its trace is
-	// sampled (W3C Trace Context, section 3.2.2.5.1).
+	// Caller returns the W3C Trace Context of the span that the context of Emit is
+	// in, or nothing. It goes into the event.
+	Caller func(ctx context.Context) (parent, state string)
+	// Begin is called when something begins that may be a span: for each Send, and
+	// else only if a trace context says that its trace is sampled (W3C Trace Context,
+	// section 3.2.2.5.1).
 	Begin func(ctx context.Context, s Span) Begun
 	// Remote returns a context that has a trace context and nothing else. Where a
 	// trace is not sampled, its values are found in the context of steps, providers

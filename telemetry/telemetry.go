@@ -96,7 +96,7 @@ func (t *Telemetry) Attach(n *notify.Notifier) error {
 	}
 	if t.config.TracerProvider != nil {
 		t.tracer = t.config.TracerProvider.Tracer(scope, trace.WithSchemaURL(semconv.SchemaURL))
-		hooks.Begin, hooks.Remote = t.begin, remote
+		hooks.Caller, hooks.Begin, hooks.Remote = t.caller, t.begin, remote
 	}
 	t.notifier = n
 	n.Hook(hooks)

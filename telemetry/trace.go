@@ -34,10 +34,7 @@ func (t *Telemetry) produce(ctx context.Context, s *notify.Span) notify.Begun {
 			ctx = trace.ContextWithRemoteSpanContext(ctx, parent)
 		}
 	}
-	if s.Operation == notify.OperationEmit && !parent.IsSampled() {
-		if !parent.IsValid() {
-			return notify.Begun{}
-		}
+	if parent.IsValid() && !parent.IsSampled() {
 		text := t.latest(parent)
 		return notify.Begun{TraceParent: text.parent, TraceState: text.state}
 	}
@@ -46,6 +43,16 @@ func (t *Telemetry) produce(ctx context.Context, s *notify.Span) notify.Begun {
 	own := trace.SpanContextFromContext(begun.Context)
 	begun.TraceParent, begun.TraceState = traceParent(own), own.TraceState().String()
 	return begun
+}
+
+// caller is the hook for the context of Emit.
+func (t *Telemetry) caller(ctx context.Context) (parent, state string) {
+	sc := trace.SpanContextFromContext(ctx)
+	if !sc.IsValid() {
+		return "", ""
+	}
+	text := t.latest(sc)
+	return text.parent, text.state
 }
 
 // latest is the trace context as it travels. What a caller emits in one trace shares
