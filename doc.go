@@ -159,7 +159,8 @@
 //
 // What an observer cannot handle waits among its dead letters for
 // [Notifier.Redrive]; [Notifier.Stats] counts what each one does and costs in
-// time. [Notifier.Health] is for a readiness probe.
+// time. [Notifier.Health] is for a readiness probe. Module telemetry tells
+// OpenTelemetry of all that, by [Notifier.Hook].
 //
 // Observers that come ready made are an [Attacher], such as those of the handlers
 // packages; one with work of its own beside them is a [Worker], which the

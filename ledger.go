@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -26,6 +27,7 @@ type ledger struct {
 	carried   *carried
 	retention time.Duration
 	foreign   bool // all of it goes into a transaction of the host's
+	hooks     *atomic.Pointer[Hooks]
 	// changed is called with the ID and the due time after each write.
 	changed func(id string, due time.Time)
 }
@@ -66,6 +68,7 @@ func (l *ledger) save(ctx context.Context, next *record, revision int64) (stored
 		if err != nil {
 			return s, err
 		}
+		l.raised(next)
 		return l.flush(ctx, s)
 	}
 	out, err := l.publications(next)
@@ -86,7 +89,21 @@ func (l *ledger) save(ctx context.Context, next *record, revision int64) (stored
 		return stored{}, fmt.Errorf("notify: commit the record %s: %w", next.ID, err)
 	}
 	l.changed(next.ID, row.Due)
+	l.raised(next)
 	return stored{record: next, revision: row.Revision}, nil
+}
+
+// raised tells the hook what the change that was stored has raised.
+func (l *ledger) raised(r *record) {
+	h := l.hooks.Load()
+	if h == nil || h.Raised == nil {
+		return
+	}
+	for i := range r.Outbox {
+		if e := &r.Outbox[i]; e.event != nil && e.seq > r.oldSeq {
+			h.Raised(r.event(e.event))
+		}
+	}
 }
 
 // commit saves what was decided on the record.

@@ -25,14 +25,38 @@ func (n *Notifier) Send(ctx context.Context, nt Notification) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := n.admit(ctx, 1, true); err != nil {
-		return "", err
+	span := n.beginSend(ctx, r)
+	ctx = span.within(ctx)
+	if err = n.admit(ctx, 1, true); err == nil {
+		err = n.ledger.accept(ctx, r)
 	}
-	if err := n.ledger.accept(ctx, r); err != nil {
+	span.end(failureClass(err))
+	if err != nil {
 		return "", err
 	}
 	noteSent(ctx, 1)
 	return r.ID, nil
+}
+
+// beginSend begins the span of sending, which goes into the records.
+func (n *Notifier) beginSend(ctx context.Context, records ...*record) Begun {
+	h := n.hooks.Load()
+	if !h.traces() || len(records) == 0 {
+		return Begun{}
+	}
+	s := Span{Operation: OperationSend, Topic: routeTopic, TraceParent: records[0].TraceParent, TraceState: records[0].TraceState}
+	if len(records) == 1 {
+		s.NotificationID = records[0].ID
+	} else {
+		s.Count = len(records)
+	}
+	span := h.Begin(ctx, s)
+	if span.TraceParent != "" {
+		for _, r := range records {
+			r.TraceParent, r.TraceState = span.TraceParent, span.TraceState
+		}
+	}
+	return span
 }
 
 // noteSent counts notifications that an observer sent.
@@ -72,6 +96,8 @@ func (n *Notifier) SendBatch(ctx context.Context, nts []Notification) ([]SendRes
 	if len(found) > 0 {
 		return nil, found.err()
 	}
+	span := n.beginSend(ctx, records...)
+	ctx = span.within(ctx)
 	results := make([]SendResult, len(nts))
 	var failed []error
 	for i, r := range records {
@@ -88,7 +114,9 @@ func (n *Notifier) SendBatch(ctx context.Context, nts []Notification) ([]SendRes
 	if sent := len(nts) - len(failed); sent > 0 {
 		noteSent(ctx, sent)
 	}
-	return results, errors.Join(failed...)
+	err := errors.Join(failed...)
+	span.end(failureClass(err))
+	return results, err
 }
 
 // admit sees that there is room in the route topic, and may wait for it.

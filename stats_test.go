@@ -42,3 +42,29 @@ func TestStatsOfNothing(t *testing.T) {
 	t.Parallel()
 	require.Zero(t, notify.StatsOf(nil))
 }
+
+// Every duration is counted, within an eighth of itself.
+func TestWithin(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(3, 4))
+	all := make([]time.Duration, 1000)
+	for i := range all {
+		all[i] = time.Duration(r.Int64N(int64(time.Second) >> r.IntN(29)))
+	}
+	got := notify.StatsOf(all)
+	require.EqualValues(t, 1000, got.Within(1<<63-1))
+	for d := time.Nanosecond; d < time.Second; d += d/3 + 1 {
+		least, most := int64(0), int64(0)
+		for _, took := range all {
+			if took+took/8+1 <= d {
+				least++
+			}
+			if took-took/8-1 <= d {
+				most++
+			}
+		}
+		require.GreaterOrEqual(t, got.Within(d), least, d)
+		require.LessOrEqual(t, got.Within(d), most, d)
+	}
+	require.Zero(t, notify.CallStats{}.Within(time.Hour))
+}
