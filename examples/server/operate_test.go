@@ -1,0 +1,71 @@
+package main
+
+import (
+	"io"
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestOperating(t *testing.T) {
+	t.Parallel()
+	s := openService(t, io.Discard, "-backend", "memory")
+	c := newClient(t, serveWith(t, newServer(s.handler(), s.log)))
+	require.Equal(t, "sent", c.await(c.send("ann@example.com", "")))
+
+	healthy := c.do(http.MethodGet, "/healthz", "")
+	require.Equal(t, http.StatusOK, healthy.status)
+	require.JSONEq(t, `{"status": "ok"}`, healthy.body)
+
+	metrics := c.do(http.MethodGet, "/metrics", "")
+	require.Equal(t, http.StatusOK, metrics.status)
+	require.Contains(t, metrics.body, "notify_provider_calls_total{channel=\"email\",provider=\"console\",result=\"success\"} 1\n")
+
+	var graph struct {
+		Backend   string
+		Observers []struct{ Name string }
+	}
+	c.do(http.MethodGet, "/v1/topology", "").decode(t, &graph)
+	require.Equal(t, "*memory.Backend", graph.Backend)
+	require.Equal(t, "timeline", graph.Observers[0].Name)
+	for _, diagram := range []answer{
+		c.do(http.MethodGet, "/v1/topology.mmd", ""),
+		c.do(http.MethodGet, "/v1/topology", "", "Accept", "application/vnd.mermaid, */*;q=0.1"),
+	} {
+		require.Equal(t, "application/vnd.mermaid; charset=utf-8", diagram.header.Get("Content-Type"))
+		require.Contains(t, diagram.body, `[["timeline"]]`)
+	}
+}
+
+// A service whose Notifier has ended is not ready, and says when to come again.
+func TestNotReady(t *testing.T) {
+	t.Parallel()
+	s := openService(t, io.Discard, "-backend", "memory")
+	c := newClient(t, serveWith(t, newServer(s.handler(), s.log)))
+	id := c.send("ann@example.com", "")
+	require.NoError(t, s.close(t.Context()))
+	for _, got := range []answer{
+		c.do(http.MethodGet, "/healthz", ""),
+		c.do(http.MethodPost, "/v1/send", mailTo("ann@example.com"), "Content-Type", "application/json"),
+		c.do(http.MethodDelete, "/v1/notifications/"+id, ""),
+	} {
+		requireProblem(t, got, unavailable)
+		require.Equal(t, "5", got.header.Get("Retry-After"))
+	}
+}
+
+// A request that is repeated while the first is under way gets the same answer.
+func TestOneKeyAtOnce(t *testing.T) {
+	t.Parallel()
+	box := openMailbox(t)
+	s := openService(t, io.Discard, "-backend", "memory", "-smtp", box.addr)
+	c := newClient(t, serveWith(t, newServer(s.handler(), s.log)))
+	ids := make([]string, 64)
+	each(t, len(ids), func(i int) { ids[i] = c.send("ann@example.com", "order 17") })
+	for _, id := range ids {
+		require.Equal(t, ids[0], id)
+	}
+	require.Equal(t, "sent", c.await(ids[0]))
+	require.Equal(t, 1, box.count("ann@example.com"))
+}
