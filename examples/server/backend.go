@@ -65,7 +65,7 @@ func openStorage(o options, log *slog.Logger) (storage, error) {
 			s.addressKey, err = readAddressKey(o.addressKey)
 		}
 	default:
-		err = errors.New("-backend has to be sqlite, memory, postgres://... or kafka://...")
+		err = errors.New("-backend has to be sqlite or memory, or begin with postgres:// or kafka://")
 	}
 	return s, err
 }
