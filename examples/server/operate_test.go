@@ -1,11 +1,15 @@
 package main
 
 import (
+	"context"
 	"io"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-6c01d079/notify"
 )
 
 func TestOperating(t *testing.T) {
@@ -52,6 +56,26 @@ func TestNotReady(t *testing.T) {
 	} {
 		requireProblem(t, got, unavailable)
 		require.Equal(t, "5", got.header.Get("Retry-After"))
+	}
+}
+
+// Events carry the trace of the request that caused them, if it is one.
+func TestTrace(t *testing.T) {
+	t.Parallel()
+	s := openService(t, io.Discard, "-backend", "memory")
+	seen := make(chan notify.Envelope, 10)
+	notify.On(s.notifier, "traces", func(_ context.Context, e notify.Event[notify.Accepted]) error {
+		seen <- e.Envelope
+		return nil
+	})
+	require.NoError(t, s.notifier.Ready(t.Context()))
+	c := newClient(t, serveWith(t, newServer(s.handler(), s.log)))
+	const parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+	for given, want := range map[string]string{parent: parent, "canary": "", strings.ToUpper(parent): "", parent + "-x": ""} {
+		c.do(http.MethodPost, "/v1/send", mailTo("ann@example.com"), "Content-Type", "application/json", "Traceparent", given, "Tracestate", "a=b").id(t)
+		got := <-seen
+		require.Equal(t, want, got.TraceParent)
+		require.Equal(t, want != "", got.TraceState == "a=b")
 	}
 }
 

@@ -35,7 +35,7 @@ func (s *service) send(w http.ResponseWriter, r *http.Request) {
 		key = rand.Text() // with a key the record is there at once, on every backend
 	}
 	nt.Key = key
-	ctx, cancel := context.WithTimeout(r.Context(), patience)
+	ctx, cancel := context.WithTimeout(traced(r), patience)
 	defer cancel()
 	id, err := s.notifier.Send(ctx, nt)
 	if err != nil {
