@@ -43,6 +43,20 @@ func TestReadme(t *testing.T) {
 	require.Contains(t, p.out.String(), "subject: Shipped")
 }
 
+// The README names every file of the program.
+func TestReadmeNamesTheFiles(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	files, err := filepath.Glob("*.go")
+	require.NoError(t, err)
+	for _, file := range files {
+		if !strings.HasSuffix(file, "_test.go") {
+			require.Contains(t, string(text), "`"+file+"`")
+		}
+	}
+}
+
 // splitCommand parts a command, of lines that end with a backslash and one more,
 // from what it prints.
 func splitCommand(text string) (command, output string) {
