@@ -78,6 +78,7 @@ type change struct {
 func (d *decider) change(r *record, now time.Time) *change {
 	c := &change{record: r.clone(), d: d, now: now, before: r.state()}
 	c.Sweeps = 0
+	c.oldSeq = r.Seq
 	return c
 }
 

@@ -24,7 +24,17 @@ func (p *pipeline) deliverOnce(ctx context.Context, w *work) error {
 	case err != nil:
 		return err
 	}
-	if s, err = p.ledger.flush(ctx, s); err != nil {
+	ctx, end := p.began(ctx, OperationDeliver, s.record, w)
+	failure := failurePanic
+	defer func() { end(failure) }()
+	err = p.deliverLoaded(ctx, s, w)
+	failure = failureClass(err)
+	return err
+}
+
+func (p *pipeline) deliverLoaded(ctx context.Context, s stored, w *work) error {
+	s, err := p.ledger.flush(ctx, s)
+	if err != nil {
 		return err
 	}
 	now := time.Now()
@@ -125,13 +135,10 @@ func (p *pipeline) grantAndCall(ctx context.Context, s stored, c *change, w *wor
 		chosen.done(errNotCalled)
 		return p.answered(ctx, w, answer{epoch: epoch, err: &SendError{Verdict: VerdictPermanent, Class: ClassContent, Err: err}})
 	}
-	began := time.Now()
-	receipt, err := chosen.sender.call(ctx, call{
+	receipt, failure := p.call(ctx, chosen.sender, c.record, call{
 		key: a.Key, message: message, id: c.ID, tenant: c.Tenant, category: c.Category,
 		number: epoch, expiresAt: c.Deadline,
 	})
-	failure := AsSendError(err)
-	chosen.sender.stats.handled(1, time.Since(began), failure != nil)
 	if failure == nil {
 		chosen.done(nil)
 	} else {
@@ -141,6 +148,31 @@ func (p *pipeline) grantAndCall(ctx context.Context, s stored, c *change, w *wor
 	}
 	calls, _ := leg.calls(policy.Name)
 	return p.answered(ctx, w, answer{epoch: epoch, receipt: receipt, err: failure, pause: policy.pause(calls, failure)})
+}
+
+// call makes one call, which it counts.
+func (p *pipeline) call(ctx context.Context, to *sender, r *record, c call) (Receipt, *SendError) {
+	h := p.hooks.Load()
+	inside, end := ctx, func(string) {}
+	if h.traces() && r.TraceParent != "" {
+		inside, end = h.begin(ctx, Span{
+			Operation: OperationCall, NotificationID: r.ID, Channel: to.channel, Provider: to.policy.Name,
+			TraceParent: r.TraceParent, TraceState: r.TraceState,
+		})
+	}
+	began := time.Now()
+	receipt, err := to.call(inside, c)
+	failure, took := AsSendError(err), time.Since(began)
+	to.stats.handled(1, took, failure != nil)
+	called := ProviderCall{Channel: to.channel, Provider: to.policy.Name, Took: took}
+	if failure != nil {
+		called.Verdict, called.Class = failure.Verdict, failure.Class
+	}
+	end(string(called.Class))
+	if h != nil && h.Called != nil {
+		h.Called(called)
+	}
+	return receipt, failure
 }
 
 // answered stores an answer (11 to 15). An answer that is known should not be

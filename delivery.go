@@ -127,10 +127,26 @@ func (d *delivery) Value(key any) any {
 	if _, ok := key.(deliveryKey); ok {
 		return d
 	}
+	within := d.parent
 	if w := d.watched.Load(); w != nil {
-		return w.Value(key)
+		within = w
 	}
-	return d.parent.Value(key)
+	if found := within.Value(key); found != nil {
+		return found
+	}
+	return d.remote(key)
+}
+
+// remote looks into the trace context of the current event, if that has one.
+func (d *delivery) remote(key any) any {
+	h, f := d.runner.bus.hooks.Load(), d.current.Load()
+	if h == nil || h.Remote == nil || f == nil || f.TraceParent == "" {
+		return nil
+	}
+	if _, ours := key.(traceKey); ours {
+		return nil
+	}
+	return h.Remote(f.TraceParent, f.TraceState).Value(key)
 }
 
 // emission counts the events of a type that were emitted for the current one.

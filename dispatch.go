@@ -12,7 +12,7 @@ import (
 func (r *runner) handle(_ context.Context, b *backend.Batch) (done int, err error) {
 	t := round{
 		runner: r, batch: b, delivery: r.delivery(), began: r.bus.now(),
-		timed: r.timed.Load(), paused: r.pause.on(), failing: r.failing.any.Load(),
+		timed: r.timed.Load(), paused: r.pause.on(), failing: r.failing.any.Load(), hooks: r.bus.hooks.Load(),
 	}
 	t.clock(t.began)
 	r.stats.inFlight.Add(1)
@@ -40,6 +40,7 @@ type round struct {
 	handled  bool // an event, which pause has not been told
 	handling bool // a handler has got an event, and not returned
 	over     bool
+	hooks    *Hooks
 }
 
 // run has the handlers handle event after event, until one fails.
@@ -92,7 +93,11 @@ func (t *round) one(f *fact, first int) error {
 	d.begin(f)
 	t.handling = true
 	t.matched++
-	if err := t.call(d, f, first); err != nil {
+	if t.hooks.traces() && sampled(f.TraceParent) {
+		if err := t.spanned(d, f, first); err != nil {
+			return err
+		}
+	} else if err := t.call(d, f, first); err != nil {
 		return err
 	}
 	t.handling, t.handled = false, true
@@ -115,6 +120,23 @@ func (t *round) one(f *fact, first int) error {
 		t.clock(0)
 	}
 	return nil
+}
+
+// spanned is call with a span around it.
+func (t *round) spanned(d *delivery, f *fact, first int) (err error) {
+	ctx, end := t.hooks.begin(d, Span{
+		Operation: OperationHandle, Topic: eventsTopic, Group: t.group(), Observer: t.Name,
+		NotificationID: f.NotificationID, EventID: f.ID, EventType: f.Type,
+		TraceParent: f.TraceParent, TraceState: f.TraceState,
+	})
+	failure := string(ObserverPanicked)
+	defer func() { end(failure) }()
+	err = t.call(ctx, f, first)
+	failure = ""
+	if err != nil {
+		failure = string(classify(err, d.timedOut(t.bus.now())))
+	}
+	return err
 }
 
 // finish counts, and decides what becomes of the event that failed.

@@ -66,6 +66,7 @@ func (n *Notifier) emit(ctx context.Context, f *fact, options []func(*Envelope))
 	if parent, state := traceOf(ctx); parent != "" {
 		f.TraceParent, f.TraceState = parent, state
 	}
+	given := f.TraceParent
 	for _, option := range options {
 		option(f.Envelope)
 	}
@@ -73,20 +74,48 @@ func (n *Notifier) emit(ctx context.Context, f *fact, options []func(*Envelope))
 	if f.ID == "" {
 		f.ID = newID(now)
 	}
-	if n.ledger.local != nil && (len(options) > 0 || raceBuild) {
-		f.Labels = maps.Clone(f.Labels)
-		// What a wire would refuse is refused here too.
-		if err := n.codec.check(f); err != nil {
-			return "", err
-		}
+	var end func(failure string)
+	if h := n.hooks.Load(); h.traces() && f.TraceParent == given {
+		ctx, end = h.beginEmit(ctx, f)
 	}
-	if err := n.ledger.emit(ctx, f); err != nil {
-		return "", translate(err)
+	err := n.publish(ctx, f, len(options) > 0)
+	if end != nil {
+		end(failureClass(err))
+	}
+	if err != nil {
+		return "", err
 	}
 	if cause != nil {
 		d.runner.outputs.add(name, 1)
 	}
 	return f.ID, nil
+}
+
+// beginEmit begins the span of an event's publishing, which goes into the event;
+// end is nil if there is none.
+func (h *Hooks) beginEmit(ctx context.Context, f *fact) (inside context.Context, end func(failure string)) {
+	inside, end = h.Begin(ctx, Span{
+		Operation: OperationEmit, Topic: eventsTopic, NotificationID: f.NotificationID, EventID: f.ID, EventType: f.Type,
+		TraceParent: f.TraceParent, TraceState: f.TraceState,
+	})
+	if end != nil {
+		if parent, state := traceOf(inside); parent != "" {
+			f.TraceParent, f.TraceState = parent, state
+		}
+	}
+	return inside, end
+}
+
+// publish publishes an event of the host's, which it may have changed.
+func (n *Notifier) publish(ctx context.Context, f *fact, changed bool) error {
+	if n.ledger.local != nil && (changed || raceBuild) {
+		f.Labels = maps.Clone(f.Labels)
+		// What a wire would refuse is refused here too.
+		if err := n.codec.check(f); err != nil {
+			return err
+		}
+	}
+	return translate(n.ledger.emit(ctx, f))
 }
 
 // check finds out whether a host's event has a form on a wire: its attributes

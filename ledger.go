@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -26,6 +27,7 @@ type ledger struct {
 	carried   *carried
 	retention time.Duration
 	foreign   bool // all of it goes into a transaction of the host's
+	hooks     *atomic.Pointer[Hooks]
 	// changed is called with the ID and the due time after each write.
 	changed func(id string, due time.Time)
 }
@@ -66,12 +68,14 @@ func (l *ledger) save(ctx context.Context, next *record, revision int64) (stored
 		if err != nil {
 			return s, err
 		}
+		l.raised(l.news(next))
 		return l.flush(ctx, s)
 	}
 	out, err := l.publications(next)
 	if err != nil {
 		return stored{}, err
 	}
+	news := l.news(next) // before the history is trimmed
 	next.markPublished(func(int64) bool { return true })
 	row := l.row(next, revision)
 	row.Revision, err = l.atomic.Commit(ctx, row, out)
@@ -86,7 +90,32 @@ func (l *ledger) save(ctx context.Context, next *record, revision int64) (stored
 		return stored{}, fmt.Errorf("notify: commit the record %s: %w", next.ID, err)
 	}
 	l.changed(next.ID, row.Due)
+	l.raised(news)
 	return stored{record: next, revision: row.Revision}, nil
+}
+
+// news are the events that the change to the record raised, if a hook wants
+// them.
+func (l *ledger) news(r *record) []Event[any] {
+	if h := l.hooks.Load(); h == nil || h.Raised == nil {
+		return nil
+	}
+	var news []Event[any]
+	for i := range r.Outbox {
+		if e := &r.Outbox[i]; e.event != nil && e.seq > r.oldSeq {
+			news = append(news, r.event(e.event))
+		}
+	}
+	return news
+}
+
+// raised tells the hook what was stored.
+func (l *ledger) raised(news []Event[any]) {
+	if h := l.hooks.Load(); h != nil && h.Raised != nil {
+		for i := range news {
+			h.Raised(news[i])
+		}
+	}
 }
 
 // commit saves what was decided on the record.

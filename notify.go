@@ -31,6 +31,7 @@ type Notifier struct {
 	waiters  *waiters
 	admitter backend.Admitter // nil: the backend has none
 	log      *slog.Logger
+	hooks    atomic.Pointer[Hooks] // nil: none; set under mu, before Run
 
 	// hard ends what does not end by itself when the drain is over.
 	hard     context.Context
@@ -99,7 +100,7 @@ func New(config Config) (*Notifier, error) {
 	n.waiters = newWaiters()
 	n.sweeper = newSweeper(n)
 	n.ledger = &ledger{
-		decider: n.decider, codec: n.codec, retention: config.Budgets.Retention,
+		decider: n.decider, codec: n.codec, retention: config.Budgets.Retention, hooks: &n.hooks,
 		changed: func(id string, due time.Time) { n.waiters.wake(id); n.sweeper.expect(due) },
 	}
 	n.planner = &planner{
@@ -109,14 +110,14 @@ func New(config Config) (*Notifier, error) {
 		n.planner.usable[c] = true
 	}
 	n.bus = &bus{
-		codec: n.codec, middleware: config.Middleware, log: n.log, base: n.hard, born: time.Now(), emit: n.emitMachinery,
+		codec: n.codec, middleware: config.Middleware, log: n.log, base: n.hard, born: time.Now(), emit: n.emitMachinery, hooks: &n.hooks,
 	}
 	n.workers = &workers{log: n.log, hard: n.hard}
 	n.pipeline = &pipeline{
 		ledger: n.ledger, decider: n.decider, senders: map[Channel][]*sender{}, planner: n.planner, log: n.log,
 		base: n.hard, attendance: &attendance{}, newer: &tally{},
 		render:        &renderers{templates: parsed, custom: map[Channel]func(context.Context, RenderRequest) (Message, error){}},
-		parkedReports: n.applyParked, emit: n.emitMachinery,
+		parkedReports: n.applyParked, emit: n.emitMachinery, hooks: &n.hooks,
 	}
 	n.validation = validation{
 		templates: parsed, defaultRoute: config.Route, hasDirectory: config.Directory != nil, maxBytes: config.MaxBytes,

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed-6c01d079/notify/backend"
@@ -31,7 +32,8 @@ type pipeline struct {
 	// known.
 	parkedReports func(ctx context.Context, s stored, aliases []string)
 	// emit raises an event about the machinery.
-	emit func(ctx context.Context, data any)
+	emit  func(ctx context.Context, data any)
+	hooks *atomic.Pointer[Hooks]
 }
 
 // pipelineGroup is the consumer group of the pipeline's steps.
@@ -102,6 +104,22 @@ func (p *pipeline) carry(ctx context.Context, w *work, step func(context.Context
 		return err
 	}
 	return step(ctx, w)
+}
+
+// began begins the span of a step with a notification that has a trace.
+func (p *pipeline) began(ctx context.Context, o Operation, r *record, w *work) (context.Context, func(failure string)) {
+	h := p.hooks.Load()
+	if !h.traces() || r.TraceParent == "" {
+		return ctx, func(string) {}
+	}
+	s := Span{
+		Operation: o, Topic: w.Topic, Group: pipelineGroup, NotificationID: r.ID,
+		TraceParent: r.TraceParent, TraceState: r.TraceState,
+	}
+	if leg := r.leg(w.Leg); leg != nil {
+		s.Channel = leg.Channel
+	}
+	return h.begin(ctx, s)
 }
 
 // bury puts what is not work among the dead letters.

@@ -22,7 +22,17 @@ func (p *pipeline) routeOnce(ctx context.Context, w *work) error {
 		p.log.WarnContext(ctx, "notify: the record of a notification to be routed is gone", "notification", w.ID)
 		return nil
 	}
-	if s, err = p.ledger.flush(ctx, s); err != nil {
+	ctx, end := p.began(ctx, OperationRoute, s.record, w)
+	failure := failurePanic
+	defer func() { end(failure) }()
+	err = p.routeTaken(ctx, s, w)
+	failure = failureClass(err)
+	return err
+}
+
+func (p *pipeline) routeTaken(ctx context.Context, s stored, w *work) error {
+	s, err := p.ledger.flush(ctx, s)
+	if err != nil {
 		return err
 	}
 	now := time.Now()

@@ -52,7 +52,8 @@ type record struct {
 	// Aliases are what a provider's reports may name it by.
 	Aliases []string `json:"aliases,omitempty"`
 
-	codec *codec // encodes it; set before it is stored
+	codec  *codec // encodes it; set before it is stored
+	oldSeq int64  // Seq before the change that made it
 }
 
 // origin is what all events of a notification carry.

@@ -93,7 +93,7 @@ func (r *runner) redrive(ctx context.Context, m *message.Message) error {
 	defer context.AfterFunc(ctx, cancel)()
 	t := round{
 		runner: r, batch: backend.NewBatch(1, m), delivery: &delivery{runner: r, parent: parent},
-		began: r.bus.now(), timed: true, failing: r.failing.any.Load(),
+		began: r.bus.now(), timed: true, failing: r.failing.any.Load(), hooks: r.bus.hooks.Load(),
 	}
 	t.clock(t.began)
 	r.stats.inFlight.Add(1)

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -26,7 +27,8 @@ type bus struct {
 	base       context.Context // ends what does not end by itself
 	born       time.Time
 	// emit raises an event about the machinery.
-	emit func(ctx context.Context, data any)
+	emit  func(ctx context.Context, data any)
+	hooks *atomic.Pointer[Hooks]
 
 	registering sync.Mutex // held, before mu, while observers come and go
 

@@ -76,13 +76,13 @@ func (r *runner) match(f *fact, from int) int {
 }
 
 // call calls the handlers of an event, inside middleware if there is any.
-func (r *runner) call(d *delivery, f *fact, first int) error {
+func (r *runner) call(ctx context.Context, f *fact, first int) error {
 	switch {
 	case r.chain != nil:
 	case len(r.Handlers) == 1:
-		return r.callHandler(d, f, 0)
+		return r.callHandler(ctx, f, 0)
 	default:
-		return r.callHandlers(d, f, first)
+		return r.callHandlers(ctx, f, first)
 	}
 	// A message in its wire form and of its own, since middleware may change
 	// or keep it.
@@ -90,7 +90,7 @@ func (r *runner) call(d *delivery, f *fact, first int) error {
 	if err != nil {
 		return &undecodable{err}
 	}
-	m.SetContext(d)
+	m.SetContext(ctx)
 	_, err = r.chain(m)
 	return err
 }

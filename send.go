@@ -25,14 +25,37 @@ func (n *Notifier) Send(ctx context.Context, nt Notification) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := n.admit(ctx, 1, true); err != nil {
-		return "", err
+	ctx, end := n.beginSend(ctx, r)
+	if err = n.admit(ctx, 1, true); err == nil {
+		err = n.ledger.accept(ctx, r)
 	}
-	if err := n.ledger.accept(ctx, r); err != nil {
+	end(failureClass(err))
+	if err != nil {
 		return "", err
 	}
 	noteSent(ctx, 1)
 	return r.ID, nil
+}
+
+// beginSend begins the span of sending, which goes into the records.
+func (n *Notifier) beginSend(ctx context.Context, records ...*record) (context.Context, func(failure string)) {
+	h := n.hooks.Load()
+	if !h.traces() || len(records) == 0 {
+		return ctx, func(string) {}
+	}
+	s := Span{Operation: OperationSend, Topic: routeTopic, TraceParent: records[0].TraceParent, TraceState: records[0].TraceState}
+	if len(records) == 1 {
+		s.NotificationID = records[0].ID
+	} else {
+		s.Count = len(records)
+	}
+	ctx, end := h.begin(ctx, s)
+	if parent, state := traceOf(ctx); parent != "" {
+		for _, r := range records {
+			r.TraceParent, r.TraceState = parent, state
+		}
+	}
+	return ctx, end
 }
 
 // noteSent counts notifications that an observer sent.
@@ -72,6 +95,7 @@ func (n *Notifier) SendBatch(ctx context.Context, nts []Notification) ([]SendRes
 	if len(found) > 0 {
 		return nil, found.err()
 	}
+	ctx, end := n.beginSend(ctx, records...)
 	results := make([]SendResult, len(nts))
 	var failed []error
 	for i, r := range records {
@@ -88,7 +112,9 @@ func (n *Notifier) SendBatch(ctx context.Context, nts []Notification) ([]SendRes
 	if sent := len(nts) - len(failed); sent > 0 {
 		noteSent(ctx, sent)
 	}
-	return results, errors.Join(failed...)
+	err := errors.Join(failed...)
+	end(failureClass(err))
+	return results, err
 }
 
 // admit sees that there is room in the route topic, and may wait for it.

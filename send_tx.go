@@ -24,18 +24,25 @@ func (n *Notifier) SendTx(ctx context.Context, tx any, nt Notification) (string,
 	if err != nil {
 		return "", err
 	}
-	if err := n.admit(ctx, 1, false); err != nil {
-		return "", err
-	}
-	l, err := n.ledger.within(tx, n.config.Backend)
+	ctx, end := n.beginSend(ctx, r)
+	err = n.sendTx(ctx, tx, r)
+	end(failureClass(err))
 	if err != nil {
-		return "", err
-	}
-	if err := l.accept(ctx, r); err != nil {
 		return "", err
 	}
 	noteSent(ctx, 1)
 	return r.ID, nil
+}
+
+func (n *Notifier) sendTx(ctx context.Context, tx any, r *record) error {
+	if err := n.admit(ctx, 1, false); err != nil {
+		return err
+	}
+	l, err := n.ledger.within(tx, n.config.Backend)
+	if err != nil {
+		return err
+	}
+	return l.accept(ctx, r)
 }
 
 // within is the ledger in a transaction of the host's.

@@ -23,6 +23,23 @@ type CallStats struct {
 	// Total is the time that all took, Median and P99 what one took; calls
 	// that were fast are timed together, and count with their mean.
 	Total, Median, P99 time.Duration
+
+	histogram *[256]int64
+}
+
+// Within returns how many invocations took at most d. Durations are counted in
+// ranges that end a quarter of a power of two apart, so that one which is within
+// an eighth of d may be counted on either side.
+func (s CallStats) Within(d time.Duration) int64 {
+	var total int64
+	if s.histogram != nil {
+		for i := range s.histogram {
+			if middle(i) <= d {
+				total += s.histogram[i]
+			}
+		}
+	}
+	return total
 }
 
 // ObserverStats is what one observer did. An invocation is one event that at
@@ -123,18 +140,23 @@ func (c *counters) snapshot() CallStats {
 		Total: time.Duration(c.nanos.Load()),
 	}
 	s.Invocations = s.Successes + s.Failures
-	s.Median, s.P99 = c.quantile(0.5), c.quantile(0.99)
+	var counts [256]int64
+	var total int64
+	for i := range counts {
+		counts[i] = c.histogram[i].Load()
+		total += counts[i]
+	}
+	if total > 0 {
+		s.histogram = &counts
+		s.Median, s.P99 = quantile(&counts, total, 0.5), quantile(&counts, total, 0.99)
+	}
 	return s
 }
 
-func (c *counters) quantile(q float64) time.Duration {
-	var total int64
-	for i := range c.histogram {
-		total += c.histogram[i].Load()
-	}
+func quantile(counts *[256]int64, total int64, q float64) time.Duration {
 	rest := int64(q * float64(total))
-	for i := range c.histogram {
-		if rest -= c.histogram[i].Load(); rest < 0 {
+	for i := range counts {
+		if rest -= counts[i]; rest < 0 {
 			return middle(i)
 		}
 	}

@@ -1,0 +1,140 @@
+package telemetry
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/otel/metric"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/seed-6c01d079/notify"
+)
+
+// scope names this instrumentation.
+const scope = "github.com/seed-6c01d079/notify/telemetry"
+
+// Config says where metrics and traces go. One of MeterProvider and
+// TracerProvider is required: nothing is taken from globals.
+type Config struct {
+	// MeterProvider gets the metrics; nil: there are none.
+	MeterProvider metric.MeterProvider
+	// TracerProvider gets the spans; nil: there are none.
+	TracerProvider trace.TracerProvider
+	// SeparateTraces has each event that an observer handles begin a trace of its
+	// own, with a link to the one that it came from. It is begun only if that is
+	// sampled, and then as the sampler decides. Default: it is part of it.
+	SeparateTraces bool
+	// Tenants are the tenants that metrics of notifications tell apart, as
+	// notify.tenant; all others are "_other". At most 1,000. Default none.
+	Tenants []string
+	// MaxTenants is how many tenants more are told apart: the first that are seen in
+	// this process. At most 1,000. Default none.
+	MaxTenants int
+	// ObserverPrice is what an observer's work costs the host. It is asked when
+	// metrics are collected, and must be safe for concurrent use. Default none.
+	ObserverPrice func(observer string) Price
+}
+
+// Price is what an observer costs, in millionths of the currency's unit: a
+// declared price, such as that of the functions or machines it runs on.
+type Price struct {
+	// PerInvocation is for each event that its handlers get.
+	PerInvocation int64
+	// PerSecond is for each second of their time.
+	PerSecond int64
+	// Currency is as in [notify.Cost]; a price without one counts as none.
+	Currency string
+}
+
+// Telemetry is attached to one Notifier, before it runs. It is safe for
+// concurrent use.
+type Telemetry struct {
+	config  Config
+	tenants *tenants
+	tracer  trace.Tracer // nil: there are no traces
+	born    time.Time
+
+	mu       sync.Mutex // guards the following
+	notifier *notify.Notifier
+	metrics  *metrics
+}
+
+var _ notify.Attacher = (*Telemetry)(nil)
+
+// New returns telemetry to be attached. What is wrong with the Config is reported
+// then.
+func New(config Config) *Telemetry {
+	return &Telemetry{config: config, tenants: newTenants(config.Tenants, config.MaxTenants), born: time.Now()}
+}
+
+// Attach implements [notify.Attacher].
+func (t *Telemetry) Attach(n *notify.Notifier) error {
+	if err := t.config.check(); err != nil {
+		return err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.notifier != nil {
+		return errors.New("telemetry: it is attached already: make one for each Notifier")
+	}
+	var hooks notify.Hooks
+	if t.config.MeterProvider != nil {
+		m, err := newMetrics(t, n, t.config.MeterProvider.Meter(scope, metric.WithSchemaURL(semconv.SchemaURL)))
+		if err != nil {
+			return fmt.Errorf("telemetry: make the instruments: %w", err)
+		}
+		t.metrics = m
+		hooks.Raised, hooks.Called = m.raised, m.called
+	}
+	if t.config.TracerProvider != nil {
+		t.tracer = t.config.TracerProvider.Tracer(scope, trace.WithSchemaURL(semconv.SchemaURL))
+		hooks.Begin, hooks.Remote = t.begin, remote
+	}
+	t.notifier = n
+	n.Hook(hooks)
+	return nil
+}
+
+// Close lets go of the Notifier: its metrics are collected no more. Call it after
+// the last collection, if the MeterProvider outlives the Notifier.
+func (t *Telemetry) Close() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.notifier = nil
+	if t.metrics == nil {
+		return nil
+	}
+	m := t.metrics
+	t.metrics = nil
+	if err := m.registration.Unregister(); err != nil {
+		return fmt.Errorf("telemetry: close: %w", err)
+	}
+	return nil
+}
+
+const maxTenants = 1000
+
+func (c *Config) check() error {
+	var found []error
+	wrong := func(field, problem string) {
+		found = append(found, &notify.FieldError{Field: "telemetry.Config." + field, Problem: problem})
+	}
+	if c.MeterProvider == nil && c.TracerProvider == nil {
+		wrong("MeterProvider", "is nil, and so is TracerProvider: set one of them at least")
+	}
+	if len(c.Tenants) > maxTenants {
+		wrong("Tenants", "has more than 1000: leave out those that need not be told apart")
+	}
+	for i, tenant := range c.Tenants {
+		if tenant == "" {
+			wrong(fmt.Sprintf("Tenants[%d]", i), "is empty: a notification without a tenant has no such attribute")
+		}
+	}
+	if c.MaxTenants < 0 || c.MaxTenants > maxTenants {
+		wrong("MaxTenants", "must be from 0 to 1000")
+	}
+	return errors.Join(found...)
+}
