@@ -18,7 +18,7 @@ func (s *service) handler() http.Handler {
 	mux.HandleFunc("GET /v1/topology", s.admit(s.topology))
 	mux.HandleFunc("GET /v1/topology.mmd", s.admit(s.mermaid))
 	mux.HandleFunc("GET /healthz", s.admit(s.health))
-	mux.Handle("GET /metrics", s.metrics())
+	mux.Handle("GET /metrics", s.metrics.handler)
 	mux.HandleFunc("GET /problems", explainProblems)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, pattern := mux.Handler(r); pattern == "" {

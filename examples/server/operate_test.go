@@ -24,7 +24,8 @@ func TestOperating(t *testing.T) {
 
 	metrics := c.do(http.MethodGet, "/metrics", "")
 	require.Equal(t, http.StatusOK, metrics.status)
-	require.Contains(t, metrics.body, "notify_provider_calls_total{channel=\"email\",provider=\"console\",result=\"success\"} 1\n")
+	require.Contains(t, metrics.body, `notify_events_total{notify_channel="email",notify_event="sent",notify_provider="console"} 1`+"\n")
+	require.Contains(t, metrics.body, `notify_observer_lag{notify_observer="timeline"}`)
 
 	var graph struct {
 		Backend   string
@@ -48,7 +49,7 @@ func TestNotReady(t *testing.T) {
 	s := openService(t, io.Discard, "-backend", "memory")
 	c := newClient(t, serveWith(t, newServer(s.handler(), s.log)))
 	id := c.send("ann@example.com", "")
-	require.NoError(t, s.close(t.Context()))
+	require.NoError(t, s.notifier.Close(t.Context()))
 	for _, got := range []answer{
 		c.do(http.MethodGet, "/healthz", ""),
 		c.do(http.MethodPost, "/v1/send", mailTo("ann@example.com"), "Content-Type", "application/json"),

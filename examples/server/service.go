@@ -22,6 +22,7 @@ type service struct {
 	notifier *notify.Notifier
 	storage  storage
 	view     timeline.Store
+	metrics  *metrics
 	gate     gate
 	drain    time.Duration
 	log      *slog.Logger
@@ -30,6 +31,10 @@ type service struct {
 // open makes a service that does not run yet.
 func open(o options, out io.Writer, log *slog.Logger) (*service, error) {
 	storage, err := openStorage(o, log)
+	if err != nil {
+		return nil, err
+	}
+	metrics, err := newMetrics()
 	if err != nil {
 		return nil, err
 	}
@@ -48,8 +53,8 @@ func open(o options, out io.Writer, log *slog.Logger) (*service, error) {
 		}))
 	}
 	view := storage.view(n)
-	n.Attach(timeline.New(view))
-	return &service{notifier: n, storage: storage, view: view, drain: o.drain, log: log}, nil
+	n.Attach(timeline.New(view), metrics.telemetry)
+	return &service{notifier: n, storage: storage, view: view, metrics: metrics, drain: o.drain, log: log}, nil
 }
 
 // serve runs the Notifier and answers requests, until ctx ends; then it drains.
@@ -108,5 +113,5 @@ func (s *service) stop(server *http.Server) error {
 
 // close ends the Notifier and what it stores in, as soon as ctx allows.
 func (s *service) close(ctx context.Context) error {
-	return errors.Join(s.notifier.Close(ctx), s.storage.close())
+	return errors.Join(s.notifier.Close(ctx), s.storage.close(), s.metrics.close())
 }
