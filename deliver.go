@@ -24,10 +24,10 @@ func (p *pipeline) deliverOnce(ctx context.Context, w *work) error {
 	case err != nil:
 		return err
 	}
-	ctx, end := p.began(ctx, OperationDeliver, s.record, w)
+	span := p.began(ctx, OperationDeliver, s.record, w)
 	failure := failurePanic
-	defer func() { end(failure) }()
-	err = p.deliverLoaded(ctx, s, w)
+	defer func() { span.end(failure) }()
+	err = p.deliverLoaded(span.within(ctx), s, w)
 	failure = failureClass(err)
 	return err
 }
@@ -153,22 +153,22 @@ func (p *pipeline) grantAndCall(ctx context.Context, s stored, c *change, w *wor
 // call makes one call, which it counts.
 func (p *pipeline) call(ctx context.Context, to *sender, r *record, c call) (Receipt, *SendError) {
 	h := p.hooks.Load()
-	inside, end := ctx, func(string) {}
-	if h.traces() && r.TraceParent != "" {
-		inside, end = h.begin(ctx, Span{
+	var span Begun
+	if h.traces() && sampled(r.TraceParent) {
+		span = h.Begin(ctx, Span{
 			Operation: OperationCall, NotificationID: r.ID, Channel: to.channel, Provider: to.policy.Name,
 			TraceParent: r.TraceParent, TraceState: r.TraceState,
 		})
 	}
 	began := time.Now()
-	receipt, err := to.call(inside, c)
+	receipt, err := to.call(span.within(ctx), c)
 	failure, took := AsSendError(err), time.Since(began)
 	to.stats.handled(1, took, failure != nil)
 	called := ProviderCall{Channel: to.channel, Provider: to.policy.Name, Took: took}
 	if failure != nil {
 		called.Verdict, called.Class = failure.Verdict, failure.Class
 	}
-	end(string(called.Class))
+	span.end(string(called.Class))
 	if h != nil && h.Called != nil {
 		h.Called(called)
 	}

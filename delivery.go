@@ -139,14 +139,10 @@ func (d *delivery) Value(key any) any {
 
 // remote looks into the trace context of the current event, if that has one.
 func (d *delivery) remote(key any) any {
-	h, f := d.runner.bus.hooks.Load(), d.current.Load()
-	if h == nil || h.Remote == nil || f == nil || f.TraceParent == "" {
-		return nil
+	if f := d.current.Load(); f != nil {
+		return d.runner.bus.hooks.Load().remote(key, f.TraceParent, f.TraceState)
 	}
-	if _, ours := key.(traceKey); ours {
-		return nil
-	}
-	return h.Remote(f.TraceParent, f.TraceState).Value(key)
+	return nil
 }
 
 // emission counts the events of a type that were emitted for the current one.

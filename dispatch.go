@@ -124,14 +124,14 @@ func (t *round) one(f *fact, first int) error {
 
 // spanned is call with a span around it.
 func (t *round) spanned(d *delivery, f *fact, first int) (err error) {
-	ctx, end := t.hooks.begin(d, Span{
+	span := t.hooks.Begin(d, Span{
 		Operation: OperationHandle, Topic: eventsTopic, Group: t.group(), Observer: t.Name,
 		NotificationID: f.NotificationID, EventID: f.ID, EventType: f.Type,
 		TraceParent: f.TraceParent, TraceState: f.TraceState,
 	})
 	failure := string(ObserverPanicked)
-	defer func() { end(failure) }()
-	err = t.call(ctx, f, first)
+	defer func() { span.end(failure) }()
+	err = t.call(span.within(d), f, first)
 	failure = ""
 	if err != nil {
 		failure = string(classify(err, d.timedOut(t.bus.now())))

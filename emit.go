@@ -74,14 +74,12 @@ func (n *Notifier) emit(ctx context.Context, f *fact, options []func(*Envelope))
 	if f.ID == "" {
 		f.ID = newID(now)
 	}
-	var end func(failure string)
+	var span Begun
 	if h := n.hooks.Load(); h.traces() && f.TraceParent == given {
-		ctx, end = h.beginEmit(ctx, f)
+		span = h.beginEmit(ctx, f)
 	}
-	err := n.publish(ctx, f, len(options) > 0)
-	if end != nil {
-		end(failureClass(err))
-	}
+	err := n.publish(span.within(ctx), f, len(options) > 0)
+	span.end(failureClass(err))
 	if err != nil {
 		return "", err
 	}
@@ -91,19 +89,16 @@ func (n *Notifier) emit(ctx context.Context, f *fact, options []func(*Envelope))
 	return f.ID, nil
 }
 
-// beginEmit begins the span of an event's publishing, which goes into the event;
-// end is nil if there is none.
-func (h *Hooks) beginEmit(ctx context.Context, f *fact) (inside context.Context, end func(failure string)) {
-	inside, end = h.Begin(ctx, Span{
+// beginEmit begins the span of an event's publishing, which goes into the event.
+func (h *Hooks) beginEmit(ctx context.Context, f *fact) Begun {
+	span := h.Begin(ctx, Span{
 		Operation: OperationEmit, Topic: eventsTopic, NotificationID: f.NotificationID, EventID: f.ID, EventType: f.Type,
 		TraceParent: f.TraceParent, TraceState: f.TraceState,
 	})
-	if end != nil {
-		if parent, state := traceOf(inside); parent != "" {
-			f.TraceParent, f.TraceState = parent, state
-		}
+	if span.TraceParent != "" {
+		f.TraceParent, f.TraceState = span.TraceParent, span.TraceState
 	}
-	return inside, end
+	return span
 }
 
 // publish publishes an event of the host's, which it may have changed.

@@ -12,18 +12,13 @@ import (
 // and never panic. None of them is ever given content, an address or the text of
 // an error.
 type Hooks struct {
-	// Begin is called when something begins, and end when it is over: with "" or
-	// the class of the failure. The context that Begin returns is that of the work
-	// meanwhile; what [WithTrace] put into it is the trace context of what is sent
-	// and raised there. end may be nil: then
-	// nothing began.
-	//
-	// It is called for what begins a trace, or may: each Send and Emit; and for what
-	// goes on with one: each step and call of a notification that has a trace
-	// context, but the handling of an event only if its trace is sampled.
-	Begin func(ctx context.Context, s Span) (inside context.Context, end func(failure string))
-	// Remote returns a context that has a trace context and nothing else. Where the
-	// trace is not sampled, it is what a handler finds in its context.
+	// Begin is called when something begins that may be a span: whenever something is
+	// sent or emitted, and else only if its trace context says that its trace is
+	// sampled (W3C Trace Context, section 3.2.2.5.1).
+	Begin func(ctx context.Context, s Span) Begun
+	// Remote returns a context that has a trace context and nothing else. Where a
+	// trace is not sampled, its values are found in the context of steps, providers
+	// and handlers. It is called when somebody looks for one.
 	Remote func(parent, state string) context.Context
 	// Raised is called once for each event of a notification, by the process that
 	// stored it, when it is stored: however often it is published or handled. Without
@@ -62,8 +57,33 @@ type Span struct {
 	Channel  Channel
 	Provider string
 	// TraceParent and TraceState are the W3C Trace Context that it goes on with:
-	// that of what is consumed, or that of the cause.
+	// that of what is consumed, or of the cause, or that of [WithTrace].
 	TraceParent, TraceState string
+}
+
+// Begun is a span that [Hooks.Begin] has begun. The zero Begun is none.
+type Begun struct {
+	// Context is that of what is done within it; nil leaves it as it was.
+	Context context.Context
+	// TraceParent and TraceState, if not empty, are the W3C Trace Context of what is
+	// sent or emitted.
+	TraceParent, TraceState string
+	// End, if not nil, is called once when it is over: with "", or with the class of
+	// the failure, of which there are few.
+	End func(failure string)
+}
+
+func (b *Begun) within(ctx context.Context) context.Context {
+	if b.Context != nil {
+		return b.Context
+	}
+	return ctx
+}
+
+func (b *Begun) end(failure string) {
+	if b.End != nil {
+		b.End(failure)
+	}
 }
 
 // ProviderCall is one call of a provider.
@@ -89,15 +109,44 @@ func (n *Notifier) Hook(h Hooks) {
 	}
 }
 
-// begin begins a span, if there is a hook. end is never nil.
-func (h *Hooks) begin(ctx context.Context, s Span) (inside context.Context, end func(failure string)) {
-	if h != nil && h.Begin != nil {
-		if inside, end = h.Begin(ctx, s); end != nil {
-			return inside, end
-		}
-		return inside, func(string) {}
+// goOn begins the span of something that goes on with a trace, if that is sampled.
+// Otherwise the context has that trace to be found.
+func (h *Hooks) goOn(ctx context.Context, s Span) Begun {
+	switch {
+	case h == nil || s.TraceParent == "":
+		return Begun{}
+	case h.Begin != nil && sampled(s.TraceParent):
+		return h.Begin(ctx, s)
+	case h.Remote != nil:
+		return Begun{Context: &remoteContext{ctx, h, s.TraceParent, s.TraceState}}
 	}
-	return ctx, func(string) {}
+	return Begun{}
+}
+
+// remoteContext has a trace context that is made when somebody looks for it.
+type remoteContext struct {
+	context.Context
+	hooks         *Hooks
+	parent, state string
+}
+
+// Value implements [context.Context].
+func (c *remoteContext) Value(key any) any {
+	if found := c.Context.Value(key); found != nil {
+		return found
+	}
+	return c.hooks.remote(key, c.parent, c.state)
+}
+
+// remote looks for a value in a trace context.
+func (h *Hooks) remote(key any, parent, state string) any {
+	if h == nil || h.Remote == nil || parent == "" {
+		return nil
+	}
+	if _, ours := key.(traceKey); ours {
+		return nil
+	}
+	return h.Remote(parent, state).Value(key)
 }
 
 // traces tells whether there are traces.

@@ -68,14 +68,13 @@ func (l *ledger) save(ctx context.Context, next *record, revision int64) (stored
 		if err != nil {
 			return s, err
 		}
-		l.raised(l.news(next))
+		l.raised(next)
 		return l.flush(ctx, s)
 	}
 	out, err := l.publications(next)
 	if err != nil {
 		return stored{}, err
 	}
-	news := l.news(next) // before the history is trimmed
 	next.markPublished(func(int64) bool { return true })
 	row := l.row(next, revision)
 	row.Revision, err = l.atomic.Commit(ctx, row, out)
@@ -90,30 +89,19 @@ func (l *ledger) save(ctx context.Context, next *record, revision int64) (stored
 		return stored{}, fmt.Errorf("notify: commit the record %s: %w", next.ID, err)
 	}
 	l.changed(next.ID, row.Due)
-	l.raised(news)
+	l.raised(next)
 	return stored{record: next, revision: row.Revision}, nil
 }
 
-// news are the events that the change to the record raised, if a hook wants
-// them.
-func (l *ledger) news(r *record) []Event[any] {
-	if h := l.hooks.Load(); h == nil || h.Raised == nil {
-		return nil
+// raised tells the hook what the change that was stored has raised.
+func (l *ledger) raised(r *record) {
+	h := l.hooks.Load()
+	if h == nil || h.Raised == nil {
+		return
 	}
-	var news []Event[any]
 	for i := range r.Outbox {
 		if e := &r.Outbox[i]; e.event != nil && e.seq > r.oldSeq {
-			news = append(news, r.event(e.event))
-		}
-	}
-	return news
-}
-
-// raised tells the hook what was stored.
-func (l *ledger) raised(news []Event[any]) {
-	if h := l.hooks.Load(); h != nil && h.Raised != nil {
-		for i := range news {
-			h.Raised(news[i])
+			h.Raised(r.event(e.event))
 		}
 	}
 }

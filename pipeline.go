@@ -107,10 +107,10 @@ func (p *pipeline) carry(ctx context.Context, w *work, step func(context.Context
 }
 
 // began begins the span of a step with a notification that has a trace.
-func (p *pipeline) began(ctx context.Context, o Operation, r *record, w *work) (context.Context, func(failure string)) {
+func (p *pipeline) began(ctx context.Context, o Operation, r *record, w *work) Begun {
 	h := p.hooks.Load()
-	if !h.traces() || r.TraceParent == "" {
-		return ctx, func(string) {}
+	if h == nil {
+		return Begun{}
 	}
 	s := Span{
 		Operation: o, Topic: w.Topic, Group: pipelineGroup, NotificationID: r.ID,
@@ -119,7 +119,7 @@ func (p *pipeline) began(ctx context.Context, o Operation, r *record, w *work) (
 	if leg := r.leg(w.Leg); leg != nil {
 		s.Channel = leg.Channel
 	}
-	return h.begin(ctx, s)
+	return h.goOn(ctx, s)
 }
 
 // bury puts what is not work among the dead letters.

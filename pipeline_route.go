@@ -22,10 +22,10 @@ func (p *pipeline) routeOnce(ctx context.Context, w *work) error {
 		p.log.WarnContext(ctx, "notify: the record of a notification to be routed is gone", "notification", w.ID)
 		return nil
 	}
-	ctx, end := p.began(ctx, OperationRoute, s.record, w)
+	span := p.began(ctx, OperationRoute, s.record, w)
 	failure := failurePanic
-	defer func() { end(failure) }()
-	err = p.routeTaken(ctx, s, w)
+	defer func() { span.end(failure) }()
+	err = p.routeTaken(span.within(ctx), s, w)
 	failure = failureClass(err)
 	return err
 }

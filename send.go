@@ -25,11 +25,12 @@ func (n *Notifier) Send(ctx context.Context, nt Notification) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	ctx, end := n.beginSend(ctx, r)
+	span := n.beginSend(ctx, r)
+	ctx = span.within(ctx)
 	if err = n.admit(ctx, 1, true); err == nil {
 		err = n.ledger.accept(ctx, r)
 	}
-	end(failureClass(err))
+	span.end(failureClass(err))
 	if err != nil {
 		return "", err
 	}
@@ -38,10 +39,10 @@ func (n *Notifier) Send(ctx context.Context, nt Notification) (string, error) {
 }
 
 // beginSend begins the span of sending, which goes into the records.
-func (n *Notifier) beginSend(ctx context.Context, records ...*record) (context.Context, func(failure string)) {
+func (n *Notifier) beginSend(ctx context.Context, records ...*record) Begun {
 	h := n.hooks.Load()
 	if !h.traces() || len(records) == 0 {
-		return ctx, func(string) {}
+		return Begun{}
 	}
 	s := Span{Operation: OperationSend, Topic: routeTopic, TraceParent: records[0].TraceParent, TraceState: records[0].TraceState}
 	if len(records) == 1 {
@@ -49,13 +50,13 @@ func (n *Notifier) beginSend(ctx context.Context, records ...*record) (context.C
 	} else {
 		s.Count = len(records)
 	}
-	ctx, end := h.begin(ctx, s)
-	if parent, state := traceOf(ctx); parent != "" {
+	span := h.Begin(ctx, s)
+	if span.TraceParent != "" {
 		for _, r := range records {
-			r.TraceParent, r.TraceState = parent, state
+			r.TraceParent, r.TraceState = span.TraceParent, span.TraceState
 		}
 	}
-	return ctx, end
+	return span
 }
 
 // noteSent counts notifications that an observer sent.
@@ -95,7 +96,8 @@ func (n *Notifier) SendBatch(ctx context.Context, nts []Notification) ([]SendRes
 	if len(found) > 0 {
 		return nil, found.err()
 	}
-	ctx, end := n.beginSend(ctx, records...)
+	span := n.beginSend(ctx, records...)
+	ctx = span.within(ctx)
 	results := make([]SendResult, len(nts))
 	var failed []error
 	for i, r := range records {
@@ -113,7 +115,7 @@ func (n *Notifier) SendBatch(ctx context.Context, nts []Notification) ([]SendRes
 		noteSent(ctx, sent)
 	}
 	err := errors.Join(failed...)
-	end(failureClass(err))
+	span.end(failureClass(err))
 	return results, err
 }
 

@@ -24,9 +24,9 @@ func (n *Notifier) SendTx(ctx context.Context, tx any, nt Notification) (string,
 	if err != nil {
 		return "", err
 	}
-	ctx, end := n.beginSend(ctx, r)
-	err = n.sendTx(ctx, tx, r)
-	end(failureClass(err))
+	span := n.beginSend(ctx, r)
+	err = n.sendTx(span.within(ctx), tx, r)
+	span.end(failureClass(err))
 	if err != nil {
 		return "", err
 	}

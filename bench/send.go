@@ -18,9 +18,14 @@ const SendObservers = 3
 // three observers of all events, and waits until every observer has seen every
 // one settle. Cost.Events counts notifications, of which at most the given
 // number are outstanding; with one, Wall is the time from Send until the
-// observers have seen it settle.
-func SendToSettled(outstanding int, length Length) (Cost, error) {
-	cost, err := untilSettled(outstanding, length, func(n *notify.Notifier) { notify.Use(n, nothing{}) }, send)
+// observers have seen it settle. also registers what is to be measured beside it.
+func SendToSettled(outstanding int, length Length, also ...func(n *notify.Notifier)) (Cost, error) {
+	cost, err := untilSettled(outstanding, length, func(n *notify.Notifier) {
+		notify.Use(n, nothing{})
+		for _, register := range also {
+			register(n)
+		}
+	}, send)
 	if err != nil {
 		return Cost{}, fmt.Errorf("send to settled: %w", err)
 	}

@@ -12,7 +12,7 @@
 // # Metrics
 //
 //	messaging.client.consumed.messages  events that an observer's handlers got; failures with error.type
-//	messaging.process.duration          s, how long they took, as a histogram: see [Telemetry.Produce]
+//	messaging.process.duration          s, how long they took, as a histogram: see [Durations]
 //	notify.observer.time                s, how long they took, together
 //	notify.observer.retries             events that were put back to come again
 //	notify.observer.dead_letters        events that were given up

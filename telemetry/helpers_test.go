@@ -42,14 +42,13 @@ type options struct {
 func start(t testing.TB, o options) *rig {
 	t.Helper()
 	r := &rig{spans: tracetest.NewSpanRecorder()}
-	var tel *telemetry.Telemetry
-	r.reader = sdkmetric.NewManualReader(sdkmetric.WithProducer(producer{&tel}))
+	o.config.Durations = &telemetry.Durations{}
+	r.reader = sdkmetric.NewManualReader(sdkmetric.WithProducer(o.config.Durations))
 	o.config.MeterProvider = sdkmetric.NewMeterProvider(sdkmetric.WithReader(r.reader))
 	if o.sampler != nil {
 		o.config.TracerProvider = sdktrace.NewTracerProvider(sdktrace.WithSampler(o.sampler), sdktrace.WithSpanProcessor(r.spans))
 	}
-	tel = telemetry.New(o.config)
-	r.telemetry = tel
+	r.telemetry = telemetry.New(o.config)
 	o.notify.Logger = slog.New(slog.DiscardHandler)
 	n, err := notify.New(o.notify)
 	require.NoError(t, err)
@@ -60,7 +59,7 @@ func start(t testing.TB, o options) *rig {
 	} else {
 		notify.Use(n, r.mail, func(c *notify.ProviderConfig) { c.Backoff = func(int) time.Duration { return 0 } })
 	}
-	n.Attach(tel)
+	n.Attach(r.telemetry)
 	if o.register != nil {
 		o.register(n)
 	}
@@ -88,13 +87,6 @@ func (takes) Name() string { return "smtp" }
 
 func (takes) Send(context.Context, notify.Delivery[notify.Email]) (notify.Receipt, error) {
 	return notify.Receipt{}, nil
-}
-
-// producer is the telemetry, which is made after its reader.
-type producer struct{ of **telemetry.Telemetry }
-
-func (p producer) Produce(ctx context.Context) ([]metricdata.ScopeMetrics, error) {
-	return (*p.of).Produce(ctx)
 }
 
 func order(tenant string) notify.Notification {

@@ -21,6 +21,9 @@ type metrics struct {
 
 	events series[eventKey]
 	costs  series[costKey]
+	// Of these only the attributes are used, so that they are made once.
+	states  series[notify.State]
+	answers series[callKey]
 
 	settled, calls metric.Float64Histogram
 
@@ -44,6 +47,11 @@ func newMetrics(t *Telemetry, n *notify.Notifier, meter metric.Meter) (*metrics,
 		telemetry: t, notifier: n,
 		events: series[eventKey]{beyond: eventKey.beyond, set: eventKey.set},
 		costs:  series[costKey]{beyond: costKey.beyond, set: costKey.set},
+		states: series[notify.State]{
+			beyond: func(notify.State) notify.State { return other },
+			set:    func(s notify.State) attribute.Set { return setOf(keyState, string(s)) },
+		},
+		answers: series[callKey]{beyond: callKey.beyond, set: callKey.set},
 	}
 	var errs []error
 	keep := func(err error) { errs = append(errs, err) }
@@ -122,15 +130,14 @@ func (m *metrics) raised(e notify.Event[any]) {
 			m.costs.add(costKey{provider: about.Provider, channel: about.Channel, tenant: tenant, currency: currency(d.Cost.Currency)}, d.Cost.Micros)
 		}
 	case notify.Settled:
-		m.settled.Record(context.Background(), d.Elapsed, metric.WithAttributeSet(setOf(keyState, string(d.State))))
+		m.settled.Record(context.Background(), d.Elapsed, m.states.of(d.State).set)
 	}
 }
 
 // called is the hook for providers' calls.
 func (m *metrics) called(c notify.ProviderCall) {
-	m.calls.Record(context.Background(), c.Took.Seconds(), metric.WithAttributeSet(setOf(
-		keyChannel, string(c.Channel), keyProvider, c.Provider, string(semconv.ErrorTypeKey), string(c.Class), keyVerdict, string(c.Verdict),
-	)))
+	key := callKey{channel: c.Channel, provider: c.Provider, verdict: c.Verdict, class: c.Class}
+	m.calls.Record(context.Background(), c.Took.Seconds(), m.answers.of(key).set)
 }
 
 // collect observes what is read when metrics are collected.

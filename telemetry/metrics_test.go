@@ -43,8 +43,12 @@ func TestMetricsOfObservers(t *testing.T) {
 	require.NoError(t, r.Handled(t.Context(), id, "shaky"))
 	require.ErrorIs(t, r.Handled(t.Context(), id, "broken"), notify.ErrDeadLetter)
 	require.NoError(t, r.Handled(t.Context(), id, "views"))
-
-	all := r.collect(t)
+	var all map[string][]point
+	require.Eventually(t, func() bool { // what was said of the failures is for all of them
+		all = r.collect(t)
+		return len(all["notify.observer.lag"]) == 3 && find(t, all["notify.observer.lag"], "notify.observer", "views").value == 0 &&
+			find(t, all["notify.observer.lag"], "notify.observer", "shaky").value == 0
+	}, 10*time.Second, time.Millisecond)
 	consumed := all["messaging.client.consumed.messages"]
 	ok := func(observer string) point {
 		return find(t, consumed, "notify.observer", observer, "error.type", "")

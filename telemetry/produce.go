@@ -3,6 +3,7 @@ package telemetry
 import (
 	"context"
 	"math"
+	"sync"
 	"time"
 
 	"go.opentelemetry.io/otel/sdk/instrumentation"
@@ -14,31 +15,54 @@ import (
 	"github.com/seed-6c01d079/notify"
 )
 
-var _ sdk.Producer = (*Telemetry)(nil)
-
-// Produce implements the Producer of OpenTelemetry's SDK: it adds
-// messaging.process.duration, the histogram of what observers took, to a reader
-// that was made with it:
+// Durations add messaging.process.duration, the histogram of what observers took,
+// to the readers of OpenTelemetry's SDK that are made with it:
 //
-//	t := telemetry.New(telemetry.Config{...})
-//	reader, err := prometheus.New(prometheus.WithProducer(t))
+//	var durations telemetry.Durations
+//	reader, err := prometheus.New(prometheus.WithProducer(&durations))
+//	meters := metric.NewMeterProvider(metric.WithReader(reader))
+//	n.Attach(telemetry.New(telemetry.Config{MeterProvider: meters, Durations: &durations}))
 //
 // The bus keeps that histogram for itself ([notify.CallStats.Within]), so that it
 // costs an event nothing, which no instrument could do. It is cumulative, whatever
 // the reader prefers, and views do not apply. A call that took within an eighth of a
 // bound may be counted on either side of it; calls that were fast are timed
 // together, and count with their mean.
-func (t *Telemetry) Produce(ctx context.Context) ([]metricdata.ScopeMetrics, error) {
-	t.mu.Lock()
-	n := t.notifier
-	t.mu.Unlock()
+//
+// The zero value is ready, for one Telemetry. It is safe for concurrent use.
+type Durations struct {
+	mu       sync.Mutex // guards the following
+	notifier *notify.Notifier
+	since    time.Time
+}
+
+var _ sdk.Producer = (*Durations)(nil)
+
+// of has it tell of a Notifier; false if it tells of another.
+func (d *Durations) of(n *notify.Notifier) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.notifier != nil && n != nil {
+		return false
+	}
+	d.notifier, d.since = n, time.Now()
+	return true
+}
+
+// Produce implements the SDK's Producer.
+func (d *Durations) Produce(ctx context.Context) ([]metricdata.ScopeMetrics, error) {
+	d.mu.Lock()
+	n, since := d.notifier, d.since
+	d.mu.Unlock()
 	if n == nil {
 		return nil, nil
 	}
 	now := time.Now()
 	data := metricdata.Histogram[float64]{Temporality: metricdata.CumulativeTemporality}
 	for _, s := range n.Stats(ctx).Observers {
-		data.DataPoints = append(data.DataPoints, t.point(&s, now))
+		p := durationsOf(&s)
+		p.StartTime, p.Time = since, now
+		data.DataPoints = append(data.DataPoints, p)
 	}
 	if len(data.DataPoints) == 0 {
 		return nil, nil
@@ -52,10 +76,9 @@ func (t *Telemetry) Produce(ctx context.Context) ([]metricdata.ScopeMetrics, err
 	}}, nil
 }
 
-func (t *Telemetry) point(s *notify.ObserverStats, now time.Time) metricdata.HistogramDataPoint[float64] {
+func durationsOf(s *notify.ObserverStats) metricdata.HistogramDataPoint[float64] {
 	p := metricdata.HistogramDataPoint[float64]{
-		Attributes: processed(s.Name), StartTime: t.born, Time: now,
-		Count: uint64(s.Within(math.MaxInt64)), Sum: s.Total.Seconds(),
+		Attributes: processed(s.Name), Count: uint64(s.Within(math.MaxInt64)), Sum: s.Total.Seconds(),
 		Bounds: processBounds, BucketCounts: make([]uint64, len(processBounds)+1),
 	}
 	var below uint64

@@ -7,6 +7,7 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 
 	"github.com/seed-6c01d079/notify"
 )
@@ -93,6 +94,22 @@ func (k costKey) set() attribute.Set {
 
 func (k costKey) beyond() costKey {
 	return costKey{provider: other, tenant: other, channel: other, currency: k.currency}
+}
+
+// callKey is what providers' calls are timed by.
+type callKey struct {
+	channel  notify.Channel
+	provider string
+	verdict  notify.Verdict
+	class    notify.FailureClass
+}
+
+func (k callKey) set() attribute.Set {
+	return setOf(keyChannel, string(k.channel), keyProvider, k.provider, string(semconv.ErrorTypeKey), string(k.class), keyVerdict, string(k.verdict))
+}
+
+func (k callKey) beyond() callKey {
+	return callKey{channel: other, provider: other, verdict: k.verdict, class: k.class}
 }
 
 // setOf makes attributes of keys and values; an empty value has none.

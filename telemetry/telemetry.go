@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"time"
+	"sync/atomic"
 
 	"go.opentelemetry.io/otel/metric"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
@@ -21,6 +21,8 @@ const scope = "github.com/seed-6c01d079/notify/telemetry"
 type Config struct {
 	// MeterProvider gets the metrics; nil: there are none.
 	MeterProvider metric.MeterProvider
+	// Durations, if set, add the histogram of what observers took.
+	Durations *Durations
 	// TracerProvider gets the spans; nil: there are none.
 	TracerProvider trace.TracerProvider
 	// SeparateTraces has each event that an observer handles begin a trace of its
@@ -54,8 +56,8 @@ type Price struct {
 type Telemetry struct {
 	config  Config
 	tenants *tenants
-	tracer  trace.Tracer // nil: there are no traces
-	born    time.Time
+	tracer  trace.Tracer              // nil: there are no traces
+	text    atomic.Pointer[traceText] // the latest
 
 	mu       sync.Mutex // guards the following
 	notifier *notify.Notifier
@@ -67,7 +69,7 @@ var _ notify.Attacher = (*Telemetry)(nil)
 // New returns telemetry to be attached. What is wrong with the Config is reported
 // then.
 func New(config Config) *Telemetry {
-	return &Telemetry{config: config, tenants: newTenants(config.Tenants, config.MaxTenants), born: time.Now()}
+	return &Telemetry{config: config, tenants: newTenants(config.Tenants, config.MaxTenants)}
 }
 
 // Attach implements [notify.Attacher].
@@ -79,6 +81,9 @@ func (t *Telemetry) Attach(n *notify.Notifier) error {
 	defer t.mu.Unlock()
 	if t.notifier != nil {
 		return errors.New("telemetry: it is attached already: make one for each Notifier")
+	}
+	if d := t.config.Durations; d != nil && !d.of(n) {
+		return errors.New("telemetry: Config.Durations tell of another Notifier: make them for each")
 	}
 	var hooks notify.Hooks
 	if t.config.MeterProvider != nil {
@@ -104,6 +109,9 @@ func (t *Telemetry) Close() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.notifier = nil
+	if d := t.config.Durations; d != nil {
+		d.of(nil)
+	}
 	if t.metrics == nil {
 		return nil
 	}

@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"context"
+	"encoding/hex"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
@@ -13,23 +14,20 @@ import (
 )
 
 // begin is the hook for spans.
-func (t *Telemetry) begin(ctx context.Context, s notify.Span) (context.Context, func(string)) {
+func (t *Telemetry) begin(ctx context.Context, s notify.Span) notify.Begun {
 	switch s.Operation {
 	case notify.OperationSend, notify.OperationEmit:
-		return t.produce(ctx, s)
+		return t.produce(ctx, &s)
 	case notify.OperationCall:
-		if !trace.SpanContextFromContext(ctx).IsSampled() {
-			return ctx, nil
-		}
-		return t.start(ctx, "call "+s.Provider, trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(callAttributes(s)...))
+		return t.start(ctx, "call "+s.Provider, trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(callAttributes(&s)...))
 	default:
-		return t.consume(ctx, s)
+		return t.consume(ctx, &s)
 	}
 }
 
 // produce begins the span of what is sent. The trace of a caller that has no span
 // is what [notify.WithTrace] says.
-func (t *Telemetry) produce(ctx context.Context, s notify.Span) (context.Context, func(string)) {
+func (t *Telemetry) produce(ctx context.Context, s *notify.Span) notify.Begun {
 	parent := trace.SpanContextFromContext(ctx)
 	if !parent.IsValid() && s.TraceParent != "" {
 		if parent = spanContext(s.TraceParent, s.TraceState); parent.IsValid() {
@@ -38,23 +36,39 @@ func (t *Telemetry) produce(ctx context.Context, s notify.Span) (context.Context
 	}
 	if s.Operation == notify.OperationEmit && !parent.IsSampled() {
 		if !parent.IsValid() {
-			return ctx, nil
+			return notify.Begun{}
 		}
-		return carrying(ctx, parent), nothing
+		text := t.latest(parent)
+		return notify.Begun{TraceParent: text.parent, TraceState: text.state}
 	}
-	return t.start(ctx, "send "+s.Topic, trace.WithSpanKind(trace.SpanKindProducer), trace.WithAttributes(messageAttributes(s,
+	begun := t.start(ctx, "send "+s.Topic, trace.WithSpanKind(trace.SpanKindProducer), trace.WithAttributes(messageAttributes(s,
 		semconv.MessagingOperationName("send"), semconv.MessagingOperationTypeSend)...))
+	own := trace.SpanContextFromContext(begun.Context)
+	begun.TraceParent, begun.TraceState = traceParent(own), own.TraceState().String()
+	return begun
+}
+
+// latest is the trace context as it travels. What a caller emits in one trace shares
+// one text.
+func (t *Telemetry) latest(sc trace.SpanContext) *traceText {
+	if known := t.text.Load(); known != nil && known.of.Equal(sc) {
+		return known
+	}
+	text := &traceText{of: sc, carrier: carrier{traceParent(sc), sc.TraceState().String()}}
+	t.text.Store(text)
+	return text
+}
+
+type traceText struct {
+	carrier
+	of trace.SpanContext
 }
 
 // consume begins the span of what is processed, linked to where that came from.
-func (t *Telemetry) consume(ctx context.Context, s notify.Span) (context.Context, func(string)) {
+func (t *Telemetry) consume(ctx context.Context, s *notify.Span) notify.Begun {
 	created := spanContext(s.TraceParent, s.TraceState)
-	if !created.IsValid() {
-		return ctx, nil
-	}
-	ctx = trace.ContextWithRemoteSpanContext(ctx, created)
 	if !created.IsSampled() {
-		return ctx, nil
+		return notify.Begun{}
 	}
 	options := []trace.SpanStartOption{
 		trace.WithSpanKind(trace.SpanKindConsumer),
@@ -64,23 +78,22 @@ func (t *Telemetry) consume(ctx context.Context, s notify.Span) (context.Context
 	if s.Operation == notify.OperationHandle && t.config.SeparateTraces {
 		options = append(options, trace.WithNewRoot())
 	}
-	return t.start(ctx, "process "+s.Topic, options...)
+	return t.start(trace.ContextWithRemoteSpanContext(ctx, created), "process "+s.Topic, options...)
 }
 
-// start begins a span, and puts its context where [notify.Notifier.Send] looks.
-func (t *Telemetry) start(ctx context.Context, name string, options ...trace.SpanStartOption) (context.Context, func(string)) {
+func (t *Telemetry) start(ctx context.Context, name string, options ...trace.SpanStartOption) notify.Begun {
 	ctx, span := t.tracer.Start(ctx, name, options...)
-	end := func(failure string) {
+	if !span.IsRecording() {
+		return notify.Begun{Context: ctx}
+	}
+	return notify.Begun{Context: ctx, End: func(failure string) {
 		if failure != "" {
 			span.SetStatus(codes.Error, "")
 			span.SetAttributes(semconv.ErrorTypeKey.String(failure))
 		}
 		span.End()
-	}
-	return carrying(ctx, span.SpanContext()), end
+	}}
 }
-
-func nothing(string) {}
 
 // remote is the hook for what was not sampled.
 func remote(parent, state string) context.Context {
@@ -91,15 +104,24 @@ func remote(parent, state string) context.Context {
 	return trace.ContextWithRemoteSpanContext(context.Background(), sc)
 }
 
-// carrying is ctx with the trace context that goes into what is sent.
-func carrying(ctx context.Context, sc trace.SpanContext) context.Context {
+// traceParent is the header of that name (W3C Trace Context, section 3.2), as
+// propagation.TraceContext writes it, or empty.
+func traceParent(sc trace.SpanContext) string {
 	if !sc.IsValid() {
-		return ctx
+		return ""
 	}
-	var c carrier
-	propagation.TraceContext{}.Inject(trace.ContextWithSpanContext(context.Background(), sc), &c)
-	return notify.WithTrace(ctx, c.parent, c.state)
+	trace, span := sc.TraceID(), sc.SpanID()
+	var b [55]byte
+	copy(b[:], "00-")
+	hex.Encode(b[3:], trace[:])
+	b[35] = '-'
+	hex.Encode(b[36:], span[:])
+	b[52], b[53], b[54] = '-', '0', '0'+byte(sc.TraceFlags()&known)
+	return string(b[:])
 }
+
+// known are the flags that propagation.TraceContext passes on.
+const known = trace.FlagsSampled | trace.FlagsRandom
 
 // spanContext reads a W3C Trace Context; it is invalid if that is not well formed.
 func spanContext(parent, state string) trace.SpanContext {
@@ -133,7 +155,7 @@ func (c *carrier) Set(key, value string) {
 func (c *carrier) Keys() []string { return []string{"traceparent", "tracestate"} }
 
 // messageAttributes are those of a span about a message.
-func messageAttributes(s notify.Span, more ...attribute.KeyValue) []attribute.KeyValue {
+func messageAttributes(s *notify.Span, more ...attribute.KeyValue) []attribute.KeyValue {
 	all := append(more, system, semconv.MessagingDestinationName(s.Topic))
 	add := func(kv attribute.KeyValue) {
 		if kv.Value.AsString() != "" {
@@ -157,7 +179,7 @@ func messageAttributes(s notify.Span, more ...attribute.KeyValue) []attribute.Ke
 }
 
 // callAttributes are those of a provider's call.
-func callAttributes(s notify.Span) []attribute.KeyValue {
+func callAttributes(s *notify.Span) []attribute.KeyValue {
 	return []attribute.KeyValue{
 		attribute.String(keyChannel, string(s.Channel)),
 		attribute.String(keyProvider, s.Provider),

@@ -31,6 +31,7 @@ func run(out, progress io.Writer, args []string) error {
 	onKafka := flags.Bool("kafka", false, "measure the Kafka backend against watermill-kafka instead, on a cluster in this process")
 	onSQLite := flags.Bool("sqlite", false, "measure the SQLite backend against one fsync for each call instead, in files where TMPDIR says")
 	onPostgres := flags.Bool("postgres", false, "measure the PostgreSQL backend against raw inserts instead, on a temporary server, or on what NOTIFY_TEST_POSTGRES names")
+	onTelemetry := flags.Bool("telemetry", false, "measure notify with and without telemetry instead")
 	count := flags.Int("rounds", 0, "rounds over all sides; default 7, with -quick 3; of a database 15 and 5")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -48,6 +49,8 @@ func run(out, progress io.Writer, args []string) error {
 		all, err = compareDurable(out, progress, *short, *count, *cores, openSQLite, (*durableResults).sqliteBudgets)
 	case *onPostgres:
 		all, err = compareDurable(out, progress, *short, *count, *cores, openPostgres, (*durableResults).postgresBudgets)
+	case *onTelemetry:
+		all, err = compareTelemetry(out, progress, *short, *count, *cores)
 	default:
 		all, err = compare(out, progress, *short, *count, *cores)
 	}
