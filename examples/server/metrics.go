@@ -25,12 +25,14 @@ type metrics struct {
 func newMetrics() (*metrics, error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector())
-	reader, err := exporter.New(exporter.WithRegisterer(registry), exporter.WithoutScopeInfo(), exporter.WithoutTargetInfo())
+	var durations telemetry.Durations
+	reader, err := exporter.New(exporter.WithRegisterer(registry), exporter.WithProducer(&durations),
+		exporter.WithoutScopeInfo(), exporter.WithoutTargetInfo())
 	if err != nil {
 		return nil, fmt.Errorf("make the exporter of metrics: %w", err)
 	}
 	m := &metrics{provider: metric.NewMeterProvider(metric.WithReader(reader))}
-	m.telemetry = telemetry.New(telemetry.Config{MeterProvider: m.provider})
+	m.telemetry = telemetry.New(telemetry.Config{MeterProvider: m.provider, Durations: &durations})
 	m.handler = promhttp.HandlerFor(registry, promhttp.HandlerOpts{Registry: registry})
 	return m, nil
 }

@@ -26,6 +26,7 @@ func TestOperating(t *testing.T) {
 	require.Equal(t, http.StatusOK, metrics.status)
 	require.Contains(t, metrics.body, `notify_events_total{notify_channel="email",notify_event="sent",notify_provider="console"} 1`+"\n")
 	require.Contains(t, metrics.body, `notify_observer_lag{notify_observer="timeline"}`)
+	require.Contains(t, metrics.body, "messaging_process_duration_seconds_bucket{")
 
 	var graph struct {
 		Backend   string
