@@ -95,13 +95,23 @@ on conflict (id) do update set id = excluded.id`), id, e.Time) // locks it in ei
 	case len(has.events) >= t.store.config.MaxTimelineEvents && !timeline.OfLifecycle(e):
 		writing.Queue(sql("update {s}.timeline set truncated = true where id = $1"), id)
 	default:
-		entry := timeline.NewEntry(append(has.events, e)...)
+		before, entry := timeline.NewEntry(has.events...), timeline.NewEntry(append(has.events, e)...)
 		status := &entry.Status
 		writing.Queue(sql(`
 with e as (insert into {s}.timeline_event (notification, id, metadata, payload) values ($1, $8, $9::text::json, $10))
 update {s}.timeline set at = $2, recipient = $3, tenant = $4, category = $5, state = $6, settled = $7 where id = $1`),
 			id, entry.At, text(status.RecipientID), text(status.Tenant), text(status.Category), string(status.State), status.Settled,
 			text(e.ID), metadata, []byte(m.Payload))
+		if tags := entry.Tags(); !entry.At.Equal(before.At) || !slices.Equal(tags, before.Tags()) {
+			names, values := make([]string, len(tags)), make([]string, len(tags))
+			for i, tag := range tags {
+				names[i], values[i] = text(tag.Name), text(tag.Value)
+			}
+			writing.Queue(sql("delete from {s}.timeline_tag where id = $1"), id)
+			writing.Queue(sql(`
+insert into {s}.timeline_tag (name, value, at, id) select name, value, $2, $1 from unnest($3::text[], $4::text[]) tag(name, value)
+on conflict do nothing`), id, entry.At, names, values)
+		}
 	}
 	writing.Queue("commit")
 	return t.store.send(ctx, conn, writing)
@@ -217,36 +227,45 @@ func listQuery(q timeline.Query, after timeline.Position) (query string, args []
 		}
 		where = append(where, condition)
 	}
+	from, list := "{s}.timeline t", "t"
+	for i, tag := range q.Tags() {
+		if i == 0 { // its index is in the list's order
+			from, list = "{s}.timeline_tag g join {s}.timeline t on t.id = g.id", "g"
+			and("g.name = ? and g.value = ?", text(tag.Name), text(tag.Value))
+			continue
+		}
+		and("exists (select from {s}.timeline_tag x where x.name = ? and x.value = ? and x.at = t.at and x.id = t.id)", text(tag.Name), text(tag.Value))
+	}
 	if q.RecipientID != "" {
-		and("recipient = ?", text(q.RecipientID))
+		and("t.recipient = ?", text(q.RecipientID))
 	}
 	if q.Tenant != "" {
-		and("tenant = ?", text(q.Tenant))
+		and("t.tenant = ?", text(q.Tenant))
 	}
 	if q.Category != "" {
-		and("category = ?", text(q.Category))
+		and("t.category = ?", text(q.Category))
 	}
 	if len(q.States) > 0 {
 		states := make([]string, len(q.States))
 		for i, state := range q.States {
 			states[i] = text(string(state))
 		}
-		and("state = any(?)", states)
+		and("t.state = any(?)", states)
 	}
 	if q.Settled != nil {
-		and("settled = ?", *q.Settled)
+		and("t.settled = ?", *q.Settled)
 	}
 	if !q.From.IsZero() {
-		and("at >= ?", q.From)
+		and(list+".at >= ?", q.From)
 	}
 	if !q.Until.IsZero() {
-		and("at < ?", q.Until)
+		and(list+".at < ?", q.Until)
 	}
 	if !after.IsZero() {
-		and("(at, id) < (?, ?)", after.At, text(after.ID))
+		and("("+list+".at, "+list+".id) < (?, ?)", after.At, text(after.ID))
 	}
-	and("true order by at desc, id desc limit ?", q.Limit+1)
-	return "select id, at, truncated from {s}.timeline where " + strings.Join(where, " and "), args
+	and("true order by "+list+".at desc, "+list+".id desc limit ?", q.Limit+1)
+	return "select t.id, t.at, t.truncated from " + from + " where " + strings.Join(where, " and "), args
 }
 
 // expire deletes, now and then, what is too old or too much.

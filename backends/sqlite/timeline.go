@@ -75,6 +75,7 @@ func (s *timelines) add(ctx context.Context, opened *store, e notify.Event[any],
 		if h, err = s.read(opened.file.read, e.NotificationID); err != nil {
 			return err
 		}
+		h.tags = tagsOf(timeline.NewEntry(h.events...))
 	}
 	if slices.ContainsFunc(h.events, func(has notify.Event[any]) bool { return has.ID == e.ID }) {
 		return nil
@@ -89,9 +90,16 @@ func (s *timelines) add(ctx context.Context, opened *store, e notify.Event[any],
 			return err
 		})
 	}
-	next := stored{h.version + 1, h.truncated, slices.Concat(h.events, []notify.Event[any]{e})}
-	entry := timeline.NewEntry(next.events...)
-	err := opened.writer.do(ctx, r.size, func(t *tx) error { return t.addEvent(entry, h.version, e, r) })
+	events := slices.Concat(h.events, []notify.Event[any]{e})
+	entry := timeline.NewEntry(events...)
+	next := stored{h.version + 1, h.truncated, events, tagsOf(entry)}
+	err := opened.writer.do(ctx, r.size, func(t *tx) error {
+		err := t.addEvent(entry, h.version, e, r)
+		if err == nil && !h.tags.same(next.tags) {
+			err = t.tag(e.NotificationID, next.tags)
+		}
+		return err
+	})
 	if err == nil {
 		s.recent.keep(e.NotificationID, next)
 	}
@@ -145,6 +153,7 @@ type stored struct {
 	version   int
 	truncated bool
 	events    []notify.Event[any]
+	tags      tags
 }
 
 func (h *stored) entry() timeline.Entry {
@@ -178,6 +187,27 @@ func (s *timelines) read(from queryer, id string) (h stored, err error) {
 		h.events = append(h.events, e)
 	}
 	return h, rows.Err()
+}
+
+// tags are what an entry is found by.
+type tags struct {
+	at  string
+	all []timeline.Tag
+}
+
+func tagsOf(e timeline.Entry) tags { return tags{text(e.At), e.Tags()} }
+
+func (t tags) same(other tags) bool { return t.at == other.at && slices.Equal(t.all, other.all) }
+
+// tag replaces what the entry is found by.
+func (t *tx) tag(notification string, tags tags) error {
+	_, err := t.exec("DELETE FROM timeline_tags WHERE notification = ?", notification)
+	for _, tag := range tags.all {
+		if err == nil {
+			_, err = t.exec("INSERT INTO timeline_tags (name, value, at, notification) VALUES (?, ?, ?, ?)", tag.Name, tag.Value, tags.at, notification)
+		}
+	}
+	return err
 }
 
 // expireTimeline deletes the next entries of the timeline that are too old or

@@ -132,7 +132,7 @@ func (m *Memory) List(_ context.Context, q Query) (Page, error) {
 		if h.place.At.Before(q.From) {
 			break
 		}
-		if !q.matches(&h.status, h.place.At) {
+		if !q.matches(&h.status, h.labels.pairs, h.place.At) {
 			continue
 		}
 		if len(page.Entries) == q.Limit {

@@ -9,7 +9,9 @@
 //
 // The first is a page of a list: {"notifications": [...], "next": "..."}, whose
 // parameters are the fields of [timeline.Query] in snake_case; state may be given
-// several times, and times are as in RFC 3339. The second is one notification
+// several times, times are as in RFC 3339, and label=order:A-1017, which may be given
+// several times too, asks for the label "order" with that value: of labels whose name
+// holds a colon it cannot be asked. The second is one notification
 // with its events. An event is {"id", "type", "time", "seen", "data", ...}, with
 // the data as it travels.
 //

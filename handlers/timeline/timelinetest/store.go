@@ -26,6 +26,8 @@ func TestStore(t *testing.T, open func(t *testing.T) timeline.Store) {
 		{"the order of arrival does not change the status", checkOrder},
 		{"entries share nothing that a caller may change", checkSharing},
 		{"a query finds what matches it", checkFilters},
+		{"a query finds channels and labels", checkTags},
+		{"late events change what an entry is found by", checkLateTags},
 		{"late events move an entry", checkLateEvents},
 		{"pages hold each entry once, the newest first", checkPages},
 		{"pages stay apart while entries are added", checkPagesWhileAdding},
