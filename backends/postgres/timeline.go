@@ -29,7 +29,8 @@ type Codec interface {
 //	n.Attach(timeline.New(records.Timeline(n)))
 //
 // Beside [Config.TimelineFor], [Config.MaxTimeline] and
-// [Config.MaxTimelineEvents] nothing is left out.
+// [Config.MaxTimelineEvents] nothing is left out. What is too old is deleted, at
+// most once a minute, when the store is used.
 func (s *Store) Timeline(codec Codec) timeline.Store { return &timelines{store: s, codec: codec} }
 
 type timelines struct {
@@ -75,9 +76,14 @@ func (t *timelines) add(ctx context.Context, conn *pgxpool.Conn, e notify.Event[
 	reading := &pgx.Batch{}
 	reading.Queue(begin)
 	reading.Queue(t.store.config.idleFor())
+	if e.RecipientID != "" {
+		reading.Queue("select pg_advisory_xact_lock_shared($1)", t.lockOf(e.Tenant, e.RecipientID))
+	}
 	reading.Queue(sql(`
 insert into {s}.timeline (id, at, recipient, tenant, category, state, settled) values ($1, $2, '', '', '', '', false)
 on conflict (id) do update set id = excluded.id`), id, e.Time) // locks it in either case
+	var erased bool
+	t.queueErased(reading, &e.Envelope, &erased)
 	reading.Queue(t.query(oneEntry), id).Query(func(rows pgx.Rows) (err error) {
 		page, err = t.scan(rows)
 		return err
@@ -91,6 +97,8 @@ on conflict (id) do update set id = excluded.id`), id, e.Time) // locks it in ei
 	}
 	writing := &pgx.Batch{}
 	switch {
+	case erased:
+		t.queueBurial(writing, id)
 	case slices.ContainsFunc(has.events, func(other notify.Event[any]) bool { return other.ID == e.ID }):
 	case len(has.events) >= t.store.config.MaxTimelineEvents && !timeline.OfLifecycle(e):
 		writing.Queue(sql("update {s}.timeline set truncated = true where id = $1"), id)
@@ -175,6 +183,9 @@ func (t *timelines) scan(rows pgx.Rows) (page []stored, err error) {
 // Get implements [timeline.Store].
 func (t *timelines) Get(ctx context.Context, id string) (entry timeline.Entry, err error) {
 	err = t.store.do(ctx, func(ctx context.Context, pool *pgxpool.Pool) error {
+		if err := t.expire(ctx, pool); err != nil {
+			return err
+		}
 		page, err := t.read(ctx, pool, oneEntry, text(id))
 		switch {
 		case err != nil:
@@ -198,6 +209,9 @@ func (t *timelines) List(ctx context.Context, q timeline.Query) (page timeline.P
 		return page, err
 	}
 	err = t.store.do(ctx, func(ctx context.Context, pool *pgxpool.Pool) error {
+		if err := t.expire(ctx, pool); err != nil {
+			return err
+		}
 		query, args := listQuery(q, after)
 		found, err := t.read(ctx, pool, query, args...)
 		if err != nil {
@@ -294,6 +308,9 @@ delete from {s}.timeline where id in (
   select id from {s}.timeline where at < clock_timestamp() - make_interval(secs => $1) order by at limit $2 for update skip locked
 ) or id in (select id from {s}.timeline order by at limit $3 for update skip locked)`), t.store.config.TimelineFor.Seconds(), most, max(n-kept, 0))
 		gone = tag.RowsAffected()
+	}
+	if err == nil {
+		err = t.forgetErased(ctx, pool, most)
 	}
 	if gone >= most || err != nil { // there is more
 		t.mu.Lock()

@@ -54,7 +54,7 @@ func allTags(t *testing.T, conn *pgx.Conn, schema string) []string {
 // brought.
 func TestEntriesFromBeforeGetTheirTags(t *testing.T) {
 	t.Parallel()
-	const first = "0003_timeline_tags.sql"
+	const first = "0003_timeline.sql"
 	named, old := schema(t), schema(t)
 	s := records(t, named).Timeline(codec(t))
 	for _, e := range tagged(time.Now()) {

@@ -59,6 +59,35 @@ func TestATimelineForgets(t *testing.T) {
 	require.ErrorIs(t, err, notify.ErrNotFound)
 	_, err = again.Get(t.Context(), "recent")
 	require.NoError(t, err)
+	require.NoError(t, again.Add(t.Context(), old))
+	require.Equal(t, 2, count(t, named, "timeline"))
+	page, err := s.Timeline(codec(t)).List(t.Context(), timeline.Query{}) // who only reads looks, too
+	require.NoError(t, err)
+	require.Len(t, page.Entries, 1)
+	require.Equal(t, 1, count(t, named, "timeline"))
+}
+
+// What was erased is remembered for as long as the timeline keeps notifications,
+// and as many.
+func TestATimelineForgetsWhatItErased(t *testing.T) {
+	t.Parallel()
+	named := schema(t)
+	s := records(t, named, func(c *postgres.Config) { c.TimelineFor, c.MaxTimeline = time.Hour, 10 })
+	look := func() int { // as one that has not looked yet
+		_, err := s.Timeline(codec(t)).List(t.Context(), timeline.Query{})
+		require.NoError(t, err)
+		return count(t, named, "timeline_erased")
+	}
+	for i := range 15 {
+		_, err := s.Timeline(codec(t)).Erase(t.Context(), "", fmt.Sprint("u_", i))
+		require.NoError(t, err)
+	}
+	require.Equal(t, 15, count(t, named, "timeline_erased"))
+	require.Equal(t, 10, look())
+	_, err := connect(t).Exec(t.Context(), "update "+schemaOf(named)+".timeline_erased set at = at - interval '1 hour' where name = $1",
+		timeline.RecipientHash("", "u_14"))
+	require.NoError(t, err)
+	require.Equal(t, 9, look())
 }
 
 // Beyond the cap the oldest go.

@@ -42,6 +42,9 @@ func (s *store) sweepOnce(ctx context.Context, now time.Time) error {
 	if err := s.untilFew(ctx, func(t *tx) (int, error) { return t.expireTimeline(now) }); err != nil {
 		return err
 	}
+	if err := s.untilFew(ctx, func(t *tx) (int, error) { return t.forgetErased(now) }); err != nil {
+		return err
+	}
 	return s.giveBack(ctx)
 }
 

@@ -93,14 +93,21 @@ func (s *timelines) add(ctx context.Context, opened *store, e notify.Event[any],
 	events := slices.Concat(h.events, []notify.Event[any]{e})
 	entry := timeline.NewEntry(events...)
 	next := stored{h.version + 1, h.truncated, events, tagsOf(entry)}
-	err := opened.writer.do(ctx, r.size, func(t *tx) error {
-		err := t.addEvent(entry, h.version, e, r)
+	refused := false
+	err := opened.writer.do(ctx, r.size, func(t *tx) (err error) {
+		if refused, err = t.wasErased(&e.Envelope); refused || err != nil {
+			return err
+		}
+		err = t.addEvent(entry, h.version, e, r)
 		if err == nil && !h.tags.same(next.tags) {
 			err = t.tag(e.NotificationID, next.tags)
 		}
 		return err
 	})
-	if err == nil {
+	switch {
+	case refused:
+		s.recent.drop(e.NotificationID)
+	case err == nil:
 		s.recent.keep(e.NotificationID, next)
 	}
 	return err

@@ -1,8 +1,11 @@
 package sqlite_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -112,4 +115,67 @@ func TestATimelineForgets(t *testing.T) {
 	require.Len(t, page.Entries, 10)
 	require.Equal(t, "new_12", page.Entries[0].Status.NotificationID)
 	require.Equal(t, "new_03", page.Entries[9].Status.NotificationID)
+}
+
+// What was erased is nowhere in the file, but for the IDs of its notifications,
+// which are forgotten in their time.
+func TestWhatATimelineErasesIsOverwritten(t *testing.T) {
+	t.Parallel()
+	const canary = "CANARY_4711"
+	file := path(t)
+	b := open(t, file, func(c *sqlite.Config) { c.TimelineFor, c.MaxTimeline = time.Hour, 50 })
+	s := b.Timeline(codec(t))
+	now := time.Now()
+	for i := range 60 {
+		for j, e := range some(fmt.Sprint("n_", i), now, 20) {
+			e.RecipientID = canary
+			e.Labels = map[string]string{"name": canary, "long": strings.Repeat("x", 100)}
+			if i%2 == 1 {
+				e.RecipientID, e.Labels = "u_1", nil
+			}
+			if j == 3 {
+				e.Data = notify.Opened{Engagement: notify.Engagement{Attempt: notify.Attempt{Provider: strings.Repeat(canary, 2000)}}}
+			}
+			if i%2 == 0 || j != 3 {
+				require.NoError(t, s.Add(t.Context(), e))
+			}
+		}
+	}
+	require.Positive(t, occurrences(t, file, canary))
+	erased, err := s.Erase(t.Context(), "", canary)
+	require.NoError(t, err)
+	require.Equal(t, 30, erased)
+	require.Zero(t, occurrences(t, file, canary))
+	require.Positive(t, occurrences(t, file, "n_58"))
+
+	names := func() []string { return texts(t, file, "SELECT name FROM timeline_erased") }
+	require.Len(t, names(), 31)
+	require.NoError(t, sqlite.Sweep(b, now.Add(59*time.Minute)))
+	require.Len(t, names(), 31)
+	for i := range 30 {
+		_, err := s.Erase(t.Context(), "", fmt.Sprint("u_", i))
+		require.NoError(t, err)
+	}
+	require.Len(t, names(), 31+30+30)
+	require.NoError(t, sqlite.Sweep(b, now.Add(59*time.Minute)))
+	require.Len(t, names(), 50)
+	require.NoError(t, b.Close())
+	b = open(t, file, func(c *sqlite.Config) { c.TimelineFor = time.Hour })
+	again := some("n_0", now, 0)[0]
+	again.RecipientID = "u_29"
+	require.NoError(t, b.Timeline(codec(t)).Add(t.Context(), again))
+	require.Empty(t, texts(t, file, "SELECT notification FROM timeline"), "it is remembered across restarts")
+	require.NoError(t, sqlite.Sweep(b, now.Add(2*time.Hour)))
+	require.Empty(t, names())
+}
+
+// occurrences counts the text in the database and its log.
+func occurrences(t *testing.T, file, what string) (n int) {
+	t.Helper()
+	for _, suffix := range []string{"", "-wal"} {
+		data, err := os.ReadFile(file + suffix)
+		require.NoError(t, err)
+		n += bytes.Count(data, []byte(what))
+	}
+	return n
 }

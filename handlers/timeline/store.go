@@ -26,6 +26,23 @@ type Store interface {
 	// moves nor goes while a list is read, page by page, is on exactly one of
 	// its pages. What is wrong with q is reported as [notify.FieldError].
 	List(ctx context.Context, q Query) (Page, error)
+	// Erase removes all that is kept of the notifications of a recipient of the
+	// tenant, which is empty for one without; they are those that the
+	// [notify.Status] or any event says are theirs. It returns how many there were.
+	//
+	// Nothing brings them back: from now on Add takes no event, and returns nil, of a
+	// notification that was erased, nor of any other that happened before Erase was
+	// called and names the recipient, such as one that an observer that lags behind
+	// or a replay brings later, and nothing more of that one's notification. What is
+	// sent to them afterwards is kept as any other. Between processes it is their
+	// clocks that say what was before.
+	//
+	// To do so the store remembers the notifications' IDs, and the recipient by its
+	// [RecipientHash]: for as long as it would have kept the notifications, and up to
+	// as many. When Erase fails, some may be left; call it again. It erases nothing in
+	// the log, the records or the dead letters of the notifier, whose retention bounds
+	// what they have.
+	Erase(ctx context.Context, tenant, recipientID string) (erased int, err error)
 }
 
 // Page is a part of a list.

@@ -42,3 +42,13 @@ SELECT 'recipient', coalesce(json_extract(e.metadata, '$.ce_tenant'), '') || cha
 FROM timeline t JOIN timeline_events e USING (notification)
 WHERE json_extract(e.metadata, '$.ce_recipient') <> '' AND (json_extract(e.metadata, '$.ce_recipient') <> t.recipient
     OR coalesce(json_extract(e.metadata, '$.ce_tenant'), '') <> t.tenant);
+
+-- What was erased from the timeline, so that nothing brings it back.
+
+CREATE TABLE timeline_erased (
+    what TEXT NOT NULL, -- "notification", or "recipient"
+    name TEXT NOT NULL, -- its ID; for a recipient a hash
+    at   TEXT NOT NULL,
+    PRIMARY KEY (what, name)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX timeline_erased_at ON timeline_erased (at);

@@ -33,6 +33,10 @@ func TestStore(t *testing.T, open func(t *testing.T) timeline.Store) {
 		{"pages stay apart while entries are added", checkPagesWhileAdding},
 		{"a query that makes no sense is refused", checkBadQueries},
 		{"a page has 50 entries by default", checkDefaultLimit},
+		{"a recipient of a tenant is erased, and nobody else", checkErase},
+		{"what was erased does not come back", checkErasedStays},
+		{"any number is erased", checkEraseMany},
+		{"nothing is left of what is added meanwhile", checkEraseWhileAdding},
 		{"many goroutines may use it at once", checkConcurrency},
 	} {
 		t.Run(check.name, func(t *testing.T) {

@@ -41,3 +41,13 @@ where l.key <> '' and l.value is not null and octet_length(l.key) <= 128 and oct
 insert into timeline_tag (name, value, at, id)
 select distinct 'recipient', of_tenant || E'\n' || of_recipient, at, id from earlier_event
 where of_recipient <> '' and (of_recipient <> recipient or of_tenant <> tenant);
+
+-- What was erased from the timeline, so that nothing brings it back.
+
+create table timeline_erased (
+    what text collate "C" not null, -- "notification", or "recipient"
+    name text collate "C" not null, -- its ID; for a recipient a hash
+    at   timestamptz not null,
+    primary key (what, name)
+);
+create index timeline_erased_at on timeline_erased (at);
