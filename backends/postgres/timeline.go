@@ -312,6 +312,9 @@ delete from {s}.timeline where id in (
 	if err == nil {
 		err = t.forgetErased(ctx, pool, most)
 	}
+	if err == nil {
+		err = t.expireContents(ctx, pool, most)
+	}
 	if gone >= most || err != nil { // there is more
 		t.mu.Lock()
 		defer t.mu.Unlock()

@@ -50,22 +50,31 @@ insert into {s}.timeline_erased as e (what, name, at) values ('recipient', $1, c
 on conflict (what, name) do update set at = greatest(e.at, excluded.at)`), timeline.RecipientHash(tenant, recipientID)); err != nil {
 		return 0, err
 	}
-	gone, err := tx.Exec(ctx, t.store.config.sql(`
+	err = tx.QueryRow(ctx, t.store.config.sql(`
 with theirs as (
   select id from {s}.timeline where recipient = $1 and tenant = $2
-  union select id from {s}.timeline_tag where name = $3 and value = $4 limit $5
+  union select id from {s}.timeline_tag where name = $3 and value = $4
+  union select notification from {s}.timeline_content where recipient = $5 limit $6
 ), remembered as (
   insert into {s}.timeline_erased as e (what, name, at) select 'notification', id, clock_timestamp() from theirs order by id
   on conflict (what, name) do update set at = greatest(e.at, excluded.at)
+), contents as (
+  delete from {s}.timeline_content where notification in (select id from theirs)
+), entries as (
+  delete from {s}.timeline where id in (select id from theirs)
 )
-delete from {s}.timeline where id in (select id from theirs)`), text(recipientID), text(tenant), tag.Name, text(tag.Value), maxDeletedAtOnce)
-	return int(gone.RowsAffected()), err
+select count(*) from theirs`), text(recipientID), text(tenant), tag.Name, text(tag.Value), timeline.RecipientHash(tenant, recipientID), maxDeletedAtOnce).Scan(&n)
+	return n, err
 }
 
 // lockOf names the lock of a recipient in the schema.
 func (t *timelines) lockOf(tenant, recipientID string) int64 {
+	return t.lockOfHash(timeline.RecipientHash(tenant, recipientID))
+}
+
+func (t *timelines) lockOfHash(recipient string) int64 {
 	lock := fnv.New64a()
-	lock.Write([]byte("notify timeline of " + t.store.config.Schema + "\n" + timeline.RecipientTag(tenant, recipientID).Value))
+	lock.Write([]byte("notify timeline of " + t.store.config.Schema + "\n" + recipient))
 	return int64(lock.Sum64())
 }
 
@@ -89,6 +98,7 @@ func (t *timelines) queueBurial(batch *pgx.Batch, id string) {
 	batch.Queue(sql(`
 insert into {s}.timeline_erased (what, name, at) values ('notification', $1, clock_timestamp()) on conflict do nothing`), id)
 	batch.Queue(sql("delete from {s}.timeline where id = $1"), id)
+	batch.Queue(sql("delete from {s}.timeline_content where notification = $1"), id)
 }
 
 // forgetErased forgets what was erased longer ago than the timeline keeps, or is

@@ -128,3 +128,24 @@ func TestATimelineKeepsTheLifecycle(t *testing.T) {
 	require.Len(t, entry.Events, 4)
 	require.Equal(t, notify.StateSent, entry.Status.State)
 }
+
+// What is too old or too many goes.
+func TestContentsAreForgotten(t *testing.T) {
+	t.Parallel()
+	named := schema(t)
+	s := records(t, named, func(c *postgres.Config) { c.TimelineFor, c.MaxTimeline = time.Hour, 10 })
+	put := func(n int, at time.Time) { // as one that has not looked yet
+		require.NoError(t, s.Timeline(codec(t)).(timeline.ContentStore).PutContent(t.Context(), timeline.Sealed{
+			NotificationID: fmt.Sprint("n_", n), Leg: 1, At: at, KeyID: "k", WrappedKey: []byte("k"), Ciphertext: []byte("c"),
+		}))
+	}
+	now := time.Now()
+	for n := range 15 {
+		put(n, now.Add(time.Duration(n)*time.Second))
+	}
+	require.Equal(t, 11, count(t, named, "timeline_content"))
+	put(15, now.Add(-2*time.Hour))
+	_, err := s.Timeline(codec(t)).(timeline.ContentStore).Contents(t.Context(), "n_15")
+	require.NoError(t, err)
+	require.Equal(t, 10, count(t, named, "timeline_content"))
+}

@@ -39,11 +39,10 @@ func (s *store) sweepOnce(ctx context.Context, now time.Time) error {
 		}
 		t.gate.Pass()
 	}
-	if err := s.untilFew(ctx, func(t *tx) (int, error) { return t.expireTimeline(now) }); err != nil {
-		return err
-	}
-	if err := s.untilFew(ctx, func(t *tx) (int, error) { return t.forgetErased(now) }); err != nil {
-		return err
+	for _, expire := range []func(*tx, time.Time) (int, error){(*tx).expireTimeline, (*tx).expireContents, (*tx).forgetErased} {
+		if err := s.untilFew(ctx, func(t *tx) (int, error) { return expire(t, now) }); err != nil {
+			return err
+		}
 	}
 	return s.giveBack(ctx)
 }

@@ -34,7 +34,7 @@ type store struct {
 	ops                     uint64 // counts operations
 	newRecords, newMessages pending
 	// How many rows there are.
-	records, delayed, letters, timelines, erased int
+	records, delayed, letters, timelines, erased, contents int
 }
 
 func openStore(path string, c Config) (_ *store, err error) {
@@ -71,7 +71,7 @@ func (s *store) begin(session *session) *tx {
 func (s *store) load() error {
 	for table, n := range map[string]*int{
 		"records": &s.records, "delayed": &s.delayed, "dead_letters": &s.letters, "timeline": &s.timelines,
-		"timeline_erased": &s.erased,
+		"timeline_erased": &s.erased, "timeline_contents": &s.contents,
 	} {
 		if err := s.reads.row("SELECT count(*) FROM "+table, nil, n); err != nil {
 			return err

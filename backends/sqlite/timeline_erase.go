@@ -50,10 +50,11 @@ func (t *tx) eraseSome(tenant, recipientID, now string) (ids []string, err error
 	if err := t.remember("recipient", timeline.RecipientHash(tenant, recipientID), now); err != nil {
 		return nil, err
 	}
-	tag := timeline.RecipientTag(tenant, recipientID)
+	tag, hash := timeline.RecipientTag(tenant, recipientID), timeline.RecipientHash(tenant, recipientID)
 	err = t.each(`SELECT notification FROM timeline WHERE recipient = ? AND tenant = ?
-		UNION SELECT notification FROM timeline_tags WHERE name = ? AND value = ? LIMIT ?`,
-		[]any{recipientID, tenant, tag.Name, tag.Value, drops}, func(scan func(...any) error) (bool, error) {
+		UNION SELECT notification FROM timeline_tags WHERE name = ? AND value = ?
+		UNION SELECT notification FROM timeline_contents WHERE recipient = ? LIMIT ?`,
+		[]any{recipientID, tenant, tag.Name, tag.Value, hash, drops}, func(scan func(...any) error) (bool, error) {
 			var id string
 			if err := scan(&id); err != nil {
 				return false, err
@@ -74,11 +75,21 @@ func (t *tx) bury(id, now string) error {
 	if err := t.remember("notification", id, now); err != nil {
 		return err
 	}
-	err := t.overwrite("ON")
-	var n int64
-	if err == nil {
-		n, err = t.exec("DELETE FROM timeline WHERE notification = ?", id)
+	return t.overwriting(func() error {
+		n, err := t.exec("DELETE FROM timeline WHERE notification = ?", id)
 		t.count(&t.store.timelines, -int(n))
+		if err == nil {
+			err = t.dropContents(id)
+		}
+		return err
+	})
+}
+
+// overwriting has what f deletes overwritten in the file.
+func (t *tx) overwriting(f func() error) error {
+	err := t.overwrite("ON")
+	if err == nil {
+		err = f()
 	}
 	return errors.Join(err, t.overwrite("FAST"))
 }
@@ -115,6 +126,17 @@ func (t *tx) wasErased(e *notify.Envelope) (bool, error) {
 		return whole, err
 	}
 	return true, t.bury(e.NotificationID, t.stamp)
+}
+
+// contentWasErased tells whether the content is of a notification that was
+// erased, or of a recipient who was.
+func (t *tx) contentWasErased(c *timeline.Sealed) (erased bool, err error) {
+	if t.store.erased == 0 {
+		return false, nil
+	}
+	err = t.row(`SELECT EXISTS (SELECT 1 FROM timeline_erased WHERE what = 'notification' AND name = ?
+		OR what = 'recipient' AND name = ? AND at >= ?)`, []any{c.NotificationID, c.Recipient, text(c.AcceptedAt)}, &erased)
+	return erased, err
 }
 
 // emptyLog moves the write-ahead log into the database, and truncates it: a

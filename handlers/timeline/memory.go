@@ -19,6 +19,9 @@ type MemoryConfig struct {
 	// For is how long a notification is kept, from [Entry.At]; default without a
 	// bound, since the program's end is one.
 	For time.Duration
+	// ContentBytes is how much of sealed contents is kept, see [Contents]; default
+	// 64 MiB.
+	ContentBytes int
 }
 
 // Memory is a [Store] in memory. It has two caps, and never fails or waits at
@@ -48,6 +51,7 @@ type Memory struct {
 	over      ordered // what is dropped first
 	live      ordered
 
+	contents   contents
 	erased     graves // notifications
 	recipients graves // by their hash
 }
@@ -65,6 +69,9 @@ func NewMemory(options ...func(*MemoryConfig)) *Memory {
 	}
 	if m.config.Events <= 0 {
 		m.config.Events = 256
+	}
+	if m.config.ContentBytes <= 0 {
+		m.config.ContentBytes = 64 << 20
 	}
 	return m
 }
@@ -116,11 +123,13 @@ func (m *Memory) bury(id string, now time.Time) {
 	if h, found := m.histories[id]; found {
 		m.remove(h)
 	}
+	m.contents.drop(id)
 }
 
 func (m *Memory) remove(h *listed) {
 	h.in.remove(h)
 	delete(m.histories, h.id)
+	m.contents.drop(h.id)
 }
 
 // Erase implements [Store].
@@ -131,7 +140,14 @@ func (m *Memory) Erase(_ context.Context, tenant, recipientID string) (erased in
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := time.Now()
-	m.recipients.add(RecipientHash(tenant, recipientID), now, m.config.Notifications)
+	hash := RecipientHash(tenant, recipientID)
+	m.recipients.add(hash, now, m.config.Notifications)
+	for id, all := range m.contents.of {
+		if all[0].Recipient == hash && m.histories[id] == nil {
+			m.bury(id, now)
+			erased++
+		}
+	}
 	for id, h := range m.histories {
 		if h.names(tenant, recipientID) {
 			m.bury(id, now)
@@ -159,6 +175,7 @@ func (m *Memory) expire() {
 	}
 	m.erased.expire(oldest)
 	m.recipients.expire(oldest)
+	m.contents.expire(oldest)
 }
 
 // list puts h where it belongs.

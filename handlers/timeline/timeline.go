@@ -12,7 +12,8 @@
 // The events about notifications as they are, in the order in which they first
 // came, which is the log's, and the [notify.Status] that they amount to. So it
 // holds no content and no addresses, but the host's own IDs and labels, and the
-// host's own events about a notification with all that the host put into them.
+// host's own events about a notification with all that the host put into them. What
+// was sent is kept beside it, sealed, by a host that attaches [Contents].
 // Events about the machinery, which name no notification, are not kept.
 //
 // # What it promises
@@ -24,7 +25,7 @@
 // [notify.Observer] says, and is a dead letter in the end; meanwhile
 // the later events of that notification wait, and nobody else does. What a
 // store keeps at most, and what it drops then, is the store's to say: see
-// [Memory].
+// [Memory]. What a recipient's right to be forgotten asks for is [Store.Erase].
 package timeline
 
 import (

@@ -51,3 +51,16 @@ create table timeline_erased (
     primary key (what, name)
 );
 create index timeline_erased_at on timeline_erased (at);
+
+create table timeline_content (
+    notification text collate "C" not null,
+    leg          integer not null,
+    at           timestamptz not null,
+    recipient    text collate "C" not null, -- a hash
+    key_id       text not null, -- the key of the ring that wrapped_key is under
+    wrapped_key  bytea not null,
+    content      bytea not null, -- sealed
+    primary key (notification, leg)
+);
+create index timeline_content_at on timeline_content (at);
+create index timeline_content_recipient on timeline_content (recipient) where recipient <> '';

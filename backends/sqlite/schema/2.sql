@@ -52,3 +52,16 @@ CREATE TABLE timeline_erased (
     PRIMARY KEY (what, name)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX timeline_erased_at ON timeline_erased (at);
+
+CREATE TABLE timeline_contents (
+    notification TEXT    NOT NULL,
+    leg          INTEGER NOT NULL,
+    at           TEXT    NOT NULL,
+    recipient    TEXT    NOT NULL, -- a hash
+    key_id       TEXT    NOT NULL, -- the key of the ring that wrapped_key is under
+    wrapped_key  BLOB    NOT NULL,
+    content      BLOB    NOT NULL, -- sealed
+    PRIMARY KEY (notification, leg)
+) STRICT;
+CREATE INDEX timeline_contents_at ON timeline_contents (at);
+CREATE INDEX timeline_contents_recipient ON timeline_contents (recipient) WHERE recipient <> '';

@@ -11,7 +11,8 @@ import (
 
 // TestStore runs the suite. Each check opens a store of its own, which must be
 // empty, keep at least 1,000 notifications and 100 events of each, and be
-// released by t.Cleanup. The checks run in parallel; run them with the race
+// released by t.Cleanup. One that is a [timeline.ContentStore] is checked as such,
+// too. The checks run in parallel; run them with the race
 // detector.
 func TestStore(t *testing.T, open func(t *testing.T) timeline.Store) {
 	t.Helper()
@@ -37,6 +38,9 @@ func TestStore(t *testing.T, open func(t *testing.T) timeline.Store) {
 		{"what was erased does not come back", checkErasedStays},
 		{"any number is erased", checkEraseMany},
 		{"nothing is left of what is added meanwhile", checkEraseWhileAdding},
+		{"contents are kept by leg", checkContents},
+		{"contents are erased with their recipient", checkErasedContents},
+		{"no content is left of what is kept meanwhile", checkEraseWhileKeeping},
 		{"many goroutines may use it at once", checkConcurrency},
 	} {
 		t.Run(check.name, func(t *testing.T) {
