@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -37,7 +36,8 @@ type timelines struct {
 	store *Store
 	codec Codec
 
-	gauge gauge
+	gauge     gauge
+	additions additions
 
 	mu      sync.Mutex
 	expired time.Time // when what is too old was deleted last
@@ -49,80 +49,22 @@ func (t *timelines) Add(ctx context.Context, e notify.Event[any]) error {
 		return &notify.FieldError{Field: "Event.NotificationID", Problem: "must not be empty"}
 	}
 	m, err := t.codec.Encode(e)
+	var metadata string
+	if err == nil {
+		metadata, err = encodeMetadata(m.Metadata)
+	}
 	if err == nil {
 		err = t.store.do(ctx, func(ctx context.Context, pool *pgxpool.Pool) error {
 			if err := t.expire(ctx, pool); err != nil {
 				return err
 			}
-			return pool.AcquireFunc(ctx, func(conn *pgxpool.Conn) error { return t.add(ctx, conn, e, m) })
+			return t.adding(ctx, pool, &addition{event: e, metadata: metadata, payload: append([]byte{}, m.Payload...)})
 		})
 	}
 	if err != nil {
 		return fmt.Errorf("postgres: add event %q to the timeline: %w", e.ID, err)
 	}
 	return nil
-}
-
-// add works out what the event makes of the entry, while its row is locked: in
-// two round trips, one to lock and read and one to write.
-func (t *timelines) add(ctx context.Context, conn *pgxpool.Conn, e notify.Event[any], m *message.Message) error {
-	metadata, err := encodeMetadata(m.Metadata)
-	if err != nil {
-		return err
-	}
-	id := text(e.NotificationID)
-	sql := t.store.config.sql
-	var page []stored
-	reading := &pgx.Batch{}
-	reading.Queue(begin)
-	reading.Queue(t.store.config.idleFor())
-	if e.RecipientID != "" {
-		reading.Queue("select pg_advisory_xact_lock_shared($1)", t.lockOf(e.Tenant, e.RecipientID))
-	}
-	reading.Queue(sql(`
-insert into {s}.timeline (id, at, recipient, tenant, category, state, settled) values ($1, $2, '', '', '', '', false)
-on conflict (id) do update set id = excluded.id`), id, e.Time) // locks it in either case
-	var erased bool
-	t.queueErased(reading, &e.Envelope, &erased)
-	reading.Queue(t.query(oneEntry), id).Query(func(rows pgx.Rows) (err error) {
-		page, err = t.scan(rows)
-		return err
-	})
-	if err := t.store.send(ctx, conn, reading); err != nil {
-		return err
-	}
-	var has stored
-	if len(page) > 0 {
-		has = page[0]
-	}
-	writing := &pgx.Batch{}
-	switch {
-	case erased:
-		t.queueBurial(writing, id)
-	case slices.ContainsFunc(has.events, func(other notify.Event[any]) bool { return other.ID == e.ID }):
-	case len(has.events) >= t.store.config.MaxTimelineEvents && !timeline.OfLifecycle(e):
-		writing.Queue(sql("update {s}.timeline set truncated = true where id = $1"), id)
-	default:
-		before, entry := timeline.NewEntry(has.events...), timeline.NewEntry(append(has.events, e)...)
-		status := &entry.Status
-		writing.Queue(sql(`
-with e as (insert into {s}.timeline_event (notification, id, metadata, payload) values ($1, $8, $9::text::json, $10))
-update {s}.timeline set at = $2, recipient = $3, tenant = $4, category = $5, state = $6, settled = $7 where id = $1`),
-			id, entry.At, text(status.RecipientID), text(status.Tenant), text(status.Category), string(status.State), status.Settled,
-			text(e.ID), metadata, []byte(m.Payload))
-		if tags := entry.Tags(); !entry.At.Equal(before.At) || !slices.Equal(tags, before.Tags()) {
-			names, values := make([]string, len(tags)), make([]string, len(tags))
-			for i, tag := range tags {
-				names[i], values[i] = text(tag.Name), text(tag.Value)
-			}
-			writing.Queue(sql("delete from {s}.timeline_tag where id = $1"), id)
-			writing.Queue(sql(`
-insert into {s}.timeline_tag (name, value, at, id) select name, value, $2, $1 from unnest($3::text[], $4::text[]) tag(name, value)
-on conflict do nothing`), id, entry.At, names, values)
-		}
-	}
-	writing.Queue("commit")
-	return t.store.send(ctx, conn, writing)
 }
 
 // stored is an entry as the database has it.
@@ -166,9 +108,9 @@ func (t *timelines) scan(rows pgx.Rows) (page []stored, err error) {
 		if err != nil {
 			return err
 		}
-		e, err := t.codec.Decode(m)
+		e, err := t.decode(m)
 		if err != nil {
-			return fmt.Errorf("decode event %q: %w", uuid, err)
+			return err
 		}
 		if len(page) == 0 || page[len(page)-1].id != h.id {
 			page = append(page, h)

@@ -22,7 +22,7 @@ func (t *timelines) PutContent(ctx context.Context, c timeline.Sealed) error {
 		}
 		batch := &pgx.Batch{}
 		batch.Queue(begin)
-		batch.Queue("select pg_advisory_xact_lock_shared($1)", t.lockOfHash(c.Recipient))
+		batch.Queue("select pg_advisory_xact_lock_shared($1)", t.lockOf(c.Recipient))
 		batch.Queue(t.store.config.sql(`
 insert into {s}.timeline_content (notification, leg, at, recipient, key_id, wrapped_key, content)
 select $1, $2, $3, $4, $5, $6, $7 where not exists (select from {s}.timeline_erased where what = 'notification' and name = $1

@@ -8,7 +8,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/seed-6c01d079/notify"
 	"github.com/seed-6c01d079/notify/handlers/timeline"
 )
 
@@ -41,13 +40,13 @@ func (t *timelines) Erase(ctx context.Context, tenant, recipientID string) (eras
 // adding events that name the recipient, and they for it: who comes before is
 // seen here, and who comes after sees that the recipient was erased.
 func (t *timelines) eraseSome(ctx context.Context, tx pgx.Tx, tenant, recipientID string) (n int, err error) {
-	tag := timeline.RecipientTag(tenant, recipientID)
-	if _, err := tx.Exec(ctx, "select pg_advisory_xact_lock($1)", t.lockOf(tenant, recipientID)); err != nil {
+	tag, hash := timeline.RecipientTag(tenant, recipientID), timeline.RecipientHash(tenant, recipientID)
+	if _, err := tx.Exec(ctx, "select pg_advisory_xact_lock($1)", t.lockOf(hash)); err != nil {
 		return 0, err
 	}
 	if _, err := tx.Exec(ctx, t.store.config.sql(`
 insert into {s}.timeline_erased as e (what, name, at) values ('recipient', $1, clock_timestamp())
-on conflict (what, name) do update set at = greatest(e.at, excluded.at)`), timeline.RecipientHash(tenant, recipientID)); err != nil {
+on conflict (what, name) do update set at = greatest(e.at, excluded.at)`), hash); err != nil {
 		return 0, err
 	}
 	err = tx.QueryRow(ctx, t.store.config.sql(`
@@ -63,33 +62,15 @@ with theirs as (
 ), entries as (
   delete from {s}.timeline where id in (select id from theirs)
 )
-select count(*) from theirs`), text(recipientID), text(tenant), tag.Name, text(tag.Value), timeline.RecipientHash(tenant, recipientID), maxDeletedAtOnce).Scan(&n)
+select count(*) from theirs`), text(recipientID), text(tenant), tag.Name, text(tag.Value), hash, maxDeletedAtOnce).Scan(&n)
 	return n, err
 }
 
-// lockOf names the lock of a recipient in the schema.
-func (t *timelines) lockOf(tenant, recipientID string) int64 {
-	return t.lockOfHash(timeline.RecipientHash(tenant, recipientID))
-}
-
-func (t *timelines) lockOfHash(recipient string) int64 {
+// lockOf names the lock of a recipient, who is named by a hash, in the schema.
+func (t *timelines) lockOf(recipient string) int64 {
 	lock := fnv.New64a()
 	lock.Write([]byte("notify timeline of " + t.store.config.Schema + "\n" + recipient))
 	return int64(lock.Sum64())
-}
-
-// queueErased asks, once the entry is locked, whether the event is of a
-// notification that was erased, or has to be because of it.
-func (t *timelines) queueErased(batch *pgx.Batch, e *notify.Envelope, erased *bool) {
-	recipient := ""
-	if e.RecipientID != "" {
-		recipient = timeline.RecipientHash(e.Tenant, e.RecipientID)
-	}
-	batch.Queue(t.store.config.sql(`
-select exists (select from {s}.timeline_erased where what = 'notification' and name = $1
-  or what = 'recipient' and name = $2 and at >= $3)`), text(e.NotificationID), recipient, e.Time).QueryRow(func(row pgx.Row) error {
-		return row.Scan(erased)
-	})
 }
 
 // queueBurial removes the notification for good.

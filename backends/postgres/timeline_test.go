@@ -3,9 +3,11 @@ package postgres_test
 import (
 	"context"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-6c01d079/notify"
@@ -148,4 +150,67 @@ func TestContentsAreForgotten(t *testing.T) {
 	_, err := s.Timeline(codec(t)).(timeline.ContentStore).Contents(t.Context(), "n_15")
 	require.NoError(t, err)
 	require.Equal(t, 10, count(t, named, "timeline_content"))
+}
+
+// poisoned is a codec that panics over the events of one notification.
+type poisoned struct{ postgres.Codec }
+
+func (p poisoned) Decode(m *message.Message) (notify.Event[any], error) {
+	if m.Metadata["ce_subject"] == "n0" {
+		panic("s3cret")
+	}
+	return p.Codec.Decode(m)
+}
+
+// An entry that cannot be read keeps nobody else from adding, though they share
+// transactions.
+func TestOneEntryOfATimelineHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
+	s := records(t, schema(t)).Timeline(poisoned{codec(t)})
+	at := time.Now()
+	var adding sync.WaitGroup
+	failed := make([]error, 40)
+	for round := range 3 {
+		for n := range failed {
+			adding.Go(func() {
+				failed[n] = s.Add(t.Context(), event(fmt.Sprint("n", n), at, fmt.Sprint(round), "notify.opened.v1", notify.Opened{}))
+			})
+		}
+		adding.Wait()
+		for n, err := range failed {
+			if n == 0 && round > 0 {
+				require.ErrorContains(t, err, "does not decode")
+				require.NotContains(t, err.Error(), "s3cret")
+				continue
+			}
+			require.NoError(t, err)
+		}
+	}
+	for n := 1; n < len(failed); n++ {
+		entry, err := s.Get(t.Context(), fmt.Sprint("n", n))
+		require.NoError(t, err)
+		require.Len(t, entry.Events, 3)
+	}
+}
+
+// Who gives up does not wait, and what it wanted added is added, or not.
+func TestAnAdditionThatIsGivenUp(t *testing.T) {
+	t.Parallel()
+	named := schema(t)
+	s := records(t, named).Timeline(codec(t))
+	one := event("n", time.Now(), "1", "notify.accepted.v1", notify.Accepted{})
+	require.NoError(t, s.Add(t.Context(), one))
+	tx, err := connect(t).Begin(t.Context())
+	require.NoError(t, err)
+	_, err = tx.Exec(t.Context(), "select from "+schemaOf(named)+".timeline for update")
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	two := event("n", time.Now(), "2", "notify.settled.v1", notify.Settled{})
+	require.ErrorIs(t, s.Add(ctx, two), context.DeadlineExceeded)
+	require.NoError(t, tx.Rollback(t.Context()))
+	require.NoError(t, s.Add(t.Context(), two))
+	entry, err := s.Get(t.Context(), "n")
+	require.NoError(t, err)
+	require.Len(t, entry.Events, 2)
 }

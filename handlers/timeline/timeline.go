@@ -36,8 +36,9 @@ import (
 )
 
 // Config is how a [Timeline] observes: all of it is the observer's. Name is by
-// default "timeline", and From [backend.FromOldest], so that a view which is
-// new to the backend begins with all that the log still has. It is ReplaySafe.
+// default "timeline", Concurrency 64, since stores on disk write what is added at
+// once in one go, and From [backend.FromOldest], so that a view which is new to the
+// backend begins with all that the log still has. It is ReplaySafe.
 type Config struct {
 	notify.Observer
 }
@@ -56,6 +57,7 @@ var _ notify.Attacher = (*Timeline)(nil)
 func New(store Store, options ...func(*Config)) *Timeline {
 	t := &Timeline{store: store}
 	t.config.Name = "timeline"
+	t.config.Concurrency = 64
 	t.config.From = backend.FromOldest()
 	t.config.ReplaySafe = true
 	t.config.Handlers = []notify.Handler{notify.Handle(t.add)}
