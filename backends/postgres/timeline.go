@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -16,12 +15,8 @@ import (
 	"github.com/seed-6c01d079/notify/handlers/timeline"
 )
 
-// Codec turns events into messages and back. A [notify.Notifier] is one; it
-// knows the host's own events that are registered with it.
-type Codec interface {
-	Encode(e notify.Event[any]) (*message.Message, error)
-	Decode(m *message.Message) (notify.Event[any], error)
-}
+// Codec turns events into messages and back. A [notify.Notifier] is one.
+type Codec = timeline.Codec
 
 // Timeline returns the store of the database's timeline:
 //

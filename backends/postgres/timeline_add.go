@@ -205,16 +205,13 @@ type writing struct {
 func (w *writing) entry(id string, has stored, some []*addition) {
 	events, truncated := has.events, false
 	for _, one := range some {
-		e := one.event
-		switch {
-		case slices.ContainsFunc(events, func(other notify.Event[any]) bool { return other.ID == e.ID }):
-		case len(events) >= w.store.config.MaxTimelineEvents && !timeline.OfLifecycle(e):
-			truncated = true
-		default:
-			events = append(slices.Clip(events), e)
-			w.of, w.ids = append(w.of, id), append(w.ids, text(e.ID))
+		with, leftOut := timeline.Append(events, one.event, w.store.config.MaxTimelineEvents)
+		truncated = truncated || leftOut
+		if len(with) > len(events) {
+			w.of, w.ids = append(w.of, id), append(w.ids, text(one.event.ID))
 			w.metadata, w.payloads = append(w.metadata, one.metadata), append(w.payloads, one.payload)
 		}
+		events = with
 	}
 	if truncated && !has.truncated {
 		w.batch.Queue(w.store.config.sql("update {s}.timeline set truncated = true where id = $1"), id)

@@ -17,8 +17,8 @@ var _ timeline.ContentStore = (*timelines)(nil)
 // recipient, or has them wait, like Add.
 func (t *timelines) PutContent(ctx context.Context, c timeline.Sealed) error {
 	return t.contents(ctx, "keep a content", c.NotificationID, func(ctx context.Context, pool *pgxpool.Pool) error {
-		if err := t.expire(ctx, pool); err != nil {
-			return err
+		if err := t.expire(ctx, pool); err != nil { // which is no reason to hold back what is sent
+			t.store.config.Logger.WarnContext(ctx, "notify: what is too old for the timeline could not be deleted; it is tried again", "error", err)
 		}
 		batch := &pgx.Batch{}
 		batch.Queue(begin)

@@ -8,18 +8,12 @@ import (
 	"slices"
 	"time"
 
-	"github.com/ThreeDotsLabs/watermill/message"
-
 	"github.com/seed-6c01d079/notify"
 	"github.com/seed-6c01d079/notify/handlers/timeline"
 )
 
-// Codec turns events into messages and back. A [notify.Notifier] is one; it
-// knows the host's own events that are registered with it.
-type Codec interface {
-	Encode(e notify.Event[any]) (*message.Message, error)
-	Decode(m *message.Message) (notify.Event[any], error)
-}
+// Codec turns events into messages and back. A [notify.Notifier] is one.
+type Codec = timeline.Codec
 
 // Timeline returns the store of the file's timeline:
 //
@@ -77,20 +71,17 @@ func (s *timelines) add(ctx context.Context, opened *store, e notify.Event[any],
 		}
 		h.tags = tagsOf(timeline.NewEntry(h.events...))
 	}
-	if slices.ContainsFunc(h.events, func(has notify.Event[any]) bool { return has.ID == e.ID }) {
-		return nil
-	}
-	if len(h.events) >= opened.config.MaxTimelineEvents && !timeline.OfLifecycle(e) {
-		if h.truncated {
-			return nil
-		}
+	events, leftOut := timeline.Append(h.events, e, opened.config.MaxTimelineEvents)
+	switch {
+	case leftOut && !h.truncated:
 		s.recent.drop(e.NotificationID)
 		return opened.do(ctx, func(t *tx) error {
 			_, err := t.exec("UPDATE timeline SET truncated = 1 WHERE notification = ?", e.NotificationID)
 			return err
 		})
+	case len(events) == len(h.events):
+		return nil
 	}
-	events := slices.Concat(h.events, []notify.Event[any]{e})
 	entry := timeline.NewEntry(events...)
 	next := stored{h.version + 1, h.truncated, events, tagsOf(entry)}
 	refused := false

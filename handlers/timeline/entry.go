@@ -107,6 +107,19 @@ func (h *history) keep(e notify.Event[any], most int) {
 	}
 }
 
+// Append returns the events with e, in a slice of its own, unless they have it
+// already. It is for stores that keep at most so many: e is left out, and only that
+// is told, if they are so many and it is not of the lifecycle.
+func Append(events []notify.Event[any], e notify.Event[any], most int) (with []notify.Event[any], leftOut bool) {
+	switch {
+	case slices.ContainsFunc(events, func(has notify.Event[any]) bool { return has.ID == e.ID }):
+		return events, false
+	case len(events) >= most && !OfLifecycle(e):
+		return events, true
+	}
+	return append(slices.Clip(events), e), false
+}
+
 // OfLifecycle tells whether the event is about delivery, rather than engagement
 // or an event of the host's. It is for stores: at their cap they leave out the
 // others first, of which there is no end.

@@ -3,12 +3,15 @@ package timeline
 import (
 	"context"
 
+	"github.com/ThreeDotsLabs/watermill/message"
+
 	"github.com/seed-6c01d079/notify"
 )
 
 // Store keeps the events of notifications. All methods are safe for concurrent
 // use. Package timelinetest checks a store against this contract; [NewEntry],
-// [Query.Resolve] and [Query.Matches] help to write one.
+// [Append], [Entry.Tags], [Query.Resolve], [Query.Tags] and [RecipientHash] help to
+// write one.
 type Store interface {
 	// Add keeps an event of the notification that it names; one that names
 	// none is refused with a [notify.FieldError]. When Add returns nil, Get and
@@ -43,6 +46,14 @@ type Store interface {
 	// the log, the records or the dead letters of the notifier, whose retention bounds
 	// what they have.
 	Erase(ctx context.Context, tenant, recipientID string) (erased int, err error)
+}
+
+// Codec turns events into messages and back, for stores that keep bytes. A
+// [notify.Notifier] is one; it knows the host's own events that are registered with
+// it.
+type Codec interface {
+	Encode(e notify.Event[any]) (*message.Message, error)
+	Decode(m *message.Message) (notify.Event[any], error)
 }
 
 // Page is a part of a list.

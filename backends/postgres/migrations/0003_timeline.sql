@@ -13,7 +13,7 @@ create index timeline_tag_id on timeline_tag (id);
 
 -- Entries from before get theirs, from their events.
 
-create temporary table earlier_event on commit drop as
+create view earlier_event as
 select t.id, t.at, t.recipient, t.tenant, e.id as event, e.metadata->>'ce_type' as type, e.metadata->>'ce_time' as time,
     e.metadata->>'ce_recipient' as of_recipient, coalesce(e.metadata->>'ce_tenant', '') as of_tenant,
     e.metadata->>'ce_labels' as labels,
@@ -41,6 +41,8 @@ where l.key <> '' and l.value is not null and octet_length(l.key) <= 128 and oct
 insert into timeline_tag (name, value, at, id)
 select distinct 'recipient', of_tenant || E'\n' || of_recipient, at, id from earlier_event
 where of_recipient <> '' and (of_recipient <> recipient or of_tenant <> tenant);
+
+drop view earlier_event;
 
 -- What was erased from the timeline, so that nothing brings it back.
 
