@@ -91,6 +91,8 @@ func checkErasedContents(t *testing.T, store timeline.Store) {
 	put(ahead)
 	put(sealed("n_1", 2, "shop", "u_1", before))
 	put(sealed("n_7", 1, "shop", "u_1", before)) // late
+	ahead = sealed("n_1", 3, "shop", "u_1", time.Now().Round(0).UTC().Add(time.Hour))
+	put(ahead) // by another clock
 	for _, id := range []string{"n_1", "n_2", "n_7"} {
 		requireContents(t, s, id)
 	}
