@@ -76,3 +76,31 @@ func TestMemoryForgetsWhatWasErased(t *testing.T) {
 		require.Equal(t, []string{"1"}, listed(t, m))
 	})
 }
+
+// A replay of all that the log still has brings nothing back.
+func TestAReplayBringsNothingBack(t *testing.T) {
+	t.Parallel()
+	store := timeline.NewMemory()
+	began := time.Now()
+	n, stop := start(t, take, timeline.New(store))
+	send := func(recipient string) (id string) {
+		nt := shipped()
+		nt.To.ID = recipient
+		id, err := n.Send(t.Context(), nt)
+		require.NoError(t, err)
+		_, err = n.Wait(t.Context(), id)
+		require.NoError(t, err)
+		require.NoError(t, n.Handled(t.Context(), id, "timeline"))
+		return id
+	}
+	erased, other := send("u_42"), send("u_43")
+	count, err := store.Erase(t.Context(), "shop", "u_42")
+	require.NoError(t, err)
+	require.Equal(t, 1, count)
+	require.NoError(t, n.Replay(t.Context(), "timeline", began.Add(-time.Minute)))
+	require.NoError(t, n.Handled(t.Context(), erased, "timeline"))
+	again := send("u_42")
+	require.Equal(t, []string{again, other}, listed(t, store))
+	stop()
+	require.Equal(t, []string{again, other}, listed(t, store))
+}
