@@ -16,15 +16,7 @@ func (c *change) begin(number int, p providerPolicy, message *rendered) (ordinal
 	leg := c.leg(number)
 	previous := c.last(number)
 	ordinal = leg.current()
-	if leg.Message == nil {
-		leg.Message = message
-		if text, ok := message.Message.(SMS); ok {
-			leg.Country, leg.Segments = e164.Country(text.To), gsm.Segments(text.Text)
-		}
-		c.raise(legID(number, "rendered"), c.now, Rendered{
-			Leg: c.ref(number, 0).Leg, Template: message.Template, Locale: message.Locale, Bytes: message.Bytes,
-		})
-	}
+	c.rendered(number, message)
 	leg.Attempts = append(leg.Attempts, attemptRecord{
 		Provider: p.Name, Key: c.attemptKey(number, ordinal), FirstCall: c.now, Held: leg.Held,
 	})
@@ -35,6 +27,21 @@ func (c *change) begin(number int, p providerPolicy, message *rendered) (ordinal
 	}
 	c.grant(number, ordinal, p)
 	return ordinal
+}
+
+// rendered stores what the leg's message is, if it has none.
+func (c *change) rendered(number int, message *rendered) {
+	leg := c.leg(number)
+	if leg.Message != nil {
+		return
+	}
+	leg.Message = message
+	if text, ok := message.Message.(SMS); ok {
+		leg.Country, leg.Segments = e164.Country(text.To), gsm.Segments(text.Text)
+	}
+	c.raise(legID(number, "rendered"), c.now, Rendered{
+		Leg: c.ref(number, 0).Leg, Template: message.Template, Locale: message.Locale, Bytes: message.Bytes,
+	})
 }
 
 // turnOver tells which attempt's provider the new one takes over from.

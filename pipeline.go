@@ -18,6 +18,7 @@ type pipeline struct {
 	decider *decider
 	senders map[Channel][]*sender
 	guards  []namedGuard
+	keepers []func(context.Context, Outgoing) error
 	planner *planner
 	render  *renderers
 	hash    func(Channel, string) string

@@ -3,12 +3,10 @@ package postgres
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -17,26 +15,24 @@ import (
 	"github.com/seed-6c01d079/notify/handlers/timeline"
 )
 
-// Codec turns events into messages and back. A [notify.Notifier] is one; it
-// knows the host's own events that are registered with it.
-type Codec interface {
-	Encode(e notify.Event[any]) (*message.Message, error)
-	Decode(m *message.Message) (notify.Event[any], error)
-}
+// Codec turns events into messages and back. A [notify.Notifier] is one.
+type Codec = timeline.Codec
 
 // Timeline returns the store of the database's timeline:
 //
 //	n.Attach(timeline.New(records.Timeline(n)))
 //
 // Beside [Config.TimelineFor], [Config.MaxTimeline] and
-// [Config.MaxTimelineEvents] nothing is left out.
+// [Config.MaxTimelineEvents] nothing is left out. What is too old is deleted, at
+// most once a minute, when the store is used.
 func (s *Store) Timeline(codec Codec) timeline.Store { return &timelines{store: s, codec: codec} }
 
 type timelines struct {
 	store *Store
 	codec Codec
 
-	gauge gauge
+	gauge     gauge
+	additions additions
 
 	mu      sync.Mutex
 	expired time.Time // when what is too old was deleted last
@@ -48,63 +44,22 @@ func (t *timelines) Add(ctx context.Context, e notify.Event[any]) error {
 		return &notify.FieldError{Field: "Event.NotificationID", Problem: "must not be empty"}
 	}
 	m, err := t.codec.Encode(e)
+	var metadata string
+	if err == nil {
+		metadata, err = encodeMetadata(m.Metadata)
+	}
 	if err == nil {
 		err = t.store.do(ctx, func(ctx context.Context, pool *pgxpool.Pool) error {
 			if err := t.expire(ctx, pool); err != nil {
 				return err
 			}
-			return pool.AcquireFunc(ctx, func(conn *pgxpool.Conn) error { return t.add(ctx, conn, e, m) })
+			return t.adding(ctx, pool, &addition{event: e, metadata: metadata, payload: append([]byte{}, m.Payload...)})
 		})
 	}
 	if err != nil {
 		return fmt.Errorf("postgres: add event %q to the timeline: %w", e.ID, err)
 	}
 	return nil
-}
-
-// add works out what the event makes of the entry, while its row is locked: in
-// two round trips, one to lock and read and one to write.
-func (t *timelines) add(ctx context.Context, conn *pgxpool.Conn, e notify.Event[any], m *message.Message) error {
-	metadata, err := encodeMetadata(m.Metadata)
-	if err != nil {
-		return err
-	}
-	id := text(e.NotificationID)
-	sql := t.store.config.sql
-	var page []stored
-	reading := &pgx.Batch{}
-	reading.Queue(begin)
-	reading.Queue(t.store.config.idleFor())
-	reading.Queue(sql(`
-insert into {s}.timeline (id, at, recipient, tenant, category, state, settled) values ($1, $2, '', '', '', '', false)
-on conflict (id) do update set id = excluded.id`), id, e.Time) // locks it in either case
-	reading.Queue(t.query(oneEntry), id).Query(func(rows pgx.Rows) (err error) {
-		page, err = t.scan(rows)
-		return err
-	})
-	if err := t.store.send(ctx, conn, reading); err != nil {
-		return err
-	}
-	var has stored
-	if len(page) > 0 {
-		has = page[0]
-	}
-	writing := &pgx.Batch{}
-	switch {
-	case slices.ContainsFunc(has.events, func(other notify.Event[any]) bool { return other.ID == e.ID }):
-	case len(has.events) >= t.store.config.MaxTimelineEvents && !timeline.OfLifecycle(e):
-		writing.Queue(sql("update {s}.timeline set truncated = true where id = $1"), id)
-	default:
-		entry := timeline.NewEntry(append(has.events, e)...)
-		status := &entry.Status
-		writing.Queue(sql(`
-with e as (insert into {s}.timeline_event (notification, id, metadata, payload) values ($1, $8, $9::text::json, $10))
-update {s}.timeline set at = $2, recipient = $3, tenant = $4, category = $5, state = $6, settled = $7 where id = $1`),
-			id, entry.At, text(status.RecipientID), text(status.Tenant), text(status.Category), string(status.State), status.Settled,
-			text(e.ID), metadata, []byte(m.Payload))
-	}
-	writing.Queue("commit")
-	return t.store.send(ctx, conn, writing)
 }
 
 // stored is an entry as the database has it.
@@ -148,9 +103,9 @@ func (t *timelines) scan(rows pgx.Rows) (page []stored, err error) {
 		if err != nil {
 			return err
 		}
-		e, err := t.codec.Decode(m)
+		e, err := t.decode(m)
 		if err != nil {
-			return fmt.Errorf("decode event %q: %w", uuid, err)
+			return err
 		}
 		if len(page) == 0 || page[len(page)-1].id != h.id {
 			page = append(page, h)
@@ -165,6 +120,9 @@ func (t *timelines) scan(rows pgx.Rows) (page []stored, err error) {
 // Get implements [timeline.Store].
 func (t *timelines) Get(ctx context.Context, id string) (entry timeline.Entry, err error) {
 	err = t.store.do(ctx, func(ctx context.Context, pool *pgxpool.Pool) error {
+		if err := t.expire(ctx, pool); err != nil {
+			return err
+		}
 		page, err := t.read(ctx, pool, oneEntry, text(id))
 		switch {
 		case err != nil:
@@ -188,6 +146,9 @@ func (t *timelines) List(ctx context.Context, q timeline.Query) (page timeline.P
 		return page, err
 	}
 	err = t.store.do(ctx, func(ctx context.Context, pool *pgxpool.Pool) error {
+		if err := t.expire(ctx, pool); err != nil {
+			return err
+		}
 		query, args := listQuery(q, after)
 		found, err := t.read(ctx, pool, query, args...)
 		if err != nil {
@@ -217,36 +178,45 @@ func listQuery(q timeline.Query, after timeline.Position) (query string, args []
 		}
 		where = append(where, condition)
 	}
+	from, list := "{s}.timeline t", "t"
+	for i, tag := range q.Tags() {
+		if i == 0 { // its index is in the list's order
+			from, list = "{s}.timeline_tag g join {s}.timeline t on t.id = g.id", "g"
+			and("g.name = ? and g.value = ?", text(tag.Name), text(tag.Value))
+			continue
+		}
+		and("exists (select from {s}.timeline_tag x where x.name = ? and x.value = ? and x.at = t.at and x.id = t.id)", text(tag.Name), text(tag.Value))
+	}
 	if q.RecipientID != "" {
-		and("recipient = ?", text(q.RecipientID))
+		and("t.recipient = ?", text(q.RecipientID))
 	}
 	if q.Tenant != "" {
-		and("tenant = ?", text(q.Tenant))
+		and("t.tenant = ?", text(q.Tenant))
 	}
 	if q.Category != "" {
-		and("category = ?", text(q.Category))
+		and("t.category = ?", text(q.Category))
 	}
 	if len(q.States) > 0 {
 		states := make([]string, len(q.States))
 		for i, state := range q.States {
 			states[i] = text(string(state))
 		}
-		and("state = any(?)", states)
+		and("t.state = any(?)", states)
 	}
 	if q.Settled != nil {
-		and("settled = ?", *q.Settled)
+		and("t.settled = ?", *q.Settled)
 	}
 	if !q.From.IsZero() {
-		and("at >= ?", q.From)
+		and(list+".at >= ?", q.From)
 	}
 	if !q.Until.IsZero() {
-		and("at < ?", q.Until)
+		and(list+".at < ?", q.Until)
 	}
 	if !after.IsZero() {
-		and("(at, id) < (?, ?)", after.At, text(after.ID))
+		and("("+list+".at, "+list+".id) < (?, ?)", after.At, text(after.ID))
 	}
-	and("true order by at desc, id desc limit ?", q.Limit+1)
-	return "select id, at, truncated from {s}.timeline where " + strings.Join(where, " and "), args
+	and("true order by "+list+".at desc, "+list+".id desc limit ?", q.Limit+1)
+	return "select t.id, t.at, t.truncated from " + from + " where " + strings.Join(where, " and "), args
 }
 
 // expire deletes, now and then, what is too old or too much.
@@ -275,6 +245,12 @@ delete from {s}.timeline where id in (
   select id from {s}.timeline where at < clock_timestamp() - make_interval(secs => $1) order by at limit $2 for update skip locked
 ) or id in (select id from {s}.timeline order by at limit $3 for update skip locked)`), t.store.config.TimelineFor.Seconds(), most, max(n-kept, 0))
 		gone = tag.RowsAffected()
+	}
+	if err == nil {
+		err = t.forgetErased(ctx, pool, most)
+	}
+	if err == nil {
+		err = t.expireContents(ctx, pool, most)
 	}
 	if gone >= most || err != nil { // there is more
 		t.mu.Lock()

@@ -3,9 +3,11 @@ package postgres_test
 import (
 	"context"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-6c01d079/notify"
@@ -59,6 +61,35 @@ func TestATimelineForgets(t *testing.T) {
 	require.ErrorIs(t, err, notify.ErrNotFound)
 	_, err = again.Get(t.Context(), "recent")
 	require.NoError(t, err)
+	require.NoError(t, again.Add(t.Context(), old))
+	require.Equal(t, 2, count(t, named, "timeline"))
+	page, err := s.Timeline(codec(t)).List(t.Context(), timeline.Query{}) // who only reads looks, too
+	require.NoError(t, err)
+	require.Len(t, page.Entries, 1)
+	require.Equal(t, 1, count(t, named, "timeline"))
+}
+
+// What was erased is remembered for as long as the timeline keeps notifications,
+// and as many.
+func TestATimelineForgetsWhatItErased(t *testing.T) {
+	t.Parallel()
+	named := schema(t)
+	s := records(t, named, func(c *postgres.Config) { c.TimelineFor, c.MaxTimeline = time.Hour, 10 })
+	look := func() int { // as one that has not looked yet
+		_, err := s.Timeline(codec(t)).List(t.Context(), timeline.Query{})
+		require.NoError(t, err)
+		return count(t, named, "timeline_erased")
+	}
+	for i := range 15 {
+		_, err := s.Timeline(codec(t)).Erase(t.Context(), "", fmt.Sprint("u_", i))
+		require.NoError(t, err)
+	}
+	require.Equal(t, 15, count(t, named, "timeline_erased"))
+	require.Equal(t, 10, look())
+	_, err := connect(t).Exec(t.Context(), "update "+schemaOf(named)+".timeline_erased set at = at - interval '1 hour' where name = $1",
+		timeline.RecipientHash("", "u_14"))
+	require.NoError(t, err)
+	require.Equal(t, 9, look())
 }
 
 // Beyond the cap the oldest go.
@@ -98,4 +129,88 @@ func TestATimelineKeepsTheLifecycle(t *testing.T) {
 	require.True(t, entry.Truncated)
 	require.Len(t, entry.Events, 4)
 	require.Equal(t, notify.StateSent, entry.Status.State)
+}
+
+// What is too old or too many goes.
+func TestContentsAreForgotten(t *testing.T) {
+	t.Parallel()
+	named := schema(t)
+	s := records(t, named, func(c *postgres.Config) { c.TimelineFor, c.MaxTimeline = time.Hour, 10 })
+	put := func(n int, at time.Time) { // as one that has not looked yet
+		require.NoError(t, s.Timeline(codec(t)).(timeline.ContentStore).PutContent(t.Context(), timeline.Sealed{
+			NotificationID: fmt.Sprint("n_", n), Leg: 1, At: at, KeyID: "k", WrappedKey: []byte("k"), Ciphertext: []byte("c"),
+		}))
+	}
+	now := time.Now()
+	for n := range 15 {
+		put(n, now.Add(time.Duration(n)*time.Second))
+	}
+	require.Equal(t, 11, count(t, named, "timeline_content"))
+	put(15, now.Add(-2*time.Hour))
+	_, err := s.Timeline(codec(t)).(timeline.ContentStore).Contents(t.Context(), "n_15")
+	require.NoError(t, err)
+	require.Equal(t, 10, count(t, named, "timeline_content"))
+}
+
+// poisoned is a codec that panics over the events of one notification.
+type poisoned struct{ postgres.Codec }
+
+func (p poisoned) Decode(m *message.Message) (notify.Event[any], error) {
+	if m.Metadata["ce_subject"] == "n0" {
+		panic("s3cret")
+	}
+	return p.Codec.Decode(m)
+}
+
+// An entry that cannot be read keeps nobody else from adding, though they share
+// transactions.
+func TestOneEntryOfATimelineHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
+	s := records(t, schema(t)).Timeline(poisoned{codec(t)})
+	at := time.Now()
+	var adding sync.WaitGroup
+	failed := make([]error, 40)
+	for round := range 3 {
+		for n := range failed {
+			adding.Go(func() {
+				failed[n] = s.Add(t.Context(), event(fmt.Sprint("n", n), at, fmt.Sprint(round), "notify.opened.v1", notify.Opened{}))
+			})
+		}
+		adding.Wait()
+		for n, err := range failed {
+			if n == 0 && round > 0 {
+				require.ErrorContains(t, err, "does not decode")
+				require.NotContains(t, err.Error(), "s3cret")
+				continue
+			}
+			require.NoError(t, err)
+		}
+	}
+	for n := 1; n < len(failed); n++ {
+		entry, err := s.Get(t.Context(), fmt.Sprint("n", n))
+		require.NoError(t, err)
+		require.Len(t, entry.Events, 3)
+	}
+}
+
+// Who gives up does not wait, and what it wanted added is added, or not.
+func TestAnAdditionThatIsGivenUp(t *testing.T) {
+	t.Parallel()
+	named := schema(t)
+	s := records(t, named).Timeline(codec(t))
+	one := event("n", time.Now(), "1", "notify.accepted.v1", notify.Accepted{})
+	require.NoError(t, s.Add(t.Context(), one))
+	tx, err := connect(t).Begin(t.Context())
+	require.NoError(t, err)
+	_, err = tx.Exec(t.Context(), "select from "+schemaOf(named)+".timeline for update")
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	two := event("n", time.Now(), "2", "notify.settled.v1", notify.Settled{})
+	require.ErrorIs(t, s.Add(ctx, two), context.DeadlineExceeded)
+	require.NoError(t, tx.Rollback(t.Context()))
+	require.NoError(t, s.Add(t.Context(), two))
+	entry, err := s.Get(t.Context(), "n")
+	require.NoError(t, err)
+	require.Len(t, entry.Events, 2)
 }

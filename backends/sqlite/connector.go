@@ -29,6 +29,7 @@ func ofWriter(checkpoint int) []pragma {
 		{"journal_mode", "WAL", "wal"},
 		{"synchronous", "FULL", "2"},
 		{"foreign_keys", "ON", "1"},
+		{"secure_delete", "FAST", "2"}, // or else old copies would outlive what is erased
 		{"temp_store", "MEMORY", "2"},
 		{"cache_size", "-16000", "-16000"},
 		{"journal_size_limit", "67108864", "67108864"},

@@ -3,6 +3,8 @@ package sqlite
 import (
 	"context"
 	"time"
+
+	"github.com/seed-6c01d079/notify/handlers/timeline"
 )
 
 // CommitAlone has b write each operation in a transaction of its own: what one
@@ -81,3 +83,10 @@ func DropAndFail(b *Backend, id string, failure error) error {
 
 // Version is the newest schema.
 const Version = version
+
+// ListQuery is the statement that finds a page's entries.
+func ListQuery(q timeline.Query) (string, []any, error) {
+	q, after, err := q.Resolve()
+	query, args := listQuery(q, after)
+	return query, args, err
+}

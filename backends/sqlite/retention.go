@@ -39,7 +39,9 @@ func (s *store) sweepOnce(ctx context.Context, now time.Time) error {
 		}
 		t.gate.Pass()
 	}
-	for _, expire := range []func(*tx, time.Time) (int, error){(*tx).expireTimeline, (*tx).expireCosts, (*tx).expireCostSums} {
+	for _, expire := range []func(*tx, time.Time) (int, error){
+		(*tx).expireTimeline, (*tx).expireContents, (*tx).forgetErased, (*tx).expireCosts, (*tx).expireCostSums,
+	} {
 		if err := s.untilFew(ctx, func(t *tx) (int, error) { return expire(t, now) }); err != nil {
 			return err
 		}

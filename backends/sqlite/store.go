@@ -34,7 +34,7 @@ type store struct {
 	ops                     uint64 // counts operations
 	newRecords, newMessages pending
 	// How many rows there are.
-	records, delayed, letters, timelines, costs, costSums int
+	records, delayed, letters, timelines, erased, contents, costs, costSums int
 	// costsForgotten is the time of the latest entry of the costs that was deleted.
 	costsForgotten string
 }
@@ -74,6 +74,7 @@ func (s *store) load() error {
 	for table, n := range map[string]*int{
 		"records": &s.records, "delayed": &s.delayed, "dead_letters": &s.letters, "timeline": &s.timelines,
 		"cost_entries": &s.costs, "cost_sums": &s.costSums,
+		"timeline_erased": &s.erased, "timeline_contents": &s.contents,
 	} {
 		if err := s.reads.row("SELECT count(*) FROM "+table, nil, n); err != nil {
 			return err

@@ -8,18 +8,12 @@ import (
 	"slices"
 	"time"
 
-	"github.com/ThreeDotsLabs/watermill/message"
-
 	"github.com/seed-6c01d079/notify"
 	"github.com/seed-6c01d079/notify/handlers/timeline"
 )
 
-// Codec turns events into messages and back. A [notify.Notifier] is one; it
-// knows the host's own events that are registered with it.
-type Codec interface {
-	Encode(e notify.Event[any]) (*message.Message, error)
-	Decode(m *message.Message) (notify.Event[any], error)
-}
+// Codec turns events into messages and back. A [notify.Notifier] is one.
+type Codec = timeline.Codec
 
 // Timeline returns the store of the file's timeline:
 //
@@ -75,24 +69,36 @@ func (s *timelines) add(ctx context.Context, opened *store, e notify.Event[any],
 		if h, err = s.read(opened.file.read, e.NotificationID); err != nil {
 			return err
 		}
+		h.tags = tagsOf(timeline.NewEntry(h.events...))
 	}
-	if slices.ContainsFunc(h.events, func(has notify.Event[any]) bool { return has.ID == e.ID }) {
-		return nil
-	}
-	if len(h.events) >= opened.config.MaxTimelineEvents && !timeline.OfLifecycle(e) {
-		if h.truncated {
-			return nil
-		}
+	events, leftOut := timeline.Append(h.events, e, opened.config.MaxTimelineEvents)
+	switch {
+	case leftOut && !h.truncated:
 		s.recent.drop(e.NotificationID)
 		return opened.do(ctx, func(t *tx) error {
 			_, err := t.exec("UPDATE timeline SET truncated = 1 WHERE notification = ?", e.NotificationID)
 			return err
 		})
+	case len(events) == len(h.events):
+		return nil
 	}
-	next := stored{h.version + 1, h.truncated, slices.Concat(h.events, []notify.Event[any]{e})}
-	entry := timeline.NewEntry(next.events...)
-	err := opened.writer.do(ctx, r.size, func(t *tx) error { return t.addEvent(entry, h.version, e, r) })
-	if err == nil {
+	entry := timeline.NewEntry(events...)
+	next := stored{h.version + 1, h.truncated, events, tagsOf(entry)}
+	refused := false
+	err := opened.writer.do(ctx, r.size, func(t *tx) (err error) {
+		if refused, err = t.wasErased(&e.Envelope); refused || err != nil {
+			return err
+		}
+		err = t.addEvent(entry, h.version, e, r)
+		if err == nil && !h.tags.same(next.tags) {
+			err = t.tag(e.NotificationID, next.tags)
+		}
+		return err
+	})
+	switch {
+	case refused:
+		s.recent.drop(e.NotificationID)
+	case err == nil:
 		s.recent.keep(e.NotificationID, next)
 	}
 	return err
@@ -145,6 +151,7 @@ type stored struct {
 	version   int
 	truncated bool
 	events    []notify.Event[any]
+	tags      tags
 }
 
 func (h *stored) entry() timeline.Entry {
@@ -178,6 +185,27 @@ func (s *timelines) read(from queryer, id string) (h stored, err error) {
 		h.events = append(h.events, e)
 	}
 	return h, rows.Err()
+}
+
+// tags are what an entry is found by.
+type tags struct {
+	at  string
+	all []timeline.Tag
+}
+
+func tagsOf(e timeline.Entry) tags { return tags{text(e.At), e.Tags()} }
+
+func (t tags) same(other tags) bool { return t.at == other.at && slices.Equal(t.all, other.all) }
+
+// tag replaces what the entry is found by.
+func (t *tx) tag(notification string, tags tags) error {
+	_, err := t.exec("DELETE FROM timeline_tags WHERE notification = ?", notification)
+	for _, tag := range tags.all {
+		if err == nil {
+			_, err = t.exec("INSERT INTO timeline_tags (name, value, at, notification) VALUES (?, ?, ?, ?)", tag.Name, tag.Value, tags.at, notification)
+		}
+	}
+	return err
 }
 
 // expireTimeline deletes the next entries of the timeline that are too old or

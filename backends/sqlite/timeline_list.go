@@ -71,31 +71,41 @@ func listQuery(q timeline.Query, after timeline.Position) (query string, args []
 		where = append(where, condition)
 		args = append(args, values...)
 	}
+	from, list := "timeline t", "t"
+	for i, tag := range q.Tags() {
+		if i == 0 && q.RecipientID == "" { // its index is in the list's order
+			from, list = "timeline_tags g CROSS JOIN timeline t ON t.notification = g.notification", "g"
+			and("g.name = ? AND g.value = ?", tag.Name, tag.Value)
+			continue
+		}
+		and("EXISTS (SELECT 1 FROM timeline_tags x WHERE x.name = ? AND x.value = ? AND x.at = t.at AND x.notification = t.notification)",
+			tag.Name, tag.Value)
+	}
 	if q.RecipientID != "" {
-		and("recipient = ?", q.RecipientID)
+		and("t.recipient = ?", q.RecipientID)
 	}
 	if q.Tenant != "" {
-		and("tenant = ?", q.Tenant)
+		and("t.tenant = ?", q.Tenant)
 	}
 	if q.Category != "" {
-		and("category = ?", q.Category)
+		and("t.category = ?", q.Category)
 	}
 	if len(q.States) > 0 {
 		states, _ := json.Marshal(q.States) // strings always have a form
-		and("state IN (SELECT value FROM json_each(?))", string(states))
+		and("t.state IN (SELECT value FROM json_each(?))", string(states))
 	}
 	if q.Settled != nil {
-		and("settled = ?", *q.Settled)
+		and("t.settled = ?", *q.Settled)
 	}
 	if !q.From.IsZero() {
-		and("at >= ?", text(q.From))
+		and(list+".at >= ?", text(q.From))
 	}
 	if !q.Until.IsZero() {
-		and("at < ?", text(q.Until))
+		and(list+".at < ?", text(q.Until))
 	}
 	if !after.IsZero() {
-		and("(at, notification) < (?, ?)", text(after.At), after.ID)
+		and("("+list+".at, "+list+".notification) < (?, ?)", text(after.At), after.ID)
 	}
-	return "SELECT notification FROM timeline WHERE " + strings.Join(where, " AND ") +
-		" ORDER BY at DESC, notification DESC LIMIT ?", append(args, q.Limit+1)
+	return fmt.Sprintf("SELECT t.notification FROM %s WHERE %s ORDER BY %[3]s.at DESC, %[3]s.notification DESC LIMIT ?",
+		from, strings.Join(where, " AND "), list), append(args, q.Limit+1)
 }

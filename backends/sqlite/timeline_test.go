@@ -1,8 +1,13 @@
 package sqlite_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -112,4 +117,172 @@ func TestATimelineForgets(t *testing.T) {
 	require.Len(t, page.Entries, 10)
 	require.Equal(t, "new_12", page.Entries[0].Status.NotificationID)
 	require.Equal(t, "new_03", page.Entries[9].Status.NotificationID)
+}
+
+// What was erased is nowhere in the file, but for the IDs of its notifications,
+// which are forgotten in their time.
+func TestWhatATimelineErasesIsOverwritten(t *testing.T) {
+	t.Parallel()
+	const canary = "CANARY_4711"
+	file := path(t)
+	b := open(t, file, func(c *sqlite.Config) { c.TimelineFor, c.MaxTimeline = time.Hour, 50 })
+	s := b.Timeline(codec(t))
+	now := time.Now()
+	for i := range 60 {
+		for j, e := range some(fmt.Sprint("n_", i), now, 20) {
+			e.RecipientID = canary
+			e.Labels = map[string]string{"name": canary, "long": strings.Repeat("x", 100)}
+			if i%2 == 1 {
+				e.RecipientID, e.Labels = "u_1", nil
+			}
+			if j == 3 {
+				e.Data = notify.Opened{Engagement: notify.Engagement{Attempt: notify.Attempt{Provider: strings.Repeat(canary, 2000)}}}
+			}
+			if i%2 == 0 || j != 3 {
+				require.NoError(t, s.Add(t.Context(), e))
+			}
+		}
+	}
+	require.Positive(t, occurrences(t, file, canary))
+	erased, err := s.Erase(t.Context(), "", canary)
+	require.NoError(t, err)
+	require.Equal(t, 30, erased)
+	require.Zero(t, occurrences(t, file, canary))
+	require.Positive(t, occurrences(t, file, "n_58"))
+
+	names := func() []string { return texts(t, file, "SELECT name FROM timeline_erased") }
+	require.Len(t, names(), 31)
+	require.NoError(t, sqlite.Sweep(b, now.Add(59*time.Minute)))
+	require.Len(t, names(), 31)
+	for i := range 30 {
+		_, err := s.Erase(t.Context(), "", fmt.Sprint("u_", i))
+		require.NoError(t, err)
+	}
+	require.Len(t, names(), 31+30+30)
+	require.NoError(t, sqlite.Sweep(b, now.Add(59*time.Minute)))
+	require.Len(t, names(), 50)
+	require.NoError(t, b.Close())
+	b = open(t, file, func(c *sqlite.Config) { c.TimelineFor = time.Hour })
+	again := some("n_0", now, 0)[0]
+	again.RecipientID = "u_29"
+	require.NoError(t, b.Timeline(codec(t)).Add(t.Context(), again))
+	require.Empty(t, texts(t, file, "SELECT notification FROM timeline"), "it is remembered across restarts")
+	require.NoError(t, sqlite.Sweep(b, now.Add(2*time.Hour)))
+	require.Empty(t, names())
+}
+
+// occurrences counts the text in the database and its log.
+func occurrences(t *testing.T, file, what string) (n int) {
+	t.Helper()
+	for _, suffix := range []string{"", "-wal"} {
+		data, err := os.ReadFile(file + suffix)
+		require.NoError(t, err)
+		n += bytes.Count(data, []byte(what))
+	}
+	return n
+}
+
+// Without the ring's key nothing of a content can be found: not in the file, not
+// in the log of the program, and not in an event. With it, it can be read, until it
+// is erased: then the sealed bytes are gone, too.
+func TestContentsAreSealedInTheFile(t *testing.T) {
+	t.Parallel()
+	const canary, key = "CANARY_4711", "0123456789abcdef0123456789abcdef"
+	file := path(t)
+	store := open(t, file).Timeline(codec(t)) // apart from the work, which holds contents in clear
+	ring, err := timeline.NewKeyRing("k/1", map[string][]byte{"k/1": []byte(key)})
+	require.NoError(t, err)
+	contents := timeline.NewContents(store, ring)
+
+	var mu sync.Mutex
+	var sinks bytes.Buffer
+	n, err := notify.New(notify.Config{Logger: slog.New(slog.NewTextHandler(&locked{mu: &mu, w: &sinks}, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+	require.NoError(t, err)
+	mail := notifytest.NewProvider[notify.Email]("mail")
+	notify.Use(n, mail)
+	n.Attach(timeline.New(store), contents)
+	notify.On(n, "spy", func(_ context.Context, e notify.Event[any]) error {
+		m, err := n.Encode(e)
+		if err != nil {
+			return err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		fmt.Fprintln(&sinks, m.Metadata, string(m.Payload))
+		return nil
+	})
+	ended := make(chan error, 1)
+	go func() { ended <- n.Run(context.Background()) }()
+	require.NoError(t, n.Ready(t.Context()))
+	nt := toAnna("")
+	nt.Key, nt.Content.Title, nt.Content.Body = "", canary, canary
+	id, err := n.Send(t.Context(), nt)
+	require.NoError(t, err)
+	settles(t, n, id)
+	require.NoError(t, n.Handled(t.Context(), id, "timeline", "spy"))
+	require.NoError(t, n.Close(t.Context()))
+	require.NoError(t, <-ended)
+
+	require.Equal(t, canary, mail.Calls()[0].Message.Subject)
+	require.Positive(t, occurrences(t, file, id))
+	mu.Lock()
+	require.Contains(t, sinks.String(), id)
+	for _, secret := range []string{canary, key, "anna@"} {
+		require.Zero(t, occurrences(t, file, secret), secret)
+		require.NotContains(t, sinks.String(), secret)
+	}
+	mu.Unlock()
+	got, err := contents.Get(t.Context(), id)
+	require.NoError(t, err)
+	require.Contains(t, string(got[0].Message), canary)
+
+	all, err := store.(timeline.ContentStore).Contents(t.Context(), id)
+	require.NoError(t, err)
+	there := func(sealed []byte) int { return occurrences(t, file, string(sealed)) }
+	require.Positive(t, there(all[0].WrappedKey))
+	require.Positive(t, there(all[0].Ciphertext))
+	erased, err := store.Erase(t.Context(), nt.Tenant, nt.To.ID)
+	require.NoError(t, err)
+	require.Equal(t, 1, erased)
+	require.Zero(t, there(all[0].WrappedKey))
+	require.Zero(t, there(all[0].Ciphertext))
+}
+
+// What is too old or too many goes.
+func TestContentsAreForgotten(t *testing.T) {
+	t.Parallel()
+	b := open(t, path(t), func(c *sqlite.Config) { c.TimelineFor, c.MaxTimeline = time.Hour, 10 })
+	s := b.Timeline(codec(t)).(timeline.ContentStore)
+	now := time.Now()
+	for i := range 15 {
+		require.NoError(t, s.PutContent(t.Context(), timeline.Sealed{
+			NotificationID: fmt.Sprintf("n_%02d", i), Leg: 1, At: now.Add(time.Duration(i) * time.Minute),
+			KeyID: "k", WrappedKey: []byte("k"), Ciphertext: []byte("c"),
+		}))
+	}
+	left := func() (n int) {
+		for i := range 15 {
+			all, err := s.Contents(t.Context(), fmt.Sprintf("n_%02d", i))
+			require.NoError(t, err)
+			n += len(all)
+		}
+		return n
+	}
+	require.Equal(t, 15, left())
+	require.NoError(t, sqlite.Sweep(b, now))
+	require.Equal(t, 10, left())
+	require.NoError(t, sqlite.Sweep(b, now.Add(time.Hour+10*time.Minute+time.Second)))
+	require.Equal(t, 4, left())
+}
+
+// locked is a writer for several goroutines.
+type locked struct {
+	mu *sync.Mutex
+	w  *bytes.Buffer
+}
+
+func (l *locked) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(p)
 }

@@ -43,6 +43,8 @@ const (
 	sending      = "Send, 64 callers"
 	rawWriting   = "raw: a message, 64 callers"
 	publishing   = "Publish: a message, 64 callers"
+	rawTimeline  = "raw: an event of 6, 64 callers"
+	adding       = "timeline: an event of 6, 64 callers"
 )
 
 func durableJobs() []durableJob {
@@ -57,6 +59,7 @@ func durableJobs() []durableJob {
 			return durable.Settle(s, callers, bench.For(2*p.length))
 		}
 	}
+	const rawTimelineFew = "raw: an event of 6, 8 at once" // as many as an observer handles by default
 	const rawAlone, rawMessageAlone = "raw: a record and its work, 1 caller", "raw: a message, 1 caller"
 	return []durableJob{
 		{rawAccepting, "", writing(callers, durable.RawAccept)},
@@ -69,6 +72,10 @@ func durableJobs() []durableJob {
 		{"Send, 1 caller", rawAlone, writing(1, durable.Send)},
 		{rawMessageAlone, "", writing(1, durable.RawPublish)},
 		{"Publish: a message, 1 caller", rawMessageAlone, writing(1, durable.Publish)},
+		{rawTimeline, "", writing(callers, durable.RawTimeline)},
+		{adding, rawTimeline, writing(callers, durable.Timeline)},
+		{rawTimelineFew, "", writing(8, durable.RawTimeline)},
+		{"timeline: an event of 6, 8 at once", rawTimelineFew, writing(8, durable.Timeline)},
 		{"consumed by 1 group", "", consuming(1)},
 		{"consumed by each of 10 groups", "", consuming(10)},
 		{"Send to settled, 3 observers, 64 callers", "", settling(callers)},
@@ -150,6 +157,7 @@ func (r *durableResults) sqliteBudgets() []budget {
 		r.budget("Send on SQLite, 64 callers, against one fsync for each", sending, rawAccepting, 8),
 		r.budget("Commit on SQLite, 64 callers, against one fsync for each", committing, rawAccepting, 8),
 		r.budget("Publish on SQLite, 64 callers, against one fsync for each", publishing, rawWriting, 8),
+		r.budget("timeline on SQLite, 64 callers, against one fsync for each", adding, rawTimeline, 3),
 	}
 }
 

@@ -32,7 +32,7 @@ func TestEveryBudgetOfADatabaseCanBeMissed(t *testing.T) {
 			require.True(t, b.met, b.what)
 		}
 		slow := durably()
-		for _, job := range []string{sending, committing, publishing} {
+		for _, job := range []string{sending, committing, publishing, adding} {
 			slow.costs[job] = []bench.Each{{Wall: 13}, {Wall: 13}, {Wall: 13}}
 		}
 		for _, b := range budgets(slow) {

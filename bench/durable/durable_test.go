@@ -36,6 +36,7 @@ func jobs(t *testing.T, store durable.Store) {
 	defer func() { require.NoError(t, store.Close()) }()
 	for _, job := range []func(durable.Store, int, bench.Length) (bench.Cost, error){
 		durable.RawPublish, durable.RawAccept, durable.Publish, durable.Commit, durable.Send, durable.Settle, durable.Costs,
+		durable.RawTimeline, durable.Timeline,
 	} {
 		cost, err := job(store, 4, bench.Times(40))
 		require.NoError(t, err)

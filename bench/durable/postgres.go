@@ -12,8 +12,10 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/seed-6c01d079/notify"
 	"github.com/seed-6c01d079/notify/backends/postgres"
 	"github.com/seed-6c01d079/notify/backends/postgres/postgrestest"
+	"github.com/seed-6c01d079/notify/handlers/timeline"
 )
 
 // postgresStore has a schema for each backend.
@@ -63,6 +65,16 @@ func (s *postgresStore) Backend() (Backend, func() error, error) {
 		return nil, nil, errors.Join(err, b.Close())
 	}
 	return b, func() error { return errors.Join(b.Close(), s.drop(schema)) }, nil
+}
+
+func (s *postgresStore) Timeline(n *notify.Notifier) (timeline.Store, func() error, error) {
+	schema := s.schema()
+	records := postgres.Records(s.dsn, func(c *postgres.Config) { c.Schema, c.Logger = schema, slog.New(slog.DiscardHandler) })
+	store := records.Timeline(n)
+	if _, err := store.List(context.Background(), timeline.Query{}); err != nil { // makes its tables
+		return nil, nil, errors.Join(err, records.Close())
+	}
+	return store, func() error { return errors.Join(records.Close(), s.drop(schema)) }, nil
 }
 
 func (s *postgresStore) Close() error {

@@ -14,7 +14,9 @@ import (
 
 	_ "modernc.org/sqlite" // the driver of Raw
 
+	"github.com/seed-6c01d079/notify"
 	"github.com/seed-6c01d079/notify/backends/sqlite"
+	"github.com/seed-6c01d079/notify/handlers/timeline"
 )
 
 // sqliteStore has a file for each backend, in a directory.
@@ -43,6 +45,14 @@ func (s *sqliteStore) Backend() (Backend, func() error, error) {
 		return nil, nil, errors.Join(err, b.Close())
 	}
 	return b, b.Close, nil
+}
+
+func (s *sqliteStore) Timeline(n *notify.Notifier) (timeline.Store, func() error, error) {
+	b := sqlite.Open(s.file())
+	if _, err := b.Publisher(); err != nil {
+		return nil, nil, errors.Join(err, b.Close())
+	}
+	return b.Timeline(n), b.Close, nil
 }
 
 func (s *sqliteStore) Close() error { return os.RemoveAll(s.dir) }

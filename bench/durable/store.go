@@ -3,7 +3,9 @@ package durable
 import (
 	"time"
 
+	"github.com/seed-6c01d079/notify"
 	"github.com/seed-6c01d079/notify/backend"
+	"github.com/seed-6c01d079/notify/handlers/timeline"
 )
 
 // Store is a database with a backend on it.
@@ -11,6 +13,8 @@ type Store interface {
 	// Backend opens a new and empty backend. The caller closes it by the
 	// function.
 	Backend() (Backend, func() error, error)
+	// Timeline opens a new and empty timeline, in the same way.
+	Timeline(n *notify.Notifier) (timeline.Store, func() error, error)
 	// Raw makes tables without a backend.
 	Raw() (Raw, error)
 	// Close removes everything.

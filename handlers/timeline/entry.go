@@ -1,6 +1,7 @@
 package timeline
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -17,6 +18,10 @@ type Entry struct {
 	At time.Time
 	// Status is what the events amount to, with all attempts.
 	Status notify.Status
+	// Labels are the host's own, as given with the notification: those of the
+	// lifecycle event that happened first and has any. Beyond 16, and those of more
+	// than 128 bytes, which only a stranger's event has, are left out. Nil is none.
+	Labels map[string]string
 	// Events are in the order in which they first came: the log's, unless some
 	// came out of order, such as from the dead letters.
 	Events []notify.Event[any]
@@ -50,6 +55,7 @@ type history struct {
 	fold      notify.Fold
 	first     time.Time // when the first event happened; zero is not known
 	status    notify.Status
+	labels    labels
 	place     Position
 	events    []notify.Event[any]
 	truncated bool
@@ -62,6 +68,9 @@ func (h *history) add(e notify.Event[any], most int) {
 	}
 	if at := e.Time.Round(0).UTC(); h.first.IsZero() || at.Before(h.first) && !at.IsZero() {
 		h.first = at
+	}
+	if OfLifecycle(e) {
+		h.labels.join(&e.Envelope)
 	}
 	h.keep(e, most)
 	if h.fold.Add(e) || h.status.NotificationID == "" {
@@ -98,6 +107,19 @@ func (h *history) keep(e notify.Event[any], most int) {
 	}
 }
 
+// Append returns the events with e, in a slice of its own, unless they have it
+// already. It is for stores that keep at most so many: e is left out, and only that
+// is told, if they are so many and it is not of the lifecycle.
+func Append(events []notify.Event[any], e notify.Event[any], most int) (with []notify.Event[any], leftOut bool) {
+	switch {
+	case slices.ContainsFunc(events, func(has notify.Event[any]) bool { return has.ID == e.ID }):
+		return events, false
+	case len(events) >= most && !OfLifecycle(e):
+		return events, true
+	}
+	return append(slices.Clip(events), e), false
+}
+
 // OfLifecycle tells whether the event is about delivery, rather than engagement
 // or an event of the host's. It is for stores: at their cap they leave out the
 // others first, of which there is no end.
@@ -116,5 +138,9 @@ func (h *history) entry() Entry {
 	for i := range status.Legs {
 		status.Legs[i].Attempts = slices.Clone(status.Legs[i].Attempts)
 	}
-	return Entry{At: h.place.At, Status: status, Events: slices.Clone(h.events), Truncated: h.truncated}
+	labels := maps.Clone(h.labels.pairs)
+	if len(labels) == 0 {
+		labels = nil
+	}
+	return Entry{At: h.place.At, Status: status, Labels: labels, Events: slices.Clone(h.events), Truncated: h.truncated}
 }

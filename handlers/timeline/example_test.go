@@ -2,6 +2,7 @@ package timeline_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -114,4 +115,52 @@ func ExampleEntry_WriteTo() {
 	//   +85ms   failed_over  push/fcm #1    to email, rejected, permanent address, UNREGISTERED
 	//   +240ms  sent         email/smtp #1  m_1, 250 2.0.0
 	//   +240ms  settled                     sent, attempts: 2, calls: 2
+}
+
+// What was sent, for a support desk; sealed under a key that is the host's.
+func ExampleContents() {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	n, err := notify.New(notify.Config{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		panic(err)
+	}
+	keys, err := timeline.NewKeyRing("2026-11", map[string][]byte{"2026-11": []byte("an example: take 32 random bytes")})
+	if err != nil {
+		panic(err)
+	}
+	store := timeline.NewMemory()
+	contents := timeline.NewContents(store, keys)
+	n.Attach(timeline.New(store), contents)
+	notify.Use(n, mail(take))
+	go n.Run(ctx)
+
+	id, err := n.Send(ctx, shipped())
+	if err != nil {
+		panic(err)
+	}
+	if _, err := n.Wait(ctx, id); err != nil {
+		panic(err)
+	}
+	sent, err := contents.Get(ctx, id)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(sent[0].Leg.Channel, string(sent[0].Message))
+
+	if err := n.Handled(ctx, id, "timeline"); err != nil {
+		panic(err)
+	}
+	erased, err := store.Erase(ctx, "shop", "u_42") // the timeline of the recipient, and the contents
+	if err != nil {
+		panic(err)
+	}
+	_, err = contents.Get(ctx, id)
+	fmt.Println(erased, errors.Is(err, notify.ErrNotFound))
+	if err := n.Close(ctx); err != nil {
+		panic(err)
+	}
+	// Output:
+	// email {"to":"ada@example.com","subject":"Shipped","text":"Your order is on its way."}
+	// 1 true
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/seed-6c01d079/notify"
 )
@@ -15,6 +16,12 @@ type MemoryConfig struct {
 	Notifications int
 	// Events is how many events of a notification are kept; default 256.
 	Events int
+	// For is how long a notification is kept, from [Entry.At]; default without a
+	// bound, since the program's end is one.
+	For time.Duration
+	// ContentBytes is how much of sealed contents is kept, see [Contents]; default
+	// 64 MiB.
+	ContentBytes int
 }
 
 // Memory is a [Store] in memory. It has two caps, and never fails or waits at
@@ -29,6 +36,10 @@ type MemoryConfig struct {
 //     there is none, or it is no lifecycle event itself, it is left out. Both
 //     set [Entry.Truncated], and count in the status.
 //
+// One that is older than For is not shown any more, and is dropped when the next
+// event comes. Of what was erased it remembers as many notifications, and as many
+// recipients, as it keeps notifications.
+//
 // A notification with a dozen events takes some 10 KiB, beside what the host
 // puts into labels and its own events. List looks at one notification after
 // the other until the page is full.
@@ -39,6 +50,10 @@ type Memory struct {
 	histories map[string]*listed
 	over      ordered // what is dropped first
 	live      ordered
+
+	contents   contents
+	erased     graves // notifications
+	recipients graves // by their hash
 }
 
 var _ Store = (*Memory)(nil)
@@ -55,6 +70,9 @@ func NewMemory(options ...func(*MemoryConfig)) *Memory {
 	if m.config.Events <= 0 {
 		m.config.Events = 256
 	}
+	if m.config.ContentBytes <= 0 {
+		m.config.ContentBytes = 64 << 20
+	}
 	return m
 }
 
@@ -65,6 +83,10 @@ func (m *Memory) Add(_ context.Context, e notify.Event[any]) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.expire()
+	if m.wasErased(&e.Envelope) {
+		return nil
+	}
 	h, found := m.histories[e.NotificationID]
 	if !found {
 		h = &listed{history: history{id: e.NotificationID}}
@@ -76,6 +98,84 @@ func (m *Memory) Add(_ context.Context, e notify.Event[any]) error {
 		m.drop()
 	}
 	return nil
+}
+
+// wasErased tells whether the event is of a notification that was erased, or has
+// to be because of it.
+func (m *Memory) wasErased(e *notify.Envelope) bool {
+	if _, erased := m.erased.at[e.NotificationID]; erased {
+		return true
+	}
+	if e.RecipientID == "" || len(m.recipients.order) == 0 {
+		return false
+	}
+	at, erased := m.recipients.at[RecipientHash(e.Tenant, e.RecipientID)]
+	if !erased || e.Time.After(at) {
+		return false
+	}
+	m.bury(e.NotificationID, time.Now())
+	return true
+}
+
+// bury removes the notification for good.
+func (m *Memory) bury(id string, now time.Time) {
+	m.erased.add(id, now, m.config.Notifications)
+	if h, found := m.histories[id]; found {
+		m.remove(h)
+	}
+	m.contents.drop(id)
+}
+
+func (m *Memory) remove(h *listed) {
+	h.in.remove(h)
+	delete(m.histories, h.id)
+	m.contents.drop(h.id)
+}
+
+// Erase implements [Store].
+func (m *Memory) Erase(_ context.Context, tenant, recipientID string) (erased int, err error) {
+	if err := CheckErase(recipientID); err != nil {
+		return 0, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := time.Now()
+	hash := RecipientHash(tenant, recipientID)
+	m.recipients.add(hash, now, m.config.Notifications)
+	for id, all := range m.contents.of {
+		if all[0].Recipient == hash && m.histories[id] == nil {
+			m.bury(id, now)
+			erased++
+		}
+	}
+	for id, h := range m.histories {
+		if h.names(tenant, recipientID) {
+			m.bury(id, now)
+			erased++
+		}
+	}
+	return erased, nil
+}
+
+// oldest is when what is kept may have been accepted.
+func (m *Memory) oldest() time.Time {
+	if m.config.For <= 0 {
+		return time.Time{}
+	}
+	return time.Now().Add(-m.config.For)
+}
+
+// expire drops what is too old.
+func (m *Memory) expire() {
+	oldest := m.oldest()
+	for _, list := range []*ordered{&m.over, &m.live} {
+		for len(*list) > 0 && (*list)[0].at.At.Before(oldest) {
+			m.remove((*list)[0])
+		}
+	}
+	m.erased.expire(oldest)
+	m.recipients.expire(oldest)
+	m.contents.expire(oldest)
 }
 
 // list puts h where it belongs.
@@ -103,9 +203,7 @@ func (m *Memory) drop() {
 	if len(m.over) > 0 {
 		list = &m.over
 	}
-	oldest := (*list)[0]
-	list.remove(oldest)
-	delete(m.histories, oldest.id)
+	m.remove((*list)[0])
 }
 
 // Get implements [Store].
@@ -113,7 +211,7 @@ func (m *Memory) Get(_ context.Context, id string) (Entry, error) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	h, found := m.histories[id]
-	if !found {
+	if !found || h.place.At.Before(m.oldest()) {
 		return Entry{}, fmt.Errorf("timeline: notification %q: %w", id, notify.ErrNotFound)
 	}
 	return h.entry(), nil
@@ -127,12 +225,15 @@ func (m *Memory) List(_ context.Context, q Query) (Page, error) {
 	}
 	m.mu.RLock()
 	defer m.mu.RUnlock()
+	if oldest := m.oldest(); q.From.Before(oldest) {
+		q.From = oldest
+	}
 	var page Page
 	for h := range newestFirst(m.over.before(after), m.live.before(after)) {
 		if h.place.At.Before(q.From) {
 			break
 		}
-		if !q.matches(&h.status, h.place.At) {
+		if !q.matches(&h.status, h.labels.pairs, h.place.At) {
 			continue
 		}
 		if len(page.Entries) == q.Limit {

@@ -14,12 +14,12 @@ import (
 
 	"github.com/seed-6c01d079/notify"
 	"github.com/seed-6c01d079/notify/handlers/timeline"
-	"github.com/seed-6c01d079/notify/handlers/timeline/timelinetest"
+	"github.com/seed-6c01d079/notify/notifytest"
 )
 
 func TestMemoryKeepsTheContract(t *testing.T) {
 	t.Parallel()
-	timelinetest.TestStore(t, func(*testing.T) timeline.Store { return timeline.NewMemory() })
+	notifytest.TestTimelineStore(t, func(*testing.T) timeline.Store { return timeline.NewMemory() })
 }
 
 func TestDropsTheOldestSettledFirst(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"time"
+	"unicode/utf8"
 
 	"github.com/seed-6c01d079/notify"
 )
@@ -21,6 +22,13 @@ type Query struct {
 	RecipientID string
 	Tenant      string
 	Category    string
+	// Channel chooses those that went over the channel: a leg of theirs on it has
+	// begun an attempt, or has ended for a reason without one. What a plan only
+	// held ready does not count. Empty is any.
+	Channel notify.Channel
+	// Labels chooses those that have all of these labels, by their exact names and
+	// values: up to 16, of at most 128 bytes. Empty is any.
+	Labels map[string]string
 	// States are the headlines to choose from; empty is any.
 	States []notify.State
 	// Settled chooses those that have settled, or have not; nil is both.
@@ -52,6 +60,7 @@ func (q Query) Resolve() (Query, Position, error) {
 	if !q.From.IsZero() && !q.Until.IsZero() && q.Until.Before(q.From) {
 		found = append(found, &notify.FieldError{Field: "Query.Until", Problem: "must not be before From"})
 	}
+	found = append(found, q.checkLabels()...)
 	after, err := parseCursor(q.After)
 	if err != nil {
 		found = append(found, err)
@@ -59,14 +68,38 @@ func (q Query) Resolve() (Query, Position, error) {
 	return q, after, errors.Join(found...)
 }
 
+func (q Query) checkLabels() (found []error) {
+	wrong := func(field, problem string) { found = append(found, &notify.FieldError{Field: field, Problem: problem}) }
+	if len(q.Labels) > maxLabels {
+		wrong("Query.Labels", fmt.Sprintf("are more than %d", maxLabels))
+	}
+	for name, value := range q.Labels {
+		if name == "" || len(name) > maxLabel || len(value) > maxLabel || !utf8.ValidString(name+value) {
+			wrong("Query.Labels", fmt.Sprintf("names and values must be UTF-8 of at most %d bytes, and a name not empty", maxLabel))
+			break
+		}
+	}
+	if len(q.Channel) > maxLabel || !utf8.ValidString(string(q.Channel)) {
+		wrong("Query.Channel", "is not the name of a channel")
+	}
+	return found
+}
+
 // Matches tells whether the entry meets the query's conditions; Limit and After
 // are none.
-func (q Query) Matches(e Entry) bool { return q.matches(&e.Status, e.At) }
+func (q Query) Matches(e Entry) bool { return q.matches(&e.Status, e.Labels, e.At) }
 
-func (q *Query) matches(s *notify.Status, at time.Time) bool {
+func (q *Query) matches(s *notify.Status, labels map[string]string, at time.Time) bool {
+	for name, value := range q.Labels {
+		if has, ok := labels[name]; !ok || has != value {
+			return false
+		}
+	}
+	on := func(leg notify.LegStatus) bool { return leg.Channel == q.Channel && begun(&leg) }
 	return (q.RecipientID == "" || q.RecipientID == s.RecipientID) &&
 		(q.Tenant == "" || q.Tenant == s.Tenant) &&
 		(q.Category == "" || q.Category == s.Category) &&
+		(q.Channel == "" || slices.ContainsFunc(s.Legs, on)) &&
 		(len(q.States) == 0 || slices.Contains(q.States, s.State)) &&
 		(q.Settled == nil || *q.Settled == s.Settled) &&
 		(q.From.IsZero() || !at.Before(q.From)) &&

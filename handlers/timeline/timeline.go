@@ -12,7 +12,8 @@
 // The events about notifications as they are, in the order in which they first
 // came, which is the log's, and the [notify.Status] that they amount to. So it
 // holds no content and no addresses, but the host's own IDs and labels, and the
-// host's own events about a notification with all that the host put into them.
+// host's own events about a notification with all that the host put into them. What
+// was sent is kept beside it, sealed, by a host that attaches [Contents].
 // Events about the machinery, which name no notification, are not kept.
 //
 // # What it promises
@@ -24,7 +25,7 @@
 // [notify.Observer] says, and is a dead letter in the end; meanwhile
 // the later events of that notification wait, and nobody else does. What a
 // store keeps at most, and what it drops then, is the store's to say: see
-// [Memory].
+// [Memory]. What a recipient's right to be forgotten asks for is [Store.Erase].
 package timeline
 
 import (
@@ -35,8 +36,9 @@ import (
 )
 
 // Config is how a [Timeline] observes: all of it is the observer's. Name is by
-// default "timeline", and From [backend.FromOldest], so that a view which is
-// new to the backend begins with all that the log still has. It is ReplaySafe.
+// default "timeline", Concurrency 64, since stores on disk write what is added at
+// once in one go, and From [backend.FromOldest], so that a view which is new to the
+// backend begins with all that the log still has. It is ReplaySafe.
 type Config struct {
 	notify.Observer
 }
@@ -55,6 +57,7 @@ var _ notify.Attacher = (*Timeline)(nil)
 func New(store Store, options ...func(*Config)) *Timeline {
 	t := &Timeline{store: store}
 	t.config.Name = "timeline"
+	t.config.Concurrency = 64
 	t.config.From = backend.FromOldest()
 	t.config.ReplaySafe = true
 	t.config.Handlers = []notify.Handler{notify.Handle(t.add)}

@@ -10,10 +10,11 @@ import (
 
 // entryJSON is a notification.
 type entryJSON struct {
-	At        time.Time     `json:"at"`
-	Status    notify.Status `json:"status"`
-	Events    []eventJSON   `json:"events"`
-	Truncated bool          `json:"truncated,omitempty"`
+	At        time.Time         `json:"at"`
+	Status    notify.Status     `json:"status"`
+	Labels    map[string]string `json:"labels,omitempty"`
+	Events    []eventJSON       `json:"events"`
+	Truncated bool              `json:"truncated,omitempty"`
 }
 
 // eventJSON is an event.
@@ -29,7 +30,7 @@ type eventJSON struct {
 }
 
 func (h *handler) entry(e timeline.Entry) (entryJSON, error) {
-	found := entryJSON{At: e.At, Status: e.Status, Events: []eventJSON{}, Truncated: e.Truncated}
+	found := entryJSON{At: e.At, Status: e.Status, Labels: e.Labels, Events: []eventJSON{}, Truncated: e.Truncated}
 	for _, event := range e.Events {
 		one, err := h.event(event)
 		if err != nil {

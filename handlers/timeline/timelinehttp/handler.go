@@ -9,7 +9,9 @@
 //
 // The first is a page of a list: {"notifications": [...], "next": "..."}, whose
 // parameters are the fields of [timeline.Query] in snake_case; state may be given
-// several times, and times are as in RFC 3339. The second is one notification
+// several times, times are as in RFC 3339, and label=order:A-1017, which may be given
+// several times too, asks for the label "order" with that value: of labels whose name
+// holds a colon it cannot be asked. The second is one notification
 // with its events. An event is {"id", "type", "time", "seen", "data", ...}, with
 // the data as it travels.
 //
@@ -20,6 +22,12 @@
 // connects again with the Last-Event-ID header gets what came after that, and 204
 // (No Content), which tells it to stop, once nothing more comes. Comments keep the
 // connection open meanwhile.
+//
+// With [Config.Contents] there is one path more: what was sent, leg by leg, as
+// {"contents": [{"leg", "channel", "at", "bytes", "message", ...}]}, in which a message
+// that was too large to be kept is left out.
+//
+//	GET /notifications/{id}/contents
 //
 // Errors are problem details (RFC 9457), with a pointer to the parameter that is
 // wrong. Nothing is kept in memory but the streams that are open, of which
@@ -44,6 +52,9 @@ type Config struct {
 	// its text is not shown. Nil is for a host without tenants: then everything
 	// is shown.
 	Tenant func(*http.Request) (string, error)
+	// Contents, if set, are served to whoever may see the notification: recipients'
+	// addresses and all that was written to them. Nil: there is no such path.
+	Contents *timeline.Contents
 	// MaxStreams is how many streams may be open at once; default 1,000.
 	MaxStreams int
 	// Heartbeat is the time between comments in a stream; default 15 s.
@@ -76,6 +87,9 @@ func New(n *notify.Notifier, store timeline.Store, options ...func(*Config)) htt
 	mux.HandleFunc("GET /notifications", h.list)
 	mux.HandleFunc("GET /notifications/{id}", h.get)
 	mux.HandleFunc("GET /notifications/{id}/events", h.stream)
+	if h.config.Contents != nil {
+		mux.HandleFunc("GET /notifications/{id}/contents", h.contents)
+	}
 	return mux
 }
 

@@ -3,6 +3,7 @@ package timelinehttp_test
 import (
 	"errors"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -18,6 +19,7 @@ func TestGet(t *testing.T) {
 	status := found["status"].(map[string]any)
 	require.Equal(t, id, status["notification_id"])
 	require.Equal(t, "sent", status["state"])
+	require.Equal(t, map[string]any{"order": "A-1"}, found["labels"])
 	events := found["events"].([]any)
 	require.Len(t, events, 6)
 	sent := events[4].(map[string]any)
@@ -52,7 +54,9 @@ func TestList(t *testing.T) {
 	require.Empty(t, next)
 	for path, want := range map[string]int{
 		"?recipient_id=ann": 2, "?state=sent&state=failed": 3, "?state=failed": 0, "?settled=true": 3, "?settled=false": 0,
-		"?tenant=acme": 3, "?tenant=other": 0, "?category=x": 0, "?from=2020-01-01T00:00:00Z": 3, "?until=2020-01-01T00:00:00%2B02:00": 0,
+		"?tenant=acme": 3, "?tenant=other": 0, "?category=x": 0,
+		"?channel=email": 3, "?channel=sms": 0, "?label=order:A-1": 3, "?label=order:A-1&label=order:A-1": 3, "?label=order:A": 0,
+		"?label=order:A-1&label=shop:Graz": 0, "?label=order:": 0, "?label=order:A-1&channel=email&recipient_id=bob": 1, "?from=2020-01-01T00:00:00Z": 3, "?until=2020-01-01T00:00:00%2B02:00": 0,
 	} {
 		found, _ := list("/notifications" + path)
 		require.Len(t, found, want, path)
@@ -65,11 +69,18 @@ func TestBadQueries(t *testing.T) {
 	s := serve(t)
 	for path, want := range map[string][]string{
 		"?limit=x&settled=maybe&from=today&colour=red": {"limit", "settled", "from", "colour"},
-		"?limit=0":          {"limit"},
-		"?limit=501":        {"limit"},
-		"?limit=1&limit=2":  {"limit"},
-		"?after=bm90aGluZw": {"after"},
-		"?until=2020-01-01": {"until"},
+		"?limit=0":                     {"limit"},
+		"?limit=501":                   {"limit"},
+		"?limit=1&limit=2":             {"limit"},
+		"?after=bm90aGluZw":            {"after"},
+		"?until=2020-01-01":            {"until"},
+		"?label=order":                 {"label"},
+		"?label=:A-1":                  {"label"},
+		"?label=order:A&label=order:B": {"label"},
+		"?label=order:" + strings.Repeat("a", 129):              {"label"},
+		"?channel=email&channel=sms":                            {"channel"},
+		"?channel=" + strings.Repeat("a", 129):                  {"channel"},
+		"?channel=%ff&limit=501&label=order:%ff":                {"channel", "limit", "label"},
 		"?from=2021-01-01T00:00:00Z&until=2020-01-01T00:00:00Z": {"until"},
 	} {
 		var got []string

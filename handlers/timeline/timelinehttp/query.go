@@ -20,7 +20,7 @@ func query(values url.Values) (timeline.Query, error) {
 		found = append(found, &notify.FieldError{Field: parameter, Problem: text})
 	}
 	for name, all := range values {
-		if len(all) > 1 && name != "state" {
+		if len(all) > 1 && name != "state" && name != "label" {
 			wrong(name, "must be given once")
 			continue
 		}
@@ -32,6 +32,13 @@ func query(values url.Values) (timeline.Query, error) {
 			q.Tenant = value
 		case "category":
 			q.Category = value
+		case "channel":
+			q.Channel = notify.Channel(value)
+		case "label":
+			var problem string
+			if q.Labels, problem = labels(all); problem != "" {
+				wrong(name, problem)
+			}
 		case "after":
 			q.After = value
 		case "state":
@@ -67,11 +74,30 @@ func query(values url.Values) (timeline.Query, error) {
 	return q, errors.Join(found...)
 }
 
+// labels reads pairs of the form name:value; a name may hold no colon.
+func labels(pairs []string) (labels map[string]string, problem string) {
+	labels = map[string]string{}
+	for _, pair := range pairs {
+		name, value, ok := strings.Cut(pair, ":")
+		if !ok || name == "" {
+			return nil, "must be a name, a colon and a value, such as order:A-1017"
+		}
+		if other, twice := labels[name]; twice && other != value {
+			return nil, "names one label with two values: no notification has both"
+		}
+		labels[name] = value
+	}
+	return labels, ""
+}
+
 // parameter is the name in a request of a field of the query.
 func parameter(field string) string {
 	name, of := strings.CutPrefix(field, "Query.")
 	if !of {
 		return field
+	}
+	if name == "Labels" {
+		return "label"
 	}
 	return strings.ToLower(name)
 }

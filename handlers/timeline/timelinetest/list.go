@@ -3,6 +3,7 @@ package timelinetest
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -155,10 +156,22 @@ func checkBadQueries(t *testing.T, s timeline.Store) {
 	fill(t, s, 3)
 	page, err := s.List(t.Context(), timeline.Query{Limit: 1})
 	require.NoError(t, err)
+	many := map[string]string{}
+	for i := range 17 {
+		many[fmt.Sprint(i)] = "x"
+	}
 	for field, queries := range map[string][]timeline.Query{
 		"Query.Limit": {{Limit: -1}, {Limit: 501}},
 		"Query.Until": {{From: began, Until: began.Add(-time.Second)}},
-		"Query.After": {{After: "n_001"}, {After: page.Next[1:]}, {After: page.Next + "A"}, {After: "AAAAAAAAAAAAAAAAAAAA"}},
+		"Query.Labels": {
+			{Labels: map[string]string{"": "a"}},
+			{Labels: map[string]string{"a": strings.Repeat("b", 129)}},
+			{Labels: map[string]string{strings.Repeat("b", 129): "a"}},
+			{Labels: map[string]string{"a": "\xff"}},
+			{Labels: many},
+		},
+		"Query.Channel": {{Channel: "\xff"}, {Channel: notify.Channel(strings.Repeat("b", 129))}},
+		"Query.After":   {{After: "n_001"}, {After: page.Next[1:]}, {After: page.Next + "A"}, {After: "AAAAAAAAAAAAAAAAAAAA"}},
 	} {
 		for _, q := range queries {
 			_, err := s.List(t.Context(), q)

@@ -11,7 +11,8 @@ import (
 
 // TestStore runs the suite. Each check opens a store of its own, which must be
 // empty, keep at least 1,000 notifications and 100 events of each, and be
-// released by t.Cleanup. The checks run in parallel; run them with the race
+// released by t.Cleanup. One that is a [timeline.ContentStore] is checked as such,
+// too. The checks run in parallel; run them with the race
 // detector.
 func TestStore(t *testing.T, open func(t *testing.T) timeline.Store) {
 	t.Helper()
@@ -26,11 +27,20 @@ func TestStore(t *testing.T, open func(t *testing.T) timeline.Store) {
 		{"the order of arrival does not change the status", checkOrder},
 		{"entries share nothing that a caller may change", checkSharing},
 		{"a query finds what matches it", checkFilters},
+		{"a query finds channels and labels", checkTags},
+		{"late events change what an entry is found by", checkLateTags},
 		{"late events move an entry", checkLateEvents},
 		{"pages hold each entry once, the newest first", checkPages},
 		{"pages stay apart while entries are added", checkPagesWhileAdding},
 		{"a query that makes no sense is refused", checkBadQueries},
 		{"a page has 50 entries by default", checkDefaultLimit},
+		{"a recipient of a tenant is erased, and nobody else", checkErase},
+		{"what was erased does not come back", checkErasedStays},
+		{"any number is erased", checkEraseMany},
+		{"nothing is left of what is added meanwhile", checkEraseWhileAdding},
+		{"contents are kept by leg", checkContents},
+		{"contents are erased with their recipient", checkErasedContents},
+		{"no content is left of what is kept meanwhile", checkEraseWhileKeeping},
 		{"many goroutines may use it at once", checkConcurrency},
 	} {
 		t.Run(check.name, func(t *testing.T) {
