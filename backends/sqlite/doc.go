@@ -1,6 +1,7 @@
 // Package sqlite is the backend for one machine that loses nothing: one SQLite
 // file holds topics, the positions of groups, delayed messages, records, dead
-// letters, secrets and the timeline.
+// letters, secrets, the timeline, and what webhooks and suppressions keep: see
+// [Backend.Timeline], [Backend.Webhooks] and [Backend.Suppression].
 //
 //	n, err := notify.New(notify.Config{Backend: sqlite.Open("notify.db")})
 //

@@ -5,6 +5,9 @@ import (
 	"time"
 )
 
+// Version is that of the newest schema.
+const Version = version
+
 // CommitAlone has b write each operation in a transaction of its own: what one
 // wait for the disk per call comes to.
 func CommitAlone(b *Backend) error {

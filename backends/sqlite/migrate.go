@@ -22,7 +22,7 @@ const applicationID = 0x6e6f7466
 var schemas embed.FS
 
 // version is the newest schema that this program knows.
-const version = 1
+const version = 2
 
 // identify tells whether the database is ours to write to: empty, or of a
 // schema that we know.

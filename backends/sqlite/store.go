@@ -35,6 +35,9 @@ type store struct {
 	newRecords, newMessages pending
 	// How many rows there are.
 	records, delayed, letters, timelines int
+	// Of webhooks: endpoints, messages and their bytes.
+	endpoints, hooks, hookBytes int
+	suppressions                int
 }
 
 func openStore(path string, c Config) (_ *store, err error) {
@@ -71,10 +74,15 @@ func (s *store) begin(session *session) *tx {
 func (s *store) load() error {
 	for table, n := range map[string]*int{
 		"records": &s.records, "delayed": &s.delayed, "dead_letters": &s.letters, "timeline": &s.timelines,
+		"webhook_endpoints": &s.endpoints, "suppressions": &s.suppressions,
 	} {
 		if err := s.reads.row("SELECT count(*) FROM "+table, nil, n); err != nil {
 			return err
 		}
+	}
+	err := s.reads.row("SELECT count(*), coalesce(sum(size), 0) FROM webhook_messages", nil, &s.hooks, &s.hookBytes)
+	if err != nil {
+		return err
 	}
 	var due sql.NullString
 	if err := s.reads.row("SELECT min(due) FROM delayed", nil, &due); err != nil {
@@ -82,7 +90,7 @@ func (s *store) load() error {
 	}
 	s.delays.next = moment(due)
 	byID := map[int64]*topic{}
-	err := s.reads.each(context.Background(), `SELECT id, name, oldest, next,
+	err = s.reads.each(context.Background(), `SELECT id, name, oldest, next,
 		coalesce((SELECT published FROM messages WHERE topic = t.id ORDER BY position DESC LIMIT 1), '') FROM topics t`, nil,
 		func(scan func(...any) error) (bool, error) {
 			t := newTopic(s, "")

@@ -126,27 +126,9 @@ func (m *Memory) Finish(_ context.Context, c Claim, o Outcome) error {
 		d := q.waiting[i]
 		d.attempts, d.due, d.token = c.Number, o.Next, 0
 	}
-	q.finish(c, o)
+	q.Status.Finish(c, o)
 	m.touch(q)
 	return nil
-}
-
-// finish changes what is known about the endpoint.
-func (q *queue) finish(c Claim, o Outcome) {
-	q.Slow = o.Slow
-	sameFailure := q.FailingSince.Equal(c.Status.FailingSince)
-	switch {
-	case o.Attempt.Succeeded():
-		q.Proven, q.FailingSince = true, time.Time{}
-	case q.FailingSince.IsZero():
-		q.FailingSince = o.Attempt.At
-	}
-	if o.Hold.After(q.HeldUntil) {
-		q.HeldUntil = o.Hold
-	}
-	if o.Disable != "" && (o.Disable != DisabledFailing || sameFailure) && q.Disabled == "" {
-		q.disable(o.Disable, o.Attempt.At.Add(o.Attempt.Took))
-	}
 }
 
 // Replay implements [Store].
