@@ -81,3 +81,25 @@ func DropAndFail(b *Backend, id string, failure error) error {
 		return failure
 	})
 }
+
+// Statements are those that were prepared since b was opened.
+func Statements(b *Backend) ([]string, error) {
+	s, err := b.enter(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	defer b.leave()
+	var all []string
+	err = s.do(context.Background(), func(t *tx) error {
+		all = all[:0]
+		for _, session := range []*session{s.reads, t.session} {
+			session.mu.Lock()
+			for query := range session.prepared {
+				all = append(all, query)
+			}
+			session.mu.Unlock()
+		}
+		return nil
+	})
+	return all, err
+}

@@ -77,7 +77,7 @@ func (t *tx) dropMessages(newest int64) error {
 		}
 		var oldest int64
 		var size int
-		err := t.row("SELECT number, size FROM webhook_messages ORDER BY number LIMIT 1", nil, &oldest, &size)
+		err := t.row("SELECT number, size FROM webhook_messages WHERE number = (SELECT min(number) FROM webhook_messages)", nil, &oldest, &size)
 		if err != nil || oldest == newest {
 			return err
 		}
