@@ -3,6 +3,7 @@ package webhook
 import (
 	"container/heap"
 	"context"
+	"slices"
 	"time"
 )
 
@@ -140,16 +141,18 @@ func (m *Memory) Replay(_ context.Context, id string, from time.Time) (int, time
 		return 0, time.Time{}, notFound(id)
 	}
 	defer m.touch(q)
-	count := 0
+	var missed []*stored
 	for _, s := range m.log {
-		if s.At.Before(from) || !q.Wants(&s.Message) || s.waiting[q] {
-			continue
+		if !s.At.Before(from) && q.Wants(&s.Message) && !s.waiting[q] {
+			missed = append(missed, s)
 		}
+	}
+	slices.SortStableFunc(missed, func(a, b *stored) int { return a.At.Compare(b.At) })
+	for count, s := range missed {
 		if len(q.waiting) >= m.config.Pending {
 			return count, s.At, nil
 		}
 		q.add(s, s.At)
-		count++
 	}
-	return count, time.Time{}, nil
+	return len(missed), time.Time{}, nil
 }
