@@ -208,3 +208,38 @@ func TestAReplayInParts(t *testing.T) {
 
 // now has no more than the microseconds that are kept.
 func now() time.Time { return time.Now().Truncate(time.Microsecond) }
+
+// Endpoints that are disabled, held, or have all their calls leased, however long
+// their messages have been due, take no turn from one that is ready.
+func TestBlockedEndpointsTakeNoTurn(t *testing.T) {
+	t.Parallel()
+	at := now()
+	s := open(t, path(t)).Webhooks()
+	for i := range 60 {
+		putHooks(t, s, hook(fmt.Sprintf("ep_%02d", i)))
+	}
+	addHooks(t, s, at.Add(-time.Hour), 10, "a", "b")
+	for i, c := range claimHooks(t, s, at, 60) { // each has one call, which is leased for a minute
+		switch o := tried(c, at, webhook.FailureStatus, at); i % 3 {
+		case 0:
+			o.Hold = at.Add(time.Hour)
+			require.NoError(t, s.Finish(t.Context(), c, o))
+		case 1:
+			o.Disable = webhook.DisabledGone
+			require.NoError(t, s.Finish(t.Context(), c, o))
+		}
+	}
+	putHooks(t, s, hook("ready"))
+	addHooks(t, s, at, 10, "c")
+	got, next, err := s.Claim(t.Context(), webhook.Claiming{Now: at, Until: at.Add(time.Second), Lane: webhook.Slow, Limit: 64})
+	require.NoError(t, err)
+	require.Equal(t, []string{"c"}, claimed(got))
+	require.Equal(t, "ready", got[0].Status.ID)
+	require.Equal(t, at.Add(time.Second).UTC(), next, "when the lease of c ends")
+	later, next, err := s.Claim(t.Context(), webhook.Claiming{Now: at.Add(59 * time.Second), Until: at.Add(2 * time.Hour), Lane: webhook.Slow, Limit: 64})
+	require.NoError(t, err)
+	require.Equal(t, []string{"c"}, claimed(later))
+	require.Equal(t, at.Add(time.Minute).UTC(), next, "when those leases end")
+	require.Len(t, claimHooks(t, s, at.Add(time.Minute), 64), 20, "one each")
+	require.Len(t, claimHooks(t, s, at.Add(time.Hour), 64), 40, "theirs again, and of those that were held")
+}
