@@ -170,9 +170,9 @@ func (w *webhooks) Replay(ctx context.Context, id string, from time.Time) (messa
 	return messages, rest, nil
 }
 
-// replayQuery finds what an endpoint wants that does not wait for it, from the
+// missedWhere finds what an endpoint wants that does not wait for it, from the
 // oldest on.
-const replayQuery = `SELECT number, at FROM webhook_messages m WHERE tenant = ?1 AND at >= ?2
+const missedWhere = ` FROM webhook_messages m WHERE tenant = ?1 AND at >= ?2
 	AND type IN (SELECT value FROM json_each(?3)) AND NOT EXISTS (SELECT 1 FROM webhook_waiting WHERE endpoint = ?4 AND message = m.number)
 	ORDER BY at, number LIMIT ?5`
 
@@ -184,30 +184,20 @@ func (t *tx) replay(id string, from time.Time) (messages int, rest time.Time, er
 	if err != nil {
 		return 0, rest, err
 	}
-	type missed struct {
-		number int64
-		at     sql.NullString
-	}
-	var found []missed
 	room := max(t.store.config.MaxWebhookPending-h.Pending, 0)
-	err = t.each(replayQuery, []any{h.Tenant, text(from), h.types, h.number, room + 1}, func(scan func(...any) error) (bool, error) {
-		var m missed
-		err := scan(&m.number, &m.at)
-		found = append(found, m)
-		return true, err
-	})
+	args := []any{h.Tenant, text(from), h.types, h.number, room}
+	n, err := t.exec("INSERT INTO webhook_waiting (endpoint, message, attempts, due) SELECT ?4, number, 0, at"+missedWhere, args...)
 	if err != nil {
 		return 0, rest, err
 	}
-	if len(found) > room {
-		rest = moment(found[room].at)
-		found = found[:room]
-	}
-	for _, m := range found {
-		if _, err := t.exec("INSERT INTO webhook_waiting (endpoint, message, attempts, due) VALUES (?, ?, 0, ?)", h.number, m.number, m.at); err != nil {
+	if int(n) == room {
+		args[len(args)-1] = 1
+		var at sql.NullString
+		if err := t.row("SELECT at"+missedWhere, args, &at); err != nil && !isNoRows(err) {
 			return 0, rest, err
 		}
+		rest = moment(at)
 	}
-	h.Pending += len(found)
-	return len(found), rest, t.saveStatus(&h)
+	h.Pending += int(n)
+	return int(n), rest, t.saveStatus(&h)
 }
