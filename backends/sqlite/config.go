@@ -71,6 +71,19 @@ type Config struct {
 	// Default 800 days and 16,777,216.
 	CostSumsFor time.Duration
 	MaxCostSums int
+	// MaxWebhookEndpoints, MaxWebhookMessages and MaxWebhookBytes are how many
+	// endpoints and messages the store of webhooks keeps, and how much of these;
+	// MaxWebhookPending is how many messages may wait for one endpoint, and
+	// MaxWebhookAttempts how many attempts of one are kept. What goes then is said
+	// at [Backend.Webhooks]. Default 10,000, 100,000, 256 MiB, 10,000, and 100.
+	MaxWebhookEndpoints int
+	MaxWebhookMessages  int
+	MaxWebhookBytes     int
+	MaxWebhookPending   int
+	MaxWebhookAttempts  int
+	// MaxSuppressions is how many keys the store of suppressions keeps, before it
+	// refuses new ones: see [Backend.Suppression]. Default 1,048,576.
+	MaxSuppressions int
 	// Logger is told of abandoned groups and of what fails in the background, and
 	// at the level of debugging of messages that are deleted. It never gets
 	// content. Default slog.Default().
@@ -123,6 +136,12 @@ func newConfig(opts []func(*Config)) (Config, error) {
 	number("MaxCosts", &c.MaxCosts, 1<<20)
 	span("CostSumsFor", &c.CostSumsFor, 800*day)
 	number("MaxCostSums", &c.MaxCostSums, 1<<24)
+	number("MaxWebhookEndpoints", &c.MaxWebhookEndpoints, 10_000)
+	number("MaxWebhookMessages", &c.MaxWebhookMessages, 100_000)
+	number("MaxWebhookBytes", &c.MaxWebhookBytes, 256<<20)
+	number("MaxWebhookPending", &c.MaxWebhookPending, 10_000)
+	number("MaxWebhookAttempts", &c.MaxWebhookAttempts, 100)
+	number("MaxSuppressions", &c.MaxSuppressions, 1<<20)
 	number("checkpoint", &c.checkpoint, 4000)
 	if c.syncDir == nil {
 		c.syncDir = syncDir

@@ -1,6 +1,8 @@
 // Package sqlite is the backend for one machine that loses nothing: one SQLite
 // file holds topics, the positions of groups, delayed messages, records, dead
-// letters, secrets, the timeline and what was spent.
+// letters, secrets, the timeline, what was spent, and what webhooks and
+// suppressions keep: see [Backend.Timeline], [Backend.Costs], [Backend.Webhooks]
+// and [Backend.Suppression].
 //
 //	n, err := notify.New(notify.Config{Backend: sqlite.Open("notify.db")})
 //

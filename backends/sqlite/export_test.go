@@ -7,6 +7,9 @@ import (
 	"github.com/seed-6c01d079/notify/handlers/timeline"
 )
 
+// Version is that of the newest schema.
+const Version = version
+
 // CommitAlone has b write each operation in a transaction of its own: what one
 // wait for the disk per call comes to.
 func CommitAlone(b *Backend) error {
@@ -81,12 +84,31 @@ func DropAndFail(b *Backend, id string, failure error) error {
 	})
 }
 
-// Version is the newest schema.
-const Version = version
-
 // ListQuery is the statement that finds a page's entries.
 func ListQuery(q timeline.Query) (string, []any, error) {
 	q, after, err := q.Resolve()
 	query, args := listQuery(q, after)
 	return query, args, err
+}
+
+// Statements are those that were prepared since b was opened.
+func Statements(b *Backend) ([]string, error) {
+	s, err := b.enter(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	defer b.leave()
+	var all []string
+	err = s.do(context.Background(), func(t *tx) error {
+		all = all[:0]
+		for _, session := range []*session{s.reads, t.session} {
+			session.mu.Lock()
+			for query := range session.prepared {
+				all = append(all, query)
+			}
+			session.mu.Unlock()
+		}
+		return nil
+	})
+	return all, err
 }

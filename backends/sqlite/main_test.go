@@ -14,7 +14,7 @@ import (
 const roleVariable, fileVariable = "NOTIFY_SQLITE_ROLE", "NOTIFY_SQLITE_FILE"
 
 func TestMain(m *testing.M) {
-	roles := map[string]func(file string) error{"holds": holds, "killed": killed, "calls": calls}
+	roles := map[string]func(file string) error{"holds": holds, "killed": killed, "calls": calls, "claims": claims}
 	if role := roles[os.Getenv(roleVariable)]; role != nil {
 		fmt.Fprintln(os.Stderr, role(os.Getenv(fileVariable)))
 		os.Exit(1)

@@ -22,7 +22,7 @@ const applicationID = 0x6e6f7466
 var schemas embed.FS
 
 // version is the newest schema that this program knows.
-const version = 3
+const version = 4
 
 // identify tells whether the database is ours to write to: empty, or of a
 // schema that we know.

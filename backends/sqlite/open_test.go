@@ -96,8 +96,9 @@ func TestANewerSchema(t *testing.T) {
 	b := open(t, file)
 	publish(t, b, "t", "k", 0, 1)
 	require.NoError(t, b.Close())
-	query(t, file, "PRAGMA user_version = 1000")
-	require.ErrorContains(t, refusal(t, file), "the file has schema 1000, and this program knows no newer than")
+	query(t, file, fmt.Sprint("PRAGMA user_version = ", sqlite.Version+1))
+	require.ErrorContains(t, refusal(t, file),
+		fmt.Sprintf("the file has schema %d, and this program knows no newer than %d: update the program", sqlite.Version+1, sqlite.Version))
 	query(t, file, fmt.Sprint("PRAGMA user_version = ", sqlite.Version))
 	require.EqualValues(t, 1, lagOfNew(t, open(t, file)))
 }

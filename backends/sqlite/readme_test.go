@@ -33,7 +33,7 @@ func TestReadmeTables(t *testing.T) {
 	db, err := sql.Open("sqlite", file)
 	require.NoError(t, err)
 	defer db.Close()
-	rows, err := db.Query(`SELECT s.name, c.name FROM sqlite_schema s, pragma_table_info(s.name) c
+	rows, err := db.Query(`SELECT s.name, c.name FROM sqlite_schema s, pragma_table_xinfo(s.name) c
 		WHERE s.type IN ('table', 'view') AND s.name NOT LIKE 'sqlite_%'`)
 	require.NoError(t, err)
 	defer rows.Close()

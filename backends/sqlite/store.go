@@ -37,6 +37,9 @@ type store struct {
 	records, delayed, letters, timelines, erased, contents, costs, costSums int
 	// costsForgotten is the time of the latest entry of the costs that was deleted.
 	costsForgotten string
+	// Of webhooks: endpoints, messages and their bytes.
+	endpoints, hooks, hookBytes int
+	suppressions                int
 }
 
 func openStore(path string, c Config) (_ *store, err error) {
@@ -75,6 +78,7 @@ func (s *store) load() error {
 		"records": &s.records, "delayed": &s.delayed, "dead_letters": &s.letters, "timeline": &s.timelines,
 		"cost_entries": &s.costs, "cost_sums": &s.costSums,
 		"timeline_erased": &s.erased, "timeline_contents": &s.contents,
+		"webhook_endpoints": &s.endpoints, "suppressions": &s.suppressions,
 	} {
 		if err := s.reads.row("SELECT count(*) FROM "+table, nil, n); err != nil {
 			return err
@@ -83,13 +87,17 @@ func (s *store) load() error {
 	if err := s.reads.row("SELECT at FROM cost_forgotten", nil, &s.costsForgotten); err != nil && !isNoRows(err) {
 		return err
 	}
+	err := s.reads.row("SELECT count(*), coalesce(sum(size), 0) FROM webhook_messages", nil, &s.hooks, &s.hookBytes)
+	if err != nil {
+		return err
+	}
 	var due sql.NullString
 	if err := s.reads.row("SELECT min(due) FROM delayed", nil, &due); err != nil {
 		return err
 	}
 	s.delays.next = moment(due)
 	byID := map[int64]*topic{}
-	err := s.reads.each(context.Background(), `SELECT id, name, oldest, next,
+	err = s.reads.each(context.Background(), `SELECT id, name, oldest, next,
 		coalesce((SELECT published FROM messages WHERE topic = t.id ORDER BY position DESC LIMIT 1), '') FROM topics t`, nil,
 		func(scan func(...any) error) (bool, error) {
 			t := newTopic(s, "")

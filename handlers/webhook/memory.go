@@ -90,22 +90,15 @@ func notFound(id string) error { return fmt.Errorf("webhook: endpoint %q: %w", i
 func (m *Memory) Put(_ context.Context, e Endpoint) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	e = e.clone()
 	q, found := m.endpoints[e.ID]
 	switch {
-	case found && q.Tenant != e.Tenant:
-		return &notify.FieldError{Field: "Endpoint.Tenant", Problem: "cannot change; delete the endpoint, or use another ID"}
 	case found:
-		if q.URL != e.URL {
-			q.FailingSince, q.HeldUntil, q.Proven, q.Slow = time.Time{}, time.Time{}, false, false
-		}
-		q.Endpoint = e
-		m.touch(q)
-		return nil
+		defer m.touch(q)
+		return q.Change(e)
 	case len(m.endpoints) >= m.config.Endpoints:
 		return fmt.Errorf("webhook: there are %d endpoints: %w", m.config.Endpoints, notify.ErrOverloaded)
 	}
-	q = &queue{Status: Status{Endpoint: e}, at: -1}
+	q = &queue{Status: Status{Endpoint: e.clone()}, at: -1}
 	m.endpoints[e.ID] = q
 	if m.tenants[e.Tenant] == nil {
 		m.tenants[e.Tenant] = map[string]*queue{}
@@ -181,7 +174,7 @@ func (m *Memory) Switch(_ context.Context, id string, reason Reason, at time.Tim
 	if !found {
 		return notFound(id)
 	}
-	q.disable(reason, at)
+	q.Switch(reason, at)
 	m.touch(q)
 	return nil
 }

@@ -3,6 +3,7 @@ package webhook
 import (
 	"container/heap"
 	"context"
+	"slices"
 	"time"
 )
 
@@ -126,27 +127,9 @@ func (m *Memory) Finish(_ context.Context, c Claim, o Outcome) error {
 		d := q.waiting[i]
 		d.attempts, d.due, d.token = c.Number, o.Next, 0
 	}
-	q.finish(c, o)
+	q.Status.Finish(c, o)
 	m.touch(q)
 	return nil
-}
-
-// finish changes what is known about the endpoint.
-func (q *queue) finish(c Claim, o Outcome) {
-	q.Slow = o.Slow
-	sameFailure := q.FailingSince.Equal(c.Status.FailingSince)
-	switch {
-	case o.Attempt.Succeeded():
-		q.Proven, q.FailingSince = true, time.Time{}
-	case q.FailingSince.IsZero():
-		q.FailingSince = o.Attempt.At
-	}
-	if o.Hold.After(q.HeldUntil) {
-		q.HeldUntil = o.Hold
-	}
-	if o.Disable != "" && (o.Disable != DisabledFailing || sameFailure) && q.Disabled == "" {
-		q.disable(o.Disable, o.Attempt.At.Add(o.Attempt.Took))
-	}
 }
 
 // Replay implements [Store].
@@ -158,16 +141,18 @@ func (m *Memory) Replay(_ context.Context, id string, from time.Time) (int, time
 		return 0, time.Time{}, notFound(id)
 	}
 	defer m.touch(q)
-	count := 0
+	var missed []*stored
 	for _, s := range m.log {
-		if s.At.Before(from) || !q.Wants(&s.Message) || s.waiting[q] {
-			continue
+		if !s.At.Before(from) && q.Wants(&s.Message) && !s.waiting[q] {
+			missed = append(missed, s)
 		}
+	}
+	slices.SortStableFunc(missed, func(a, b *stored) int { return a.At.Compare(b.At) })
+	for count, s := range missed {
 		if len(q.waiting) >= m.config.Pending {
 			return count, s.At, nil
 		}
 		q.add(s, s.At)
-		count++
 	}
-	return count, time.Time{}, nil
+	return len(missed), time.Time{}, nil
 }

@@ -37,17 +37,6 @@ func (q *queue) status() Status {
 	return s
 }
 
-func (q *queue) disable(reason Reason, at time.Time) {
-	switch {
-	case reason == "":
-		q.Disabled, q.DisabledAt, q.FailingSince, q.HeldUntil = "", time.Time{}, time.Time{}, time.Time{}
-	case q.Disabled == "":
-		q.Disabled, q.DisabledAt = reason, at
-	default:
-		q.Disabled = reason
-	}
-}
-
 // find returns where the delivery of the message is, or would be.
 func (q *queue) find(number int64) (int, bool) {
 	return slices.BinarySearchFunc(q.waiting, number, func(d *delivery, n int64) int { return cmp.Compare(d.message.number, n) })

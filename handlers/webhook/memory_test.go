@@ -108,6 +108,37 @@ func TestMemoryKeepsItsCaps(t *testing.T) {
 	require.Empty(t, next.Next)
 }
 
+// What does not fit is replayed later, all of it, though the clock went back
+// between messages.
+func TestMemoryReplaysInParts(t *testing.T) {
+	t.Parallel()
+	at := time.Now()
+	m := webhook.NewMemory(func(c *webhook.MemoryConfig) { c.Pending = 4 })
+	require.NoError(t, m.Put(t.Context(), ofShop("other")))
+	for i := range 10 {
+		_, err := m.Add(t.Context(), message(fmt.Sprint("m_", i), at.Add(time.Duration(i*7%10)*time.Second), 10))
+		require.NoError(t, err)
+	}
+	require.NoError(t, m.Put(t.Context(), ofShop("ep_1")))
+	var got []string
+	for rest := at; !rest.IsZero(); {
+		_, next, err := m.Replay(t.Context(), "ep_1", rest)
+		require.NoError(t, err)
+		rest = next
+		for claims := []webhook.Claim{{}}; len(claims) > 0; {
+			claims, _, err = m.Claim(t.Context(), webhook.Claiming{Now: at.Add(time.Hour), Until: at.Add(2 * time.Hour), Lane: webhook.Slow, Limit: 1})
+			require.NoError(t, err)
+			for _, c := range claims {
+				require.NoError(t, m.Finish(t.Context(), c, webhook.Outcome{Attempt: webhook.Attempt{At: at, Failure: webhook.FailureStatus}}))
+				if c.Status.ID == "ep_1" {
+					got = append(got, c.Message.ID)
+				}
+			}
+		}
+	}
+	require.ElementsMatch(t, []string{"m_0", "m_1", "m_2", "m_3", "m_4", "m_5", "m_6", "m_7", "m_8", "m_9"}, got)
+}
+
 // BenchmarkMemory adds a message that ten endpoints want, among a thousand, and
 // delivers it.
 func BenchmarkMemory(b *testing.B) {

@@ -50,7 +50,8 @@ type Store interface {
 	// endpoint wants wait for it again, from their first attempt, the oldest
 	// first, in the order in which they were added, before what was added after
 	// them. Those that wait already stay as they are. If there is not room for
-	// all, rest is the time from which to go on later.
+	// all, those with the earliest At are taken, and rest is the time from which to
+	// go on later.
 	Replay(ctx context.Context, id string, from time.Time) (messages int, rest time.Time, err error)
 	// Attempts returns a part of an endpoint's ledger, the newest first, in the
 	// order in which they were finished.

@@ -1,0 +1,168 @@
+package sqlite_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-6c01d079/notify"
+	"github.com/seed-6c01d079/notify/backends/sqlite"
+	"github.com/seed-6c01d079/notify/handlers/suppression"
+	"github.com/seed-6c01d079/notify/handlers/webhook"
+)
+
+// leased is when the process that is killed claims.
+var leased = time.Date(2026, 3, 14, 12, 0, 0, 0, time.UTC)
+
+// claims is a process that is killed when it has claimed, and finished one.
+func claims(file string) error {
+	ctx := context.Background()
+	s := sqlite.Open(file).Webhooks()
+	for _, e := range []webhook.Endpoint{hook("free"), hook("ordered", inOrder)} {
+		if err := s.Put(ctx, e); err != nil {
+			return err
+		}
+	}
+	for i := range 10 {
+		m := webhook.Message{ID: fmt.Sprint("m_", i), Type: "sent", Tenant: "shop", At: leased.Add(time.Duration(i-10) * time.Second), Body: []byte("{}")}
+		if _, err := s.Add(ctx, m); err != nil {
+			return err
+		}
+	}
+	claim := func(lane webhook.Lane) ([]webhook.Claim, error) {
+		got, _, err := s.Claim(ctx, webhook.Claiming{Now: leased, Until: leased.Add(time.Minute), Lane: lane, Limit: 9})
+		return got, err
+	}
+	got, err := claim(webhook.Slow)
+	if err != nil {
+		return err
+	}
+	for _, c := range got {
+		if c.Status.ID == "free" {
+			if err := s.Finish(ctx, c, tried(c, leased, "", time.Time{})); err != nil {
+				return err
+			}
+		}
+	}
+	if got, err = claim(webhook.Fast); err != nil {
+		return err
+	}
+	fmt.Println("claimed", len(got))
+	select {}
+}
+
+// A process is killed between Claim and Finish: what it had finished is, what it
+// had claimed is leased until its lease ends, and nothing is lost.
+func TestWebhooksOfAProcessThatIsKilled(t *testing.T) {
+	t.Parallel()
+	file := path(t)
+	child := process("claims", file)
+	child.Stderr = os.Stderr
+	out, err := child.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, child.Start())
+	line := make([]byte, len("claimed 4"))
+	_, err = out.Read(line)
+	require.NoError(t, err)
+	require.Equal(t, "claimed 4", string(line))
+	require.NoError(t, child.Process.Kill())
+	require.Error(t, child.Wait())
+
+	s := open(t, file).Webhooks()
+	require.Equal(t, 9, hookStatus(t, s, "free").Pending)
+	require.Equal(t, 10, hookStatus(t, s, "ordered").Pending)
+	ledger, err := s.Attempts(t.Context(), webhook.AttemptQuery{EndpointID: "free"})
+	require.NoError(t, err)
+	require.Len(t, ledger.Attempts, 1)
+	over := leased.Add(time.Minute)
+	require.Empty(t, claimHooks(t, s, over.Add(-time.Microsecond), 9), "its calls are taken")
+	for _, lane := range []webhook.Lane{webhook.Fast, webhook.Slow} {
+		_, next, err := s.Claim(t.Context(), webhook.Claiming{Now: leased, Until: over, Lane: lane, Limit: 9})
+		require.NoError(t, err)
+		require.Equal(t, over, next)
+	}
+	got := map[string][]string{}
+	for now := over; ; now = now.Add(time.Second) {
+		batch := claimHooks(t, s, now, 9)
+		if len(batch) == 0 {
+			break
+		}
+		for _, c := range batch {
+			require.Equal(t, 1, c.Number, "nobody knows of an attempt")
+			require.NoError(t, s.Finish(t.Context(), c, tried(c, now, "", time.Time{})))
+			got[c.Status.ID] = append(got[c.Status.ID], c.Message.ID)
+		}
+	}
+	var all []string
+	for i := range 10 {
+		all = append(all, fmt.Sprint("m_", i))
+	}
+	require.Equal(t, all, got["ordered"])
+	require.ElementsMatch(t, all[1:], got["free"])
+}
+
+// The same claim, if the process only ended and was opened again.
+func TestAClaimOutlivesItsProcess(t *testing.T) {
+	t.Parallel()
+	file, at := path(t), now()
+	b := open(t, file)
+	putHooks(t, b.Webhooks(), hook("ep_1"))
+	addHooks(t, b.Webhooks(), at, 10, "a")
+	claim := claimHooks(t, b.Webhooks(), at, 9)[0]
+	require.NoError(t, b.Close())
+	s := open(t, file).Webhooks()
+	require.Empty(t, claimHooks(t, s, at, 9))
+	require.NoError(t, s.Finish(t.Context(), claim, tried(claim, at, "", time.Time{})))
+	require.Zero(t, hookStatus(t, s, "ep_1").Pending)
+	require.True(t, hookStatus(t, s, "ep_1").Proven)
+}
+
+// A file from before there were these stores gets their tables.
+func TestAnEarlierSchemaGetsTheHandlersTables(t *testing.T) {
+	t.Parallel()
+	file := path(t)
+	first, err := os.ReadFile("schema/1.sql")
+	require.NoError(t, err)
+	query(t, file, string(first), "PRAGMA application_id = 0x6e6f7466", "PRAGMA user_version = 1",
+		"INSERT INTO records (id, revision, body) VALUES ('n_1', 7, '{}')")
+	b := open(t, file)
+	r, err := b.Load(t.Context(), "n_1")
+	require.NoError(t, err)
+	require.EqualValues(t, 7, r.Revision)
+	putHooks(t, b.Webhooks(), hook("ep_1"))
+	require.NoError(t, b.Suppression().Set(t.Context(), suppression.Entry{
+		Key:    suppression.Key{Channel: notify.EmailChannel, Subject: suppression.Subject{RecipientID: "ann"}},
+		Reason: suppression.ByHost, At: now(),
+	}))
+	require.NoError(t, b.Close())
+	db, err := sql.Open("sqlite", file)
+	require.NoError(t, err)
+	defer db.Close()
+	var schema int
+	require.NoError(t, db.QueryRow("PRAGMA user_version").Scan(&schema))
+	require.Equal(t, sqlite.Version, schema)
+}
+
+// No error has a URL or a secret, and a file that somebody else wrote to says so.
+func TestWebhookErrorsHoldNoSecrets(t *testing.T) {
+	t.Parallel()
+	file := path(t)
+	b := open(t, file)
+	e := hook("ep_1")
+	putHooks(t, b.Webhooks(), e)
+	query(t, file, "UPDATE webhook_endpoints SET secrets = '[\"whsec_short\"]'")
+	_, err := b.Webhooks().Get(t.Context(), "ep_1")
+	require.ErrorContains(t, err, `webhook endpoint "ep_1"`)
+	for _, hidden := range []string{"token", "short", e.Secrets[0].Reveal()} {
+		require.NotContains(t, err.Error(), hidden)
+	}
+	require.NoError(t, b.Close())
+	_, err = b.Webhooks().Get(t.Context(), "ep_1")
+	require.ErrorContains(t, err, "sqlite: get a webhook endpoint: ")
+	require.NotContains(t, err.Error(), "token")
+}
