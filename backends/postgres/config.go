@@ -46,6 +46,23 @@ type Config struct {
 	// keeps before it leaves out those that are not of its lifecycle. Default
 	// 256.
 	MaxTimelineEvents int
+	// MaxSuppressions is about how many entries the suppression list keeps; beyond it
+	// new keys are refused. Default 10,000,000.
+	MaxSuppressions int
+	// MaxWebhookEndpoints is about how many endpoints there may be; beyond it Put
+	// refuses new ones. Default 10,000.
+	MaxWebhookEndpoints int
+	// MaxWebhookMessages is about how many messages are kept for webhooks, and
+	// MaxWebhookBytes how much of them; beyond it the oldest go, with what still
+	// waits for them. Default 1,000,000 and 1 GiB.
+	MaxWebhookMessages int
+	MaxWebhookBytes    int
+	// MaxWebhookPending is how many messages may wait for one endpoint; beyond it
+	// the oldest that is not being sent waits no longer. Default 10,000.
+	MaxWebhookPending int
+	// MaxWebhookAttempts is how many attempts are kept of one endpoint; beyond it
+	// the oldest go. Default 100.
+	MaxWebhookAttempts int
 	// MaxOutbox is about how many messages the outbox holds that are not forwarded
 	// yet; beyond it what sends in a transaction gets backend.ErrOverloaded. Default
 	// 1,048,576.
@@ -161,6 +178,12 @@ func newConfig(dsn string, opts []func(*Config)) (Config, error) {
 		{"MaxRecords", &c.MaxRecords, 10_000_000},
 		{"MaxDeadLetters", &c.MaxDeadLetters, 10_000},
 		{"MaxTimeline", &c.MaxTimeline, 10_000_000},
+		{"MaxSuppressions", &c.MaxSuppressions, 10_000_000},
+		{"MaxWebhookEndpoints", &c.MaxWebhookEndpoints, 10_000},
+		{"MaxWebhookMessages", &c.MaxWebhookMessages, 1_000_000},
+		{"MaxWebhookBytes", &c.MaxWebhookBytes, 1 << 30},
+		{"MaxWebhookPending", &c.MaxWebhookPending, 10_000},
+		{"MaxWebhookAttempts", &c.MaxWebhookAttempts, 100},
 		{"MaxOutbox", &c.MaxOutbox, 1 << 20},
 		{"MaxTimelineEvents", &c.MaxTimelineEvents, 256},
 		{"MaxWork", &c.MaxWork, 1 << 16},
