@@ -32,7 +32,6 @@ create table webhook_endpoint (
     slow        boolean not null default false,
     pending     integer not null default 0,
     dropped     bigint not null default 0,
-    attempts    bigint not null default 0, -- that the ledger ever had
     -- How many calls there may be at once, and the lane.
     calls integer not null generated always as
         (case when ordered or not proven or failing is not null then 1 else greatest(concurrency, 1) end) stored,
