@@ -109,11 +109,13 @@ type Config struct {
 	MaxParked int
 
 	// What a test turns off: the rule that only what is below every open
-	// transaction is read; the lease in the statement that moves positions; and
-	// looking after the leases that are held.
-	seesAll       bool
-	writePosition string
-	deaf          bool
+	// transaction is read; the lease in the statement that moves positions; looking
+	// after the leases that are held; and an endpoint's limit in the statement that
+	// claims.
+	seesAll         bool
+	writePosition   string
+	deaf            bool
+	claimDeliveries string
 
 	// And what it shortens: how long the server lets a transaction of ours be
 	// idle, and how long the server may be silent.
@@ -139,6 +141,9 @@ func newConfig(dsn string, opts []func(*Config)) (Config, error) {
 	}
 	if c.writePosition == "" {
 		c.writePosition = writePosition
+	}
+	if c.claimDeliveries == "" {
+		c.claimDeliveries = claimDeliveries
 	}
 	if len(c.Schema) > 63 || strings.ContainsRune(c.Schema, 0) || !utf8.ValidString(c.Schema) || strings.HasPrefix(c.Schema, "pg_") {
 		wrong(`Config.Schema: must have at most 63 bytes, and not begin with "pg_"`)

@@ -99,7 +99,7 @@ func (c *claiming) pass(ctx context.Context, conn *pgxpool.Conn) (contested stri
 	var ids []string
 	b := c.w.begin()
 	c.look(b)
-	b.add(lockReady, c.Lane, c.Now, max(c.Limit, 0)).Query(func(rows pgx.Rows) (err error) {
+	b.add(lockReady, int16(c.Lane), c.Now, max(c.Limit, 0)).Query(func(rows pgx.Rows) (err error) {
 		ids, err = pgx.CollectRows(rows, pgx.RowTo[string])
 		return err
 	})
@@ -125,7 +125,7 @@ func (c *claiming) wait(ctx context.Context, conn *pgxpool.Conn, id string) erro
 	var ids []string
 	b := c.w.begin()
 	b.Queue(fmt.Sprintf("set local lock_timeout = %d", turn.Milliseconds()))
-	b.add(lockOne, c.Lane, c.Now, id).Query(func(rows pgx.Rows) (err error) {
+	b.add(lockOne, int16(c.Lane), c.Now, id).Query(func(rows pgx.Rows) (err error) {
 		ids, err = pgx.CollectRows(rows, pgx.RowTo[string])
 		return err
 	})
@@ -146,7 +146,7 @@ func (c *claiming) take(ctx context.Context, conn *pgxpool.Conn, ids []string, l
 	b := c.w.batch()
 	if len(ids) > 0 && limit > 0 {
 		token := rand.Int64N(1 << 61) // nobody else's, with the message's number
-		b.add(claimDeliveries, ids, c.Now, limit, *timestamp(c.Until), token).Query(c.scan)
+		b.add(c.w.store.config.claimDeliveries, ids, c.Now, limit, *timestamp(c.Until), token).Query(c.scan)
 		b.add(touch, ids)
 	}
 	c.look(b)
@@ -158,7 +158,7 @@ func (c *claiming) take(ctx context.Context, conn *pgxpool.Conn, ids []string, l
 }
 
 func (c *claiming) look(b *batch) {
-	b.add(firstReady, c.Lane).QueryRow(func(row pgx.Row) error {
+	b.add(firstReady, int16(c.Lane)).QueryRow(func(row pgx.Row) error {
 		err := row.Scan(&c.first, &c.ready)
 		if errors.Is(err, pgx.ErrNoRows) {
 			c.first, c.ready, err = "", time.Time{}, nil
