@@ -46,12 +46,12 @@ func (l *suppressions) Set(ctx context.Context, e suppression.Entry) error {
 		if err := l.room(ctx, pool, key); err != nil {
 			return err
 		}
-		rows, err := pool.Query(ctx, l.store.config.sql(setEntry), append(key, text(string(e.Reason)), e.Lifted, e.At, text(e.EventID))...)
-		if err != nil {
-			return err
-		}
-		isNew := false
-		_, err = pgx.ForEachRow(rows, []any{&isNew}, func() error { return nil })
+		var set, isNew bool
+		batch := &pgx.Batch{}
+		batch.Queue(begin)
+		batch.Queue(l.store.config.sql(setEntry), append(key, text(string(e.Reason)), e.Lifted, e.At, text(e.EventID))...).QueryRow(one(&set, &isNew))
+		batch.Queue("commit")
+		err := pool.AcquireFunc(ctx, func(conn *pgxpool.Conn) error { return l.store.send(ctx, conn, batch) })
 		if err == nil && isNew {
 			l.gauge.add(1)
 		}

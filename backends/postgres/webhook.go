@@ -267,14 +267,15 @@ func (w *webhooks) List(ctx context.Context, q webhook.Query) (page webhook.Page
 
 // Delete implements [webhook.Store].
 func (w *webhooks) Delete(ctx context.Context, id string) error {
-	return endpointError("delete", id, w.store.do(ctx, func(ctx context.Context, pool *pgxpool.Pool) error {
-		return again(func() error {
-			tag, err := pool.Exec(ctx, w.store.config.sql("delete from {s}.webhook_endpoint where id = $1"), text(id))
-			if err == nil && tag.RowsAffected() == 0 {
-				err = notify.ErrNotFound
-			}
-			return err
-		})
+	return endpointError("delete", id, w.within(ctx, func(ctx context.Context, conn *pgxpool.Conn) error {
+		var found, deleted bool
+		b := w.begin()
+		b.add("delete from {s}.webhook_endpoint where id = $1 returning true", text(id)).QueryRow(one(&found, &deleted))
+		err := b.commit(ctx, conn)
+		if err == nil && !found {
+			err = notify.ErrNotFound
+		}
+		return err
 	}))
 }
 

@@ -13,7 +13,7 @@ import (
 	"github.com/seed-6c01d079/notify/handlers/webhook"
 )
 
-// BenchmarkWebhooks has so many endpoints, for each of which a hundred messages
+// BenchmarkWebhooks has so many endpoints, for each of which 112 messages
 // wait, but for one in ten; of the others one in three is disabled, held, or has all
 // its calls under way.
 func BenchmarkWebhooks(b *testing.B) {
@@ -25,10 +25,12 @@ func BenchmarkWebhooks(b *testing.B) {
 		s := back.Webhook()
 		conn, err := pgx.Connect(context.Background(), where)
 		require.NoError(b, err)
-		populate(b, conn, schemaOf(named), endpoints, 100)
+		populate(b, conn, schemaOf(named), endpoints, 112)
 		ready(b, conn, schemaOf(named))
 		now := time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)
-		waiting := func(what string) string { return fmt.Sprintf("endpoints=%d/waiting=%d/%s", endpoints, endpoints*90, what) }
+		waiting := func(what string) string {
+			return fmt.Sprintf("endpoints=%d/waiting=%d/%s", endpoints, endpoints*9/10*112, what)
+		}
 		claim := func(b *testing.B, limit int) []webhook.Claim {
 			now = now.Add(time.Second)
 			claims, _, err := s.Claim(context.Background(), webhook.Claiming{Now: now, Until: now.Add(time.Minute), Lane: webhook.Slow, Limit: limit})

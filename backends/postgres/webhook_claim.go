@@ -32,22 +32,22 @@ const (
 	// claimDeliveries leases what is due of endpoints that are locked.
 	claimDeliveries = `
 with c as (
-  select ` + statusColumns + `, d.number, d.row, row_number() over (order by greatest(d.due, e.held), d.number, e.id) as place
+  select ` + statusColumns + `, d.number, d.tid, row_number() over (order by greatest(d.due, e.held), d.number, e.id) as place
   from {s}.webhook_endpoint e
   cross join lateral (
     select e.calls - count(*) as calls from {s}.webhook_delivery l where l.endpoint = e.id and l.token is not null and l.due > $2
   ) free
   cross join lateral (
-    (select d.number, d.due, d.ctid as row from {s}.webhook_delivery d
+    (select d.number, d.due, d.ctid as tid from {s}.webhook_delivery d
      where not e.ordered and d.endpoint = e.id and d.due <= $2 order by d.due, d.number limit greatest(free.calls, 0))
     union all
-    (select d.number, d.due, d.row from (
-       select d.number, d.due, d.ctid as row from {s}.webhook_delivery d where d.endpoint = e.id order by d.number limit 1
+    (select d.number, d.due, d.tid from (
+       select d.number, d.due, d.ctid as tid from {s}.webhook_delivery d where d.endpoint = e.id order by d.number limit 1
      ) d where e.ordered and free.calls > 0 and d.due <= $2)
   ) d
   where e.id = any($1) order by place limit $3
 ), u as (
-  update {s}.webhook_delivery d set due = $4, token = $5 + number where ctid = any(array(select row from c))
+  update {s}.webhook_delivery d set due = $4, token = $5 + number where ctid = any(array(select tid from c))
   returning endpoint, number, attempts, token
 )
 select ` + claimedColumns + `, m.id, m.type, m.tenant, m.at, m.body, u.attempts + 1, u.token
@@ -146,7 +146,7 @@ func (c *claiming) take(ctx context.Context, conn *pgxpool.Conn, ids []string, l
 	b := c.w.batch()
 	if len(ids) > 0 && limit > 0 {
 		token := rand.Int64N(1 << 61) // nobody else's, with the message's number
-		b.add(c.w.store.config.claimDeliveries, ids, c.Now, limit, *timestamp(c.Until), token).Query(c.scan)
+		b.add(c.w.store.config.claimDeliveries, ids, c.Now, limit, timestamp(c.Until), token).Query(c.scan)
 		b.add(touch, ids)
 	}
 	c.look(b)

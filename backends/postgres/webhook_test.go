@@ -20,17 +20,24 @@ func TestWebhook(t *testing.T) {
 	webhooktest.TestStore(t, func(t *testing.T) webhook.Store { return records(t, schema(t)).Webhook() })
 }
 
-// Behind a pooler that keeps no prepared statements, with a backend's store.
-func TestHandlersWithoutPreparedStatements(t *testing.T) {
+// Behind a pooler that keeps no prepared statements, whatever isolation the database
+// has by default, and of a backend.
+func TestHandlersOverOddConnections(t *testing.T) {
 	t.Parallel()
-	plain := func(t *testing.T) *postgres.Backend {
-		named := schema(t)
-		b := postgres.New(dsn+" default_query_exec_mode=exec", named)
-		t.Cleanup(func() { require.NoError(t, b.Close()) })
-		return b
+	for _, odd := range []string{
+		"default_query_exec_mode=exec",
+		"default_query_exec_mode=simple_protocol default_transaction_isolation=serializable",
+	} {
+		t.Run(odd, func(t *testing.T) {
+			plain := func(t *testing.T) *postgres.Backend {
+				b := postgres.New(dsn+" "+odd, schema(t))
+				t.Cleanup(func() { require.NoError(t, b.Close()) })
+				return b
+			}
+			webhooktest.TestStore(t, func(t *testing.T) webhook.Store { return plain(t).Webhook() })
+			suppressiontest.TestStore(t, func(t *testing.T) suppression.Store { return plain(t).Suppression() })
+		})
 	}
-	webhooktest.TestStore(t, func(t *testing.T) webhook.Store { return plain(t).Webhook() })
-	suppressiontest.TestStore(t, func(t *testing.T) suppression.Store { return plain(t).Suppression() })
 }
 
 func TestWebhooksHaveCaps(t *testing.T) {
