@@ -50,7 +50,7 @@ func claimAt(t testing.TB, s webhook.Store, lane webhook.Lane, now time.Time, li
 func raceClaims(t *testing.T, opts ...func(*postgres.Config)) (broken []string) {
 	t.Helper()
 	named := schema(t)
-	const endpoints, messages = 6, 150
+	const endpoints, messages = 6, 80
 	stores := []webhook.Store{records(t, append(opts, named)...).Webhook(), records(t, append(opts, named)...).Webhook()}
 	for i := range endpoints {
 		require.NoError(t, stores[0].Put(t.Context(), endpointOf(fmt.Sprint("ep_", i), func(e *webhook.Endpoint) { e.Ordered = i%2 == 0 })))

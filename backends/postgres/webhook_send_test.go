@@ -97,7 +97,7 @@ func TestProcessesSendWebhooks(t *testing.T) {
 	require.NoError(t, one.hooks.Put(t.Context(), webhook.Endpoint{
 		ID: "ep_1", URL: server.URL, Secrets: []webhook.Secret{webhook.NewSecret()}, Types: []string{"notify.accepted.v1", "notify.settled.v1"}, Ordered: true,
 	}))
-	const notifications = 40
+	const notifications = 16
 	var ids []string
 	for i := range notifications {
 		id, err := []*process{one, two}[i%2].n.Send(t.Context(), toAnna(""))
