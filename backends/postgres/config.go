@@ -59,6 +59,23 @@ type Config struct {
 	// month goes. Default 800 days and 10,000,000.
 	CostSumsFor time.Duration
 	MaxCostSums int
+	// MaxSuppressions is about how many entries the suppression list keeps; beyond it
+	// new keys are refused. Default 10,000,000.
+	MaxSuppressions int
+	// MaxWebhookEndpoints is about how many endpoints there may be; beyond it Put
+	// refuses new ones. Default 10,000.
+	MaxWebhookEndpoints int
+	// MaxWebhookMessages is about how many messages are kept for webhooks, and
+	// MaxWebhookBytes how much of them; beyond it the oldest go, with what still
+	// waits for them. Default 1,000,000 and 1 GiB.
+	MaxWebhookMessages int
+	MaxWebhookBytes    int
+	// MaxWebhookPending is how many messages may wait for one endpoint; beyond it
+	// the oldest that is not being sent waits no longer. Default 10,000.
+	MaxWebhookPending int
+	// MaxWebhookAttempts is how many attempts are kept of one endpoint; beyond it
+	// the oldest go. Default 100.
+	MaxWebhookAttempts int
 	// MaxOutbox is about how many messages the outbox holds that are not forwarded
 	// yet; beyond it what sends in a transaction gets backend.ErrOverloaded. Default
 	// 1,048,576.
@@ -105,11 +122,13 @@ type Config struct {
 	MaxParked int
 
 	// What a test turns off: the rule that only what is below every open
-	// transaction is read; the lease in the statement that moves positions; and
-	// looking after the leases that are held.
-	seesAll       bool
-	writePosition string
-	deaf          bool
+	// transaction is read; the lease in the statement that moves positions; looking
+	// after the leases that are held; and an endpoint's limit in the statement that
+	// claims.
+	seesAll         bool
+	writePosition   string
+	deaf            bool
+	claimDeliveries string
 
 	// And what it shortens: how long the server lets a transaction of ours be
 	// idle, and how long the server may be silent.
@@ -135,6 +154,9 @@ func newConfig(dsn string, opts []func(*Config)) (Config, error) {
 	}
 	if c.writePosition == "" {
 		c.writePosition = writePosition
+	}
+	if c.claimDeliveries == "" {
+		c.claimDeliveries = claimDeliveries
 	}
 	if len(c.Schema) > 63 || strings.ContainsRune(c.Schema, 0) || !utf8.ValidString(c.Schema) || strings.HasPrefix(c.Schema, "pg_") {
 		wrong(`Config.Schema: must have at most 63 bytes, and not begin with "pg_"`)
@@ -178,6 +200,12 @@ func newConfig(dsn string, opts []func(*Config)) (Config, error) {
 		{"MaxTimeline", &c.MaxTimeline, 10_000_000},
 		{"MaxCosts", &c.MaxCosts, 10_000_000},
 		{"MaxCostSums", &c.MaxCostSums, 10_000_000},
+		{"MaxSuppressions", &c.MaxSuppressions, 10_000_000},
+		{"MaxWebhookEndpoints", &c.MaxWebhookEndpoints, 10_000},
+		{"MaxWebhookMessages", &c.MaxWebhookMessages, 1_000_000},
+		{"MaxWebhookBytes", &c.MaxWebhookBytes, 1 << 30},
+		{"MaxWebhookPending", &c.MaxWebhookPending, 10_000},
+		{"MaxWebhookAttempts", &c.MaxWebhookAttempts, 100},
 		{"MaxOutbox", &c.MaxOutbox, 1 << 20},
 		{"MaxTimelineEvents", &c.MaxTimelineEvents, 256},
 		{"MaxWork", &c.MaxWork, 1 << 16},

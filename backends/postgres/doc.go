@@ -1,8 +1,9 @@
 // Package postgres is the backend in a PostgreSQL database (13 or newer), which
 // any number of processes share: topics, the positions of groups, delayed
-// messages, records, dead letters, the timeline and what was spent are tables. It
-// also keeps the records of programs whose messages travel over another backend, such as Kafka,
-// and sends within the host's own transactions.
+// messages, records, dead letters, the timeline, what was spent, webhooks and the
+// suppression list are tables. It also keeps the records of programs whose
+// messages travel over another backend, such as Kafka, and sends within the host's
+// own transactions.
 //
 //	n, err := notify.New(notify.Config{Backend: postgres.New("postgres://app@db/app"), AddressKey: key})
 //

@@ -3,6 +3,9 @@ package postgres
 import (
 	"strings"
 	"time"
+
+	"github.com/seed-6c01d079/notify/handlers/suppression"
+	"github.com/seed-6c01d079/notify/handlers/webhook"
 )
 
 // SeesAll turns off the rule that nothing is read that is not below every open
@@ -31,4 +34,50 @@ func Held(b *Backend, topic, group string) int {
 		return len(s.held())
 	}
 	return 0
+}
+
+// Unlimited has a claim not count the calls that are under way.
+func Unlimited(c *Config) {
+	c.claimDeliveries = strings.Replace(claimDeliveries, "e.calls - count(*)", "e.calls + 0 * count(*)", 1)
+}
+
+// Statement is one that has to use indexes, with arguments as SQL has them.
+type Statement struct{ Name, SQL, Args string }
+
+// Statements are those of the webhook and suppression stores that run often.
+func Statements() []Statement {
+	list := func(q webhook.Query) string {
+		sql, _ := listEndpoints(q)
+		return sql
+	}
+	entries := func(q suppression.Query, later bool) string {
+		sql, _ := listEntries(q, suppression.Key{}, later)
+		return sql
+	}
+	const now, ids = "timestamptz '2026-01-01 12:00Z'", "array['ep_00010','ep_00020']"
+	return []Statement{
+		{"first ready", firstReady, "1"},
+		{"lock ready", lockReady, "1, " + now + ", 64"},
+		{"claim", claimDeliveries, ids + ", " + now + ", 64, " + now + ", 1"},
+		{"touch", touch, ids},
+		{"lock wanting", lockWanting, "'tenant_7', 'notify.sent.v1'"},
+		{"add", addMessage, "'m', 'notify.sent.v1', 'tenant_7', " + now + ", 2, '{}', " + ids},
+		{"drop the oldest of an endpoint", dropOldest, ids},
+		{"note an attempt", noteAttempt, "'ep_00010', 1, 'm', 't', 1, " + now + ", 1, 200, '', null, 100"},
+		{"finish", endDelivery + finishClaim, "'ep_00010', 1, false, true, " + now + ", null, '', 1, null"},
+		{"put back", backDelivery + finishClaim, "'ep_00010', 1, false, true, " + now + ", null, '', 1, null, 2, " + now},
+		{"replay", replayMessages, "'ep_00010', 'tenant_7', array['notify.sent.v1'], " + now + ", 100"},
+		{"attempts", listAttempts, "'ep_00010', 1000, '', false, 50"},
+		{"get", getEndpoint, "'ep_00010'"},
+		{"list", list(webhook.Query{}), "'ep_00010', 50"},
+		{"list a tenant's", list(webhook.Query{Tenant: "t"}), "'', 50, 'tenant_7'"},
+		{"oldest messages", oldestMessages, "10, 10, 100"},
+		{"lock messages", lockMessages, "array[1, 2]::bigint[]"},
+		{"lock who waits", lockAwaiting, "array[1, 2]::bigint[]"},
+		{"find entries", findEntries, "'tenant_7', array['r_1'], array['h_1']"},
+		{"set an entry", setEntry, "'tenant_7', 'email', 'r_1', '', '', 'host', false, " + now + ", ''"},
+		{"list entries", entries(suppression.Query{AllTenants: true}, false), "50"},
+		{"list entries of a tenant, further", entries(suppression.Query{Tenant: "t"}, true), "'tenant_7', 'tenant_7', 'email', '', '', '', 50"},
+		{"list entries of a recipient", entries(suppression.Query{AllTenants: true, RecipientID: "r"}, false), "'r_1', 50"},
+	}
 }

@@ -24,6 +24,8 @@ type proxy struct {
 	after   string        // what makes a connection fall silent that carries it
 	reached chan struct{} // closed when that was so
 	silent  map[net.Conn]bool
+	before  string        // what a connection is cut before it carries it
+	broke   chan struct{} // closed when that was so
 }
 
 // newProxy returns one that is down.
@@ -68,6 +70,25 @@ func (p *proxy) silenceAfter(text string) (reached <-chan struct{}) {
 	return p.reached
 }
 
+// cutBefore has the next connection that would carry a text end instead.
+func (p *proxy) cutBefore(text string) (broke <-chan struct{}) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.before, p.broke = text, make(chan struct{})
+	return p.broke
+}
+
+func (p *proxy) breaks(part []byte) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.before == "" || !strings.Contains(string(part), p.before) {
+		return false
+	}
+	p.before = ""
+	close(p.broke)
+	return true
+}
+
 func (p *proxy) isSilent(c net.Conn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -86,7 +107,7 @@ func (p *proxy) carry(from, to net.Conn) {
 			}
 			continue
 		}
-		if err != nil {
+		if err != nil || p.breaks(part[:n]) {
 			_, _ = from.Close(), to.Close()
 			return
 		}

@@ -19,8 +19,8 @@ var (
 	_ backend.DeadLetters = (*Store)(nil)
 )
 
-// Store keeps records and dead letters, the outbox and the timeline of a
-// program whose messages travel over another backend. All methods are safe for
+// Store keeps records and dead letters, the outbox, the timeline, webhooks and the
+// suppression list of a program whose messages travel over another backend. All methods are safe for
 // concurrent use; after Close they return an error that wraps
 // backend.ErrClosed.
 type Store struct {
