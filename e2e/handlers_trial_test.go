@@ -130,7 +130,8 @@ func (r *trial) run(s subject) []string {
 			r.do(func(p *process) error { return p.settled(one) })
 		}
 	}
-	r.trouble.end() // what has begun may still come again
+	r.do(func(*process) error { return r.trouble.missing() }) // an observer may be behind
+	r.trouble.end()                                           // what has begun may still come again
 	if s.midway != nil {
 		r.do(s.midway)
 	}

@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"hash/fnv"
 	"slices"
 	"sync"
@@ -158,6 +159,16 @@ func (x *trouble) write(effect func() error) error {
 	}
 	if !over && call%7 == 3 {
 		return errLost
+	}
+	return nil
+}
+
+// missing tells, by nil, that the process has died as often as it should.
+func (x *trouble) missing() error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.died < len(deaths) {
+		return fmt.Errorf("the process has died %d times, and should %d", x.died, len(deaths))
 	}
 	return nil
 }
