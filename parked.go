@@ -159,17 +159,27 @@ func (p *parkedReport) report(c *codec) (Report, error) {
 
 // sweepParked looks again for the message that reports wait for (20).
 func (n *Notifier) sweepParked(ctx context.Context, id string) error {
-	alias := strings.TrimPrefix(id, parkedPrefix)
-	s, err := n.ledger.loadAlias(ctx, alias)
-	if err == nil {
-		return n.unpark(ctx, s.ID, alias)
-	}
-	if !errors.Is(err, backend.ErrNotFound) {
+	known, err := n.matchParked(ctx, id)
+	if known || err != nil {
 		return err
 	}
+	alias := strings.TrimPrefix(id, parkedPrefix)
 	parked, revision, err := n.loadParked(ctx, alias)
 	if err != nil || len(parked) == 0 {
 		return err
 	}
 	return n.storeParked(ctx, alias, parked, revision)
+}
+
+// matchParked applies the reports of a row if their message is known by now.
+func (n *Notifier) matchParked(ctx context.Context, id string) (known bool, err error) {
+	alias := strings.TrimPrefix(id, parkedPrefix)
+	s, err := n.ledger.loadAlias(ctx, alias)
+	if errors.Is(err, backend.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return true, n.unpark(ctx, s.ID, alias)
 }

@@ -105,7 +105,8 @@ const (
 
 // takeOver takes up, when the sweeper begins, the attempts of a process that died:
 // their records are due when their leases end, which nobody has to wait for. Mostly
-// the work comes again by itself, but not if it was put back until then.
+// the work comes again by itself, but not if it was put back until then. The same
+// goes for reports whose message became known just before.
 func (s *sweeper) takeOver(ctx context.Context, now time.Time) error {
 	ledger := s.n.ledger
 	if s.tookOver || ledger.decider.present == nil {
@@ -116,10 +117,11 @@ func (s *sweeper) takeOver(ctx context.Context, now time.Time) error {
 		return fmt.Errorf("notify: find the records of a process that died: %w", err)
 	}
 	for _, id := range ids {
-		if strings.HasPrefix(id, parkedPrefix) {
-			continue
-		}
 		err := retryConflicts(ctx, func() error {
+			if strings.HasPrefix(id, parkedPrefix) {
+				_, err := s.n.matchParked(ctx, id)
+				return err
+			}
 			r, err := ledger.load(ctx, id)
 			if err != nil {
 				return err

@@ -49,8 +49,9 @@ func (n *Notifier) Topology() *topology.Graph {
 	}
 	n.mu.Unlock()
 	runners := n.bus.all()
+	raised := raisers()
 	for _, kind := range n.codec.kinds() {
-		e := n.topologyEvent(kind, runners)
+		e := n.topologyEvent(kind, runners, raised)
 		if slices.ContainsFunc(g.Limits, func(l topology.Limit) bool { return byLimit(kind.name, l) }) {
 			e.RaisedBy = append(e.RaisedBy, "sweep")
 		}
@@ -69,10 +70,10 @@ func (n *Notifier) Topology() *topology.Graph {
 	return g
 }
 
-func (n *Notifier) topologyEvent(kind *eventKind, runners []*runner) topology.Event {
+func (n *Notifier) topologyEvent(kind *eventKind, runners []*runner, raised map[string]string) topology.Event {
 	e := topology.Event{Type: kind.name, Struct: kind.event.String(), Own: !strings.HasPrefix(kind.name, ownPrefix)}
 	if !e.Own {
-		e.RaisedBy = raisedBy(kind.name)
+		e.RaisedBy = strings.Fields(raised[strings.TrimSuffix(strings.TrimPrefix(kind.name, ownPrefix), ".v1")])
 	}
 	for _, r := range runners {
 		if r.declares(kind.event) || r.outputs.count(kind.name) > 0 {
@@ -149,9 +150,10 @@ func (c *codec) kinds() []*eventKind {
 	return all
 }
 
-// raisedBy says which parts of notify raise an event of the vocabulary.
-func raisedBy(eventType string) []string {
-	steps := map[string]string{
+// raisers says which parts of notify raise the events of the vocabulary, by their
+// names without what all of them have.
+func raisers() map[string]string {
+	return map[string]string{
 		"accepted": "route", "delayed": "deliver route", "routed": "route",
 		"rendered": "deliver", "sending": "deliver", "sent": "deliver", "retrying": "deliver", "failed_over": "deliver report route",
 		"delivered": "report", "undelivered": "report", "bounced": "report",
@@ -163,8 +165,6 @@ func raisedBy(eventType string) []string {
 		"observer_failed": "observers", "observer_skipped": "observers", "dead_lettered": "observers",
 		"provider_down": "deliver", "provider_up": "deliver", "address_invalid": "deliver report", "stuck": "sweep",
 	}
-	name, _ := strings.CutPrefix(eventType, ownPrefix)
-	return strings.Fields(steps[strings.TrimSuffix(name, ".v1")])
 }
 
 // byLimit tells whether the sweep raises an event only where there is such a limit.

@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -120,18 +121,16 @@ type AttemptQuery struct {
 // attempts, which a store counts from 1, the page has those below before.
 func (q AttemptQuery) Resolve() (resolved AttemptQuery, before int64, err error) {
 	q.Limit, err = resolveLimit("AttemptQuery.Limit", q.Limit)
-	if err != nil {
-		return q, 0, err
-	}
 	before = 1<<63 - 1
 	if q.After != "" {
-		if before, err = strconv.ParseInt(q.After, 10, 64); err != nil || before < 1 || strconv.FormatInt(before, 10) != q.After {
-			return q, 0, &notify.FieldError{
+		var problem error
+		if before, problem = strconv.ParseInt(q.After, 10, 64); problem != nil || before < 1 || strconv.FormatInt(before, 10) != q.After {
+			err = errors.Join(err, &notify.FieldError{
 				Field: "AttemptQuery.After", Problem: "is not the Next of a page; leave it empty to begin anew",
-			}
+			})
 		}
 	}
-	return q, before, nil
+	return q, before, err
 }
 
 // Matches tells whether the attempt meets the query's conditions; Limit and

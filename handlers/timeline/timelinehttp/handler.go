@@ -135,7 +135,7 @@ func (h *handler) list(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	q, err := query(r.URL.Query())
+	q, err := query(r.URL.RawQuery)
 	if err == nil && h.config.Tenant != nil {
 		if q.Tenant != "" && q.Tenant != tenant {
 			write(w, problem{Title: "Not allowed", Status: http.StatusForbidden})

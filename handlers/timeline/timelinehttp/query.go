@@ -13,8 +13,12 @@ import (
 
 // query reads the parameters of a list. All that is wrong is reported at once;
 // what the store checks, it reports.
-func query(values url.Values) (timeline.Query, error) {
+func query(raw string) (timeline.Query, error) {
 	var q timeline.Query
+	values, err := url.ParseQuery(raw)
+	if err != nil { // its text has what the client wrote
+		return q, &notify.FieldError{Field: "query", Problem: "must be parameters as URLs have them: name=value, separated by &, with others than letters, digits, '-', '.', '_' and '~' as %XX"}
+	}
 	var found []error
 	wrong := func(parameter, text string) {
 		found = append(found, &notify.FieldError{Field: parameter, Problem: text})
