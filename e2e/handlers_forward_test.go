@@ -39,13 +39,19 @@ func (t *theirTopics) Close() error { return nil }
 // notification.
 func forwardSubject(t *trial, unsafe bool) subject {
 	topics := &theirTopics{trouble: t.trouble, unsafe: unsafe, came: map[string][]*message.Message{}}
-	chosen := map[string]bool{"notify.delivered.v1": true, "notify.settled.v1": true, "notify.bounced.v1": true, "notify.sent.v1": true}
+	events := []any{
+		notify.Accepted{}, notify.Routed{}, notify.Rendered{}, notify.Sending{}, notify.Sent{}, notify.Delivered{}, notify.Bounced{}, notify.Settled{},
+	}
+	chosen := map[string]bool{}
+	for _, name := range []string{"accepted", "routed", "rendered", "sending", "sent", "delivered", "bounced", "settled"} {
+		chosen["notify."+name+".v1"] = true
+	}
 	return subject{
 		observers: []string{"forward"},
 		attach: func(p *process) {
 			p.Attach(forward.New(topics, "deliveries", func(c *forward.Config) {
-				c.Events = []any{notify.Delivered{}, notify.Settled{}, notify.Bounced{}, notify.Sent{}}
-				t.trouble.observe(&c.Observer)
+				c.Events = events
+				t.trouble.middleware(&c.Observer)
 			}))
 		},
 		check: func(_ *process, known truth) (wrong []string) {

@@ -85,6 +85,15 @@ func (f *file) open() error {
 	}
 	f.write = sql.OpenDB(write)
 	f.write.SetMaxOpenConns(1)
+	if err := f.write.Ping(); err != nil { // makes the database, if there is none
+		return err
+	}
+	// SQLite does not wait until the journal that it made the database with is
+	// gone for good: it would undo what came since, and spoil what was moved into
+	// the database from the log.
+	if err := f.config.syncDir(filepath.Dir(f.path)); err != nil {
+		return err
+	}
 	if err := migrate(context.Background(), f.write); err != nil {
 		return err
 	}
@@ -95,12 +104,7 @@ func (f *file) open() error {
 	f.read = sql.OpenDB(read)
 	f.read.SetMaxOpenConns(readers)
 	f.read.SetMaxIdleConns(readers)
-	if err := f.read.Ping(); err != nil {
-		return err
-	}
-	// SQLite does not wait until the journal that it made the database with is
-	// gone for good: it would undo all that came since.
-	return f.config.syncDir(filepath.Dir(f.path))
+	return f.read.Ping()
 }
 
 // identify refuses a file that is not ours, before anything is changed in it.
