@@ -180,3 +180,22 @@ func TestWhatExpiresWhileItIsKeptIsNotSent(t *testing.T) {
 		))
 	})
 }
+
+// Who takes too long, and then says that all is well, has not kept it.
+func TestKeepIsLimitedInTime(t *testing.T) {
+	inEveryForm(t, func(t *testing.T, b *notifytest.Bench) {
+		mail := notifytest.NewProvider[notify.Email]("mail")
+		notify.Use(b.Notifier, mail)
+		k := kept{fail: func(n int) error {
+			if n == 1 {
+				time.Sleep(31 * time.Second)
+			}
+			require.Empty(t, mail.Calls())
+			return nil
+		}}
+		b.Notifier.Keep(k.keep)
+		b.Settle(b.Send(toAnna(notify.EmailChannel)))
+		require.Len(t, k.all(), 2)
+		require.Len(t, mail.Calls(), 1)
+	})
+}
