@@ -87,31 +87,33 @@ func (p *pipeline) begin(ctx context.Context, s stored, w *work, now time.Time) 
 		}
 	}
 	if len(p.keepers) > 0 && len(s.leg(w.Leg).Attempts) == 0 {
-		if s, c, err = p.settleMessage(ctx, s, c, w.Leg, message); err == nil {
+		if s, err = p.settleMessage(ctx, s, c, w.Leg, message); err == nil {
 			err = p.keep(ctx, s.record, w.Leg)
 		}
 		if err != nil {
 			chosen.done(errNotCalled)
 			return err
 		}
+		// The call's lease begins after that, if the leg may still be sent.
+		now = time.Now()
+		if ended, _, _ := p.decider.deliver(s.record, w.Leg, w.Ordinal, now); ended != nil {
+			chosen.done(errNotCalled)
+			return p.ledger.commit(ctx, s, ended)
+		}
+		c = p.decider.change(s.record, now)
 	}
 	c.begin(w.Leg, chosen.sender.policy, message)
 	return p.grantAndCall(ctx, s, c, w, chosen)
 }
 
 // settleMessage stores what the leg's message is before anything is done with it,
-// so that a step that is done again does it with the same. It returns the record
-// with the change to go on with.
-func (p *pipeline) settleMessage(ctx context.Context, s stored, c *change, number int, message *rendered) (stored, *change, error) {
+// so that a step that is done again does it with the same. It returns the record.
+func (p *pipeline) settleMessage(ctx context.Context, s stored, c *change, number int, message *rendered) (stored, error) {
 	if s.leg(number).Message != nil {
-		return s, c, nil
+		return s, nil
 	}
 	c.rendered(number, message)
-	s, err := p.ledger.save(ctx, c.finish(), s.revision)
-	if err != nil {
-		return s, nil, err
-	}
-	return s, p.decider.change(s.record, time.Now()), nil
+	return p.ledger.save(ctx, c.finish(), s.revision)
 }
 
 // renderLeg makes a leg's message, one that can travel if it has to.

@@ -69,7 +69,11 @@ func (p *pipeline) keep(ctx context.Context, r *record, number int) error {
 	ctx, cancel := context.WithTimeout(ctx, keepTimeout)
 	defer cancel()
 	for _, keep := range p.keepers {
-		if err := safely(func() error { return keep(ctx, m) }); err != nil {
+		err := safely(func() error { return keep(ctx, m) })
+		if err == nil {
+			err = ctx.Err() // it may have taken too long
+		}
+		if err != nil {
 			return fmt.Errorf("notify: keep a message before it is sent: %w", err)
 		}
 	}

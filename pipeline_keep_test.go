@@ -139,3 +139,63 @@ func TestKeepRefusesWhatCannotBe(t *testing.T) {
 	require.Equal(t, []string{"Keep"}, fieldsOf(n.Run(t.Context())))
 	require.NoError(t, n.Close(t.Context()))
 }
+
+// Keeping a message takes nothing of the time that its call has: a slow one costs
+// no attempt.
+func TestAMessageIsKeptSlowlyAndSent(t *testing.T) {
+	inEveryForm(t, func(t *testing.T, b *notifytest.Bench) {
+		mail := notifytest.NewProvider[notify.Email]("mail")
+		notify.Use(b.Notifier, mail, func(c *notify.ProviderConfig) { c.Attempts = 1 })
+		k := kept{fail: func(int) error {
+			time.Sleep(20 * time.Second)
+			return nil
+		}}
+		b.Notifier.Keep(k.keep)
+		id := b.Send(toAnna(notify.EmailChannel))
+		b.Settle(id)
+		b.Require(id, notifytest.Exactly(
+			notify.Accepted{}, notify.Routed{}, notify.Rendered{}, notify.Sending{}, notify.Sent{}, notify.Settled{State: notify.StateSent},
+		))
+		require.Len(t, mail.Calls(), 1)
+	})
+}
+
+// What expires while it is being kept is not sent.
+func TestWhatExpiresWhileItIsKeptIsNotSent(t *testing.T) {
+	inEveryForm(t, func(t *testing.T, b *notifytest.Bench) {
+		mail := notifytest.NewProvider[notify.Email]("mail")
+		notify.Use(b.Notifier, mail)
+		k := kept{fail: func(int) error {
+			time.Sleep(9 * time.Second)
+			return nil
+		}}
+		b.Notifier.Keep(k.keep)
+		nt := toAnna(notify.EmailChannel)
+		nt.ExpiresAt = time.Now().Add(5 * time.Second)
+		id := b.Send(nt)
+		b.Settle(id)
+		require.Empty(t, mail.Calls())
+		b.Require(id, notifytest.Exactly(
+			notify.Accepted{}, notify.Routed{}, notify.Rendered{}, notify.Expired{Leg: notify.Leg{Leg: 1, Channel: notify.EmailChannel}}, notify.Expired{}, notify.Settled{State: notify.StateExpired},
+		))
+	})
+}
+
+// Who takes too long, and then says that all is well, has not kept it.
+func TestKeepIsLimitedInTime(t *testing.T) {
+	inEveryForm(t, func(t *testing.T, b *notifytest.Bench) {
+		mail := notifytest.NewProvider[notify.Email]("mail")
+		notify.Use(b.Notifier, mail)
+		k := kept{fail: func(n int) error {
+			if n == 1 {
+				time.Sleep(31 * time.Second)
+			}
+			require.Empty(t, mail.Calls())
+			return nil
+		}}
+		b.Notifier.Keep(k.keep)
+		b.Settle(b.Send(toAnna(notify.EmailChannel)))
+		require.Len(t, k.all(), 2)
+		require.Len(t, mail.Calls(), 1)
+	})
+}

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -179,10 +180,13 @@ func listQuery(q timeline.Query, after timeline.Position) (query string, args []
 		where = append(where, condition)
 	}
 	from, list := "{s}.timeline t", "t"
-	for i, tag := range q.Tags() {
-		if i == 0 { // its index is in the list's order
+	// A label before a channel, which nearly all may have gone over.
+	byTag := q.RecipientID == "" && (q.Tenant == "" || len(q.Labels) > 0)
+	for _, tag := range slices.Backward(q.Tags()) {
+		if byTag { // its index is in the list's order
 			from, list = "{s}.timeline_tag g join {s}.timeline t on t.id = g.id", "g"
 			and("g.name = ? and g.value = ?", text(tag.Name), text(tag.Value))
+			byTag = false
 			continue
 		}
 		and("exists (select from {s}.timeline_tag x where x.name = ? and x.value = ? and x.at = t.at and x.id = t.id)", text(tag.Name), text(tag.Value))

@@ -83,7 +83,9 @@ delete from {s}.timeline_content where (notification, leg) in (
   select notification, leg from {s}.timeline_content where at < clock_timestamp() - make_interval(secs => $1)
   order by at limit $3 for update skip locked
 ) or (notification, leg) in (
-  select notification, leg from {s}.timeline_content order by at desc offset $2 limit $3 for update skip locked
+  select notification, leg from {s}.timeline_content order by at
+  limit greatest((select count(*) from (select from {s}.timeline_content limit $2::bigint + $3) t) - $2::bigint, 0)
+  for update skip locked
 )`), t.store.config.TimelineFor.Seconds(), t.store.config.MaxTimeline, most)
 	return err
 }

@@ -150,6 +150,13 @@ func TestContentsAreForgotten(t *testing.T) {
 	_, err := s.Timeline(codec(t)).(timeline.ContentStore).Contents(t.Context(), "n_15")
 	require.NoError(t, err)
 	require.Equal(t, 10, count(t, named, "timeline_content"))
+	put(16, now.Add(20*time.Second)) // another goes
+	_, err = s.Timeline(codec(t)).(timeline.ContentStore).Contents(t.Context(), "n_16")
+	require.NoError(t, err)
+	require.Equal(t, 10, count(t, named, "timeline_content"))
+	var locked int
+	require.NoError(t, connect(t).QueryRow(t.Context(), "select count(*) from "+schemaOf(named)+".timeline_content where xmax <> 0").Scan(&locked))
+	require.Zero(t, locked, "what stays is left alone")
 }
 
 // poisoned is a codec that panics over the events of one notification.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/seed-6c01d079/notify/handlers/timeline"
@@ -72,10 +73,13 @@ func listQuery(q timeline.Query, after timeline.Position) (query string, args []
 		args = append(args, values...)
 	}
 	from, list := "timeline t", "t"
-	for i, tag := range q.Tags() {
-		if i == 0 && q.RecipientID == "" { // its index is in the list's order
+	// A label before a channel, which nearly all may have gone over.
+	byTag := q.RecipientID == "" && (q.Tenant == "" || len(q.Labels) > 0)
+	for _, tag := range slices.Backward(q.Tags()) {
+		if byTag { // its index is in the list's order
 			from, list = "timeline_tags g CROSS JOIN timeline t ON t.notification = g.notification", "g"
 			and("g.name = ? AND g.value = ?", tag.Name, tag.Value)
+			byTag = false
 			continue
 		}
 		and("EXISTS (SELECT 1 FROM timeline_tags x WHERE x.name = ? AND x.value = ? AND x.at = t.at AND x.notification = t.notification)",

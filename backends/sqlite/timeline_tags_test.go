@@ -109,6 +109,7 @@ func TestTagsAreFoundByAnIndex(t *testing.T) {
 	defer db.Close()
 	for _, q := range []timeline.Query{
 		{Channel: "sms"},
+		{Channel: "sms", Tenant: "shop"},
 		{Labels: map[string]string{"order": "A"}, From: time.Now(), After: timeline.Position{At: time.Now(), ID: "n"}.Cursor()},
 		{Labels: map[string]string{"order": "A"}, Channel: "sms", Tenant: "shop"},
 		{Labels: map[string]string{"order": "A"}, Channel: "sms", RecipientID: "u_1"},
@@ -130,4 +131,19 @@ func TestTagsAreFoundByAnIndex(t *testing.T) {
 			require.NotContains(t, step, "TEMP B-TREE", plan)
 		}
 	}
+}
+
+// Nearly all may have gone over a channel: what is asked for beside it is what the
+// list is read by.
+func TestChannelsAreLookedUpLast(t *testing.T) {
+	t.Parallel()
+	label := map[string]string{"order": "A"}
+	for _, q := range []timeline.Query{{Channel: "sms", Labels: label}, {Channel: "sms", Labels: label, Tenant: "shop"}} {
+		text, args, err := sqlite.ListQuery(q)
+		require.NoError(t, err)
+		require.Equal(t, []any{"label.order", "A"}, args[:2], text)
+	}
+	text, _, err := sqlite.ListQuery(timeline.Query{Channel: "sms", Tenant: "shop"})
+	require.NoError(t, err)
+	require.Contains(t, text, "FROM timeline t WHERE")
 }

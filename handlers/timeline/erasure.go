@@ -3,6 +3,7 @@ package timeline
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 	"time"
 
 	"github.com/seed-6c01d079/notify"
@@ -48,9 +49,10 @@ func (g *graves) add(name string, at time.Time, most int) {
 	if g.at == nil {
 		g.at = map[string]time.Time{}
 	}
-	if _, there := g.at[name]; !there {
-		g.order = append(g.order, name)
+	if _, there := g.at[name]; there {
+		g.order = slices.DeleteFunc(g.order, func(other string) bool { return other == name })
 	}
+	g.order = append(g.order, name)
 	g.at[name] = at
 	if len(g.order) > most {
 		g.drop()

@@ -104,3 +104,20 @@ func TestAReplayBringsNothingBack(t *testing.T) {
 	stop()
 	require.Equal(t, []string{again, other}, listed(t, store))
 }
+
+// Who was erased again is remembered as who was erased last.
+func TestMemoryRemembersTheLastErasures(t *testing.T) {
+	t.Parallel()
+	m := timeline.NewMemory(func(c *timeline.MemoryConfig) { c.Notifications = 2 })
+	before := time.Now()
+	for _, recipient := range []string{"u_1", "u_2", "u_1", "u_3"} {
+		_, err := m.Erase(t.Context(), "shop", recipient)
+		require.NoError(t, err)
+	}
+	for i := range 3 {
+		e := accepted(fmt.Sprint("n_", i+1), 0)
+		e.Time, e.RecipientID = before, fmt.Sprint("u_", i+1)
+		require.NoError(t, m.Add(t.Context(), e))
+	}
+	require.Equal(t, []string{"n_2"}, listed(t, m), "two are remembered")
+}

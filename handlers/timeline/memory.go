@@ -143,7 +143,7 @@ func (m *Memory) Erase(_ context.Context, tenant, recipientID string) (erased in
 	hash := RecipientHash(tenant, recipientID)
 	m.recipients.add(hash, now, m.config.Notifications)
 	for id, all := range m.contents.of {
-		if all[0].Recipient == hash && m.histories[id] == nil {
+		if all[0].Recipient == hash {
 			m.bury(id, now)
 			erased++
 		}

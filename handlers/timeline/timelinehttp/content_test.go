@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -60,4 +61,29 @@ func TestContents(t *testing.T) {
 
 	require.NoError(t, contents.Erase(t.Context(), id))
 	s.get(http.StatusNotFound, path, "Tenant", "acme")
+}
+
+// Of what the timeline has dropped, a late event may be all that it knows: then it
+// knows no tenant, and that is nobody's.
+func TestContentsOfNoTenantAreNobodys(t *testing.T) {
+	t.Parallel()
+	n, err := notify.New(notify.Config{Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	defer n.Close(context.Background())
+	keys, err := timeline.NewKeyRing("k", map[string][]byte{"k": make([]byte, 32)})
+	require.NoError(t, err)
+	store := timeline.NewMemory()
+	late := notify.Event[any]{Envelope: notify.Envelope{
+		ID: "n_1/o", Type: "notify.opened.v1", NotificationID: "n_1", Tenant: "acme", Time: time.Now(),
+	}, Data: notify.Opened{}}
+	require.NoError(t, store.Add(t.Context(), late))
+	handler := timelinehttp.New(n, store, func(c *timelinehttp.Config) {
+		c.Tenant = func(*http.Request) (string, error) { return "", nil }
+		c.Contents = timeline.NewContents(store, keys)
+	})
+	for _, path := range []string{"", "/n_1", "/n_1/contents", "/n_1/events"} {
+		answer := httptest.NewRecorder()
+		handler.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/notifications"+path, nil))
+		require.Equal(t, http.StatusBadRequest, answer.Code, path+": "+answer.Body.String())
+	}
 }

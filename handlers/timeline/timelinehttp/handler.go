@@ -49,7 +49,7 @@ import (
 type Config struct {
 	// Tenant returns the tenant that the request may see, and no other: the
 	// notifications of others are not found. An error is answered with 403, and
-	// its text is not shown. Nil is for a host without tenants: then everything
+	// its text is not shown; an empty tenant with 400. Nil is for a host without tenants: then everything
 	// is shown.
 	Tenant func(*http.Request) (string, error)
 	// Contents, if set, are served to whoever may see the notification: recipients'
@@ -103,6 +103,10 @@ func (h *handler) tenant(w http.ResponseWriter, r *http.Request) (tenant string,
 		write(w, problem{Title: "Not allowed", Status: http.StatusForbidden})
 		return "", false
 	}
+	if tenant == "" { // which is also that of an entry whose tenant is not known
+		fail(w, &notify.FieldError{Field: "tenant", Problem: "the request has none"})
+		return "", false
+	}
 	return tenant, true
 }
 
@@ -142,9 +146,6 @@ func (h *handler) list(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		q.Tenant = tenant
-	}
-	if err == nil && h.config.Tenant != nil && tenant == "" {
-		err = &notify.FieldError{Field: "tenant", Problem: "the request has none"}
 	}
 	var page timeline.Page
 	if err == nil {

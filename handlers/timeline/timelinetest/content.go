@@ -79,6 +79,9 @@ func checkErasedContents(t *testing.T, store timeline.Store) {
 	add(t, s, of("shop", "u_1", full("n_1", before))...)
 	put(known)
 	put(ahead) // the timeline has not heard of it
+	nobody := sealed("n_9", 1, "shop", "u_1", before)
+	add(t, s, of("", "", full("n_9", before))[:2]...) // nor of whom this is for
+	put(nobody)
 	others := []timeline.Sealed{
 		sealed("n_3", 1, "shop", "u_2", before), sealed("n_4", 1, "bank", "u_1", before), sealed("n_5", 1, "", "u_1", before),
 		{NotificationID: "n_6", Leg: 1, At: known.At, AcceptedAt: before, KeyID: "k", WrappedKey: []byte{1}, Ciphertext: []byte{1}},
@@ -86,14 +89,15 @@ func checkErasedContents(t *testing.T, store timeline.Store) {
 	for _, c := range others {
 		put(c)
 	}
-	erase(t, s, "shop", "u_1", 2)
+	erase(t, s, "shop", "u_1", 3)
 	put(known) // again
+	put(nobody)
 	put(ahead)
 	put(sealed("n_1", 2, "shop", "u_1", before))
 	put(sealed("n_7", 1, "shop", "u_1", before)) // late
 	ahead = sealed("n_1", 3, "shop", "u_1", time.Now().Round(0).UTC().Add(time.Hour))
 	put(ahead) // by another clock
-	for _, id := range []string{"n_1", "n_2", "n_7"} {
+	for _, id := range []string{"n_1", "n_2", "n_7", "n_9"} {
 		requireContents(t, s, id)
 	}
 	add(t, s, of("shop", "u_1", full("n_2", before))[12:]...)
