@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -112,6 +113,13 @@ func (f faxer) Send(_ context.Context, d notify.Delivery[Fax]) (notify.Receipt, 
 	return notify.Receipt{}, nil
 }
 
+// faxed are the notifications that went out by fax.
+func (v *version) faxed() []string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return slices.Clone(v.faxes)
+}
+
 func to(channels ...notify.Channel) notify.Notification {
 	addresses := map[notify.Channel]string{}
 	var steps []notify.Step
@@ -179,7 +187,7 @@ func TestAChannelThatTheOldVersionDoesNotKnow(t *testing.T) {
 		status, err := newer.Wait(t.Context(), id)
 		require.NoError(t, err)
 		require.Equal(t, notify.StateSent, status.State)
-		require.Contains(t, newer.faxes, id)
+		require.Contains(t, newer.faxed(), id)
 	}
 	newer.stop()
 }
