@@ -152,7 +152,7 @@ func (s *costs) one(ctx context.Context, tx pgx.Tx, first bool, e cost.Entry) (c
 	}
 	reading.Queue(sql("insert into {s}.cost_entry ("+costColumns+`)
 select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12::timestamptz, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23
-where not exists (select from {s}.cost_forgotten where at >= $12::timestamptz) on conflict do nothing`), costValues(e)...).
+where not exists (select from {s}.cost_forgotten where at >= $12::timestamptz or $17::bigint = 0) on conflict do nothing`), costValues(e)...).
 		Exec(func(tag pgconn.CommandTag) error {
 			inserted = tag.RowsAffected() > 0
 			return nil
@@ -206,7 +206,7 @@ with e as (
   insert into {s}.cost_entry (`+costColumns+`)
   select $1::text, $2::text, $3::text, $4::text, $5::text, $6::text, $7::text, $8::text, $9::text, $10::text, $11::text, $12::timestamptz,
   $13::bigint, $14::bigint, $15::bigint, $16::bigint, $17::bigint, $18::text, $19::bigint, $20::text, $21::smallint, $22::timestamptz, $23::text
-  where not exists (select from {s}.cost_forgotten where at >= $12::timestamptz) on conflict do nothing returning id
+  where not exists (select from {s}.cost_forgotten where at >= $12::timestamptz or $17::bigint = 0) on conflict do nothing returning id
 ), s as (
   insert into {s}.cost_sum as s
   select period, every, case when every then '' else $3::text end, $4::text, $5::text, $6::text, $7::text, $8::text, $9::text, $20::text,

@@ -130,6 +130,9 @@ func (s *costs) expire(ctx context.Context, pool *pgxpool.Pool) error {
 		})
 	}
 	if err == nil {
+		s.entries.add(-gone)
+	}
+	if err == nil {
 		var sums int64
 		sums, err = s.forgetSums(ctx, pool, now)
 		gone = max(gone, sums)

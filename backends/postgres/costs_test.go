@@ -111,6 +111,15 @@ func TestCostsAreForgotten(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, n >= 15, len(found) == 1, n)
 	}
+
+	report := entries[1] // of one that is forgotten
+	report.At, report.Facts, report.Source = now.Add(time.Hour), 0, cost.ByReport
+	for _, parts := range [][]cost.Entry{{report}, {report, entries[25]}} {
+		tooOld, err := again.Put(t.Context(), parts...)
+		require.NoError(t, err)
+		require.Equal(t, 1, tooOld)
+	}
+	require.EqualValues(t, 25, messages(t, again, now.Format("2006-01")))
 }
 
 // Sums go when their period is over for long enough, and beyond their cap the

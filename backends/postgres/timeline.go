@@ -249,6 +249,7 @@ delete from {s}.timeline where id in (
   select id from {s}.timeline where at < clock_timestamp() - make_interval(secs => $1) order by at limit $2 for update skip locked
 ) or id in (select id from {s}.timeline order by at limit $3 for update skip locked)`), t.store.config.TimelineFor.Seconds(), most, max(n-kept, 0))
 		gone = tag.RowsAffected()
+		t.gauge.add(-gone)
 	}
 	if err == nil {
 		err = t.forgetErased(ctx, pool, most)

@@ -76,7 +76,8 @@ func scanCost(scan func(...any) error) (e cost.Entry, err error) {
 // one that may have been forgotten does not.
 func (t *tx) putCost(e cost.Entry) (counts bool, err error) {
 	e.At, e.PricedAt = e.At.UTC().Truncate(time.Microsecond), e.PricedAt.UTC().Truncate(time.Microsecond)
-	if text(e.At) > t.store.costsForgotten {
+	forgotten := t.store.costsForgotten
+	if text(e.At) > forgotten && (e.Facts > 0 || forgotten == "") {
 		n, err := t.exec("INSERT INTO cost_entries ("+costColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
 			costValues(e)...)
 		if err != nil {

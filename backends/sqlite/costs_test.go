@@ -108,7 +108,15 @@ func TestCostsAreForgotten(t *testing.T) {
 	}
 	check(b)
 	require.NoError(t, b.Close())
-	check(open(t, file, few))
+	b = open(t, file, few)
+	check(b)
+
+	report := entries[1] // of one that is forgotten
+	report.At, report.Facts, report.Source = now.Add(time.Hour), 0, cost.ByReport
+	tooOld, err := b.Costs().Put(t.Context(), report)
+	require.NoError(t, err)
+	require.Equal(t, 1, tooOld)
+	check(b)
 }
 
 // Sums go when their period is over for long enough, and beyond their cap the

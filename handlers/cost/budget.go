@@ -64,6 +64,7 @@ func (b *Budget) check(found *problems, field string) {
 	found.when(!validCurrency(b.Limit.Currency), field+".Limit.Currency", notACurrency)
 	found.when(b.Limit.Micros < 0 || b.Limit.Micros >= 1<<62, field+".Limit.Micros", "must be from 0 to 4611686018427387903")
 	found.when(b.Each < 0 || b.Each > maxMicros, field+".Each", "must be from 0 to a billion units")
+	found.when(b.Limit.Micros > 0 && b.Each > b.Limit.Micros, field+".Each", "is more than the Limit, so that nothing would ever pass")
 	found.when(b.Policy != Drop && b.Policy != Defer, field+".Policy", "must be Drop or Defer")
 }
 

@@ -33,16 +33,18 @@
 // Messages are counted exactly, however often and in whatever order events come:
 // the [Store] knows each by its ID, and changes sums with it in one transaction.
 // An entry that the store has forgotten does not count again either, when its
-// event is replayed: what is older than the oldest entry is left out
+// event is replayed: what is older than the oldest entry is left out, and so is,
+// once entries were forgotten, what a report says of a message that is not known
 // ([Ledger.TooOld] counts them). An event whose Put fails is retried as
 // [notify.Retry] says and is a dead letter in the end, to be redriven; one whose
 // sum would overflow at once.
 //
 // What observers used is written every [Config.Flush], and when the Notifier
 // ends, after its observers: each time the whole of what this process has used in
-// the period, so that a write that is repeated changes nothing. A process that is
-// killed loses what it used since the last; those of one interval around the
-// period's end count in the one before. While the store fails it is tried again,
+// the period, or since the observer was last idle for ten minutes, so that a write
+// that is repeated changes nothing, in a store that keeps entries for that long. A
+// process that is killed loses what it used since the last; those of one interval
+// around the period's end count in the one before. While the store fails it is tried again,
 // [notify.Notifier.Health] tells of it, and nothing is lost but what cannot be
 // written when the Notifier ends.
 //

@@ -66,7 +66,8 @@ type Entry struct {
 	At time.Time
 	Count
 	// Facts ranks by what all of the above is known: the part with the greatest
-	// stands, of two the one with the smaller By, the ID of an event.
+	// stands, of two the one with the smaller By, the ID of an event. Zero is a part
+	// that tells of no more than the cost.
 	Facts int64
 	By    string
 	// Cost is the whole entry's, and zero without a currency if it is unpriced.

@@ -375,7 +375,7 @@ func TestBadConfig(t *testing.T) {
 	wrong := cost.Book{Currency: "eur"}
 	n.Attach(cost.New(nil, wrong, func(c *cost.Config) {
 		c.Flush, c.Refresh, c.HoldFor = -1, -1, -1
-		c.Budgets = []cost.Budget{{Tenant: "a", EachTenant: true, Channel: "S", Limit: notify.Cost{Micros: -1}, Each: -1, Policy: 7}}
+		c.Budgets = []cost.Budget{{Tenant: "a", EachTenant: true, Channel: "S", Limit: notify.Cost{Micros: -1}, Each: -1, Policy: 7}, {Limit: euros(5), Each: 6}}
 	}))
 	_, err = n.Send(t.Context(), mailing("shop"))
 	var fields []string
@@ -385,7 +385,7 @@ func TestBadConfig(t *testing.T) {
 	for _, field := range []string{
 		"cost.New", "Config.Flush", "Config.Refresh", "Config.HoldFor", "Book.Currency",
 		"Config.Budgets[0].EachTenant", "Config.Budgets[0].Channel", "Config.Budgets[0].Limit.Currency",
-		"Config.Budgets[0].Limit.Micros", "Config.Budgets[0].Each", "Config.Budgets[0].Policy",
+		"Config.Budgets[0].Limit.Micros", "Config.Budgets[0].Each", "Config.Budgets[0].Policy", "Config.Budgets[1].Each",
 	} {
 		require.Contains(t, fields, field)
 	}

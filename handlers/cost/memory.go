@@ -84,7 +84,7 @@ func (m *Memory) Put(_ context.Context, entries ...Entry) (tooOld int, err error
 		if i < len(before) {
 			before[i] = known
 		}
-		if known == nil && !e.At.After(m.horizon) && !m.horizon.IsZero() {
+		if known == nil && !m.horizon.IsZero() && (!e.At.After(m.horizon) || e.Facts == 0) {
 			tooOld++
 			continue
 		}

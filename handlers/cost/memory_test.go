@@ -62,6 +62,13 @@ func TestMemoryForgetsEntries(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 1, tooOld)
 	require.EqualValues(t, 26, count(t, m, all))
+
+	report := spending("shop", 3, start.Add(2*time.Hour)) // of one that is forgotten
+	report.Facts, report.Source = 0, cost.ByReport
+	tooOld, err = m.Put(t.Context(), report)
+	require.NoError(t, err)
+	require.Equal(t, 1, tooOld)
+	require.EqualValues(t, 26, count(t, m, all))
 }
 
 // An entry that grows moves to the end of what is forgotten, and what is kept of

@@ -15,7 +15,9 @@ type Store interface {
 	// has changed, or that nobody knows, and it may be tried again. Entries may be
 	// forgotten, the oldest first (by At), while their sums stay. One that is not
 	// known, and not later than the latest that was forgotten, may have been counted
-	// before: it is left out, and counted in tooOld. The error wraps [ErrOverflow]
+	// before: it is left out, and counted in tooOld. So is, once any was forgotten,
+	// a part without Facts of an entry that is not known, which comes later than the
+	// entry did. The error wraps [ErrOverflow]
 	// if a sum had more than the store holds, which is 1<<58 at least, and
 	// [notify.ErrOverloaded] at a cap. What is wrong with an entry is reported as
 	// [notify.FieldError].

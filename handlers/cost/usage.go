@@ -2,6 +2,7 @@ package cost
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"github.com/seed-6c01d079/notify"
@@ -16,13 +17,21 @@ type usage struct {
 	version    int64
 	priced     time.Time // the last time
 	tallies    map[used]*tally
+	left       []Entry // of periods that are over, and not written yet
 }
 
 // tally is what was used of one observer for events of one type.
 type tally struct {
 	seen           notify.EventStats // the statistics, the last time
-	total, written Count             // in the period
+	total, written Count             // in the entry
+	number         int               // of the entry, in the period
+	changed        time.Time         // when that was, the last time
+	unsure         bool              // whether that is written
 }
+
+// idle is how long an entry may stay as it is and still be added to: the store may
+// forget it, and would take it for another one then.
+const idle = 10 * time.Minute
 
 // see adds what was used since the last time. An observer that was detached and
 // registered again begins anew.
@@ -84,29 +93,41 @@ func (l *Ledger) flush(ctx context.Context) error {
 		}
 	}
 	entries := u.entries(l, now)
-	// A few to a transaction, so that no store has a large one.
+	if !now.Before(u.end) {
+		u.left = append(u.left, entries...)
+		entries = nil
+		u.begin(l, now)
+	}
+	for len(u.left) > 0 {
+		part := u.left[:min(len(u.left), most)]
+		if err := l.put(ctx, part...); err != nil {
+			return err
+		}
+		u.left = u.left[len(part):]
+	}
 	for len(entries) > 0 {
-		part := entries[:min(len(entries), 100)]
+		part := entries[:min(len(entries), most)]
 		if err := l.put(ctx, part...); err != nil {
 			return err
 		}
 		for _, e := range part {
-			u.tallies[used{e.Observer, e.Event}].written = e.Count
+			t := u.tallies[used{e.Observer, e.Event}]
+			t.written, t.unsure = e.Count, false
 		}
 		entries = entries[len(part):]
 	}
-	if !now.Before(u.end) {
-		u.begin(l, now)
-	}
 	return nil
 }
+
+// most is how many entries go into a transaction, so that no store has a large one.
+const most = 100
 
 // begin begins a period.
 func (u *usage) begin(l *Ledger, now time.Time) {
 	u.month, u.day = l.periods(now)
 	u.end = periodEnd(now, l.config.Location, l.config.Days)
 	for _, t := range u.tallies {
-		t.total, t.written = Count{}, Count{}
+		t.total, t.written, t.number, t.unsure = Count{}, Count{}, 0, false
 	}
 }
 
@@ -119,14 +140,23 @@ func (u *usage) entries(l *Ledger, now time.Time) []Entry {
 	}
 	var all []Entry
 	for key, t := range u.tallies {
-		if t.total == t.written {
+		// The time of an invocation may be seen before the invocation.
+		if t.total == t.written || t.total.Invocations == 0 {
 			continue
 		}
+		if t.written != (Count{}) && !t.unsure && now.Sub(t.changed) > idle {
+			t.total.add(t.written.times(-1))
+			t.written, t.number = Count{}, t.number+1
+			if t.total.Invocations == 0 {
+				continue
+			}
+		}
+		t.changed, t.unsure = now, true
 		period := u.month
 		if u.day != "" {
 			period = u.day
 		}
-		id := "observer/" + u.instance + "/" + period + "/" + key.observer + "/" + key.event
+		id := "observer/" + u.instance + "/" + period + "/" + strconv.Itoa(t.number) + "/" + key.observer + "/" + key.event
 		e := Entry{
 			ID: id, Group: Group{Observer: key.observer, Event: key.event}, Month: u.month, Day: u.day, At: u.priced,
 			Count: t.total, Facts: u.version, By: id, PricedAt: u.priced, PricedBy: id,
