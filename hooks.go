@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/seed-6c01d079/notify/backend"
 )
 
 // Hooks look into a Notifier's work: package telemetry makes OpenTelemetry's
@@ -175,7 +177,7 @@ const failurePanic = string(ObserverPanicked)
 // never the text.
 func failureClass(err error) string {
 	switch {
-	case err == nil:
+	case err == nil, errors.Is(err, backend.ErrConflict): // somebody was faster: it is decided anew
 		return ""
 	case errors.Is(err, ErrOverloaded):
 		return "overloaded"

@@ -31,8 +31,9 @@ const keepTimeout = 30 * time.Second
 // that this is the message of the leg, and before the leg's first attempt begins. So
 // nothing is sent that fn has not taken, whatever crashes; what it took may in the end
 // not be sent, if it is canceled or no provider can be had. When fn fails, panics or
-// takes longer than 30 s, nothing is sent: it is called again later, until the
-// notification expires. It may be called again with the same message; by a program
+// takes longer than 30 s, nothing is sent: it is called again later, until the leg's time
+// is over ([Budgets.Channel]) or the notification expires; then the plan goes on as after
+// any failure. It may be called again with the same message; by a program
 // with [NoRecords], which makes the message anew after a crash, perhaps with another
 // one: then the last is what is sent.
 //

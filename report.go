@@ -164,11 +164,11 @@ func (r *Report) about(a Attempt) (any, bool) {
 	case Undelivered:
 		e.Attempt, e.MessageID, e.Code = a, orDefault(r.MessageID, e.MessageID), clipCode(e.Code)
 		e.Cost.Currency = clipCode(e.Cost.Currency)
-		e.Class = orDefault(e.Class, ClassOther)
+		e.Class = e.Class.known()
 		return e, true
 	case Bounced:
 		e.Attempt, e.MessageID, e.Code = a, orDefault(r.MessageID, e.MessageID), clipCode(e.Code)
-		e.Class = orDefault(e.Class, ClassOther)
+		e.Class = e.Class.known()
 		return e, true
 	case Opened:
 		e.Attempt = a

@@ -25,7 +25,8 @@ const (
 	VerdictUncertain Verdict = "uncertain"
 )
 
-// FailureClass is why a call to a provider failed.
+// FailureClass is why a call to a provider failed. What is none of the classes
+// below counts as [ClassOther], so that no text gets among them.
 type FailureClass string
 
 // The classes of failure.
@@ -41,6 +42,16 @@ const (
 	ClassPolicy   FailureClass = "policy"   // refused by a rule: blocked, unsubscribed, spam
 	ClassOther    FailureClass = "other"    // anything else, a plain error too
 )
+
+// known is the class, or ClassOther if it is none.
+func (c FailureClass) known() FailureClass {
+	switch c {
+	case ClassNetwork, ClassTimeout, ClassService, ClassThrottle, ClassAuth, ClassConfig, ClassAddress, ClassContent, ClassPolicy:
+		return c
+	default:
+		return ClassOther
+	}
+}
 
 // aboutMessage tells whether the failure is about the message or its
 // recipient, so that another provider of the channel would do no better.
@@ -100,9 +111,7 @@ func classifySendError(err error) *SendError {
 		default:
 			known.Verdict = VerdictUncertain
 		}
-		if known.Class == "" {
-			known.Class = ClassOther
-		}
+		known.Class = known.Class.known()
 		return &known
 	case errors.As(err, &opErr) && opErr.Op == "dial", errors.As(err, &dnsErr):
 		return &SendError{Verdict: VerdictTemporary, Class: ClassNetwork, Err: err}

@@ -93,7 +93,7 @@ func (k costKey) set() attribute.Set {
 }
 
 func (k costKey) beyond() costKey {
-	return costKey{provider: other, tenant: other, channel: other, currency: k.currency}
+	return costKey{provider: other, tenant: other, channel: other, currency: other}
 }
 
 // callKey is what providers' calls are timed by.
