@@ -53,8 +53,8 @@ func (s *costs) Put(ctx context.Context, entries ...cost.Entry) (tooOld int, err
 	entries = slices.Clone(entries)
 	slices.SortStableFunc(entries, func(a, b cost.Entry) int { return cmp.Compare(a.ID, b.ID) })
 	err = s.store.do(ctx, func(ctx context.Context, pool *pgxpool.Pool) error {
-		if err := s.expire(ctx, pool); err != nil {
-			return err
+		if err := s.expire(ctx, pool); err != nil { // which is no reason not to count
+			s.store.config.Logger.WarnContext(ctx, "notify: what is too old or too much of the costs could not be deleted; it is tried again", "error", err)
 		}
 		has, err := s.countSums(ctx, pool) // before a connection is taken: it needs one too
 		if err != nil {

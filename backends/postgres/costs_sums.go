@@ -137,7 +137,7 @@ func (s *costs) expire(ctx context.Context, pool *pgxpool.Pool) error {
 		sums, err = s.forgetSums(ctx, pool, now)
 		gone = max(gone, sums)
 	}
-	if gone >= maxExpired || err != nil { // there is more
+	if gone >= maxExpired && err == nil { // there is more
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.expired = time.Time{}

@@ -2,8 +2,6 @@ package cost_test
 
 import (
 	"context"
-	"errors"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -191,68 +189,7 @@ func TestLater(t *testing.T) {
 
 // What an observer is used is counted by type of event, each invocation once, the
 // failed ones too, and priced by number and time.
-func TestWhatObserversCost(t *testing.T) {
-	run(t, func(d *desk) {
-		var calls atomic.Int64
-		notify.On(d.Notifier, "slow", func(context.Context, notify.Event[notify.Sent]) error {
-			time.Sleep(500 * time.Millisecond)
-			if calls.Add(1)%2 == 1 {
-				return errors.New("not now")
-			}
-			return nil
-		})
-		for range 5 {
-			d.sends(mailing("shop"))
-			d.Pass(time.Minute)
-		}
-		require.NoError(d.t, d.Notifier.Replay(context.Background(), "cost", time.Time{}), "which changes no message")
-		d.Pass(time.Minute)
-		r, err := d.ledger.Month(context.Background(), cost.Query{AllTenants: true, By: cost.ByObserver})
-		require.NoError(d.t, err)
-		want := cost.Sum{Value: "slow", Currency: "EUR", Micros: 10*2 + 5*100, Count: cost.Count{Invocations: 10, Time: 5 * time.Second}}
-		require.Equal(d.t, want, r.Lines[len(r.Lines)-1].Sum)
-		require.Equal(d.t, "cost", r.Lines[1].Value)
-		require.EqualValues(d.t, 10, r.Lines[1].Invocations, "its own, five of them a replay's")
-		require.EqualValues(d.t, 3, r.Lines[1].Micros)
-		require.EqualValues(d.t, 5, r.Lines[0].Messages)
-		r, err = d.ledger.Month(context.Background(), cost.Query{AllTenants: true, Observer: "slow", By: cost.ByEvent})
-		require.NoError(d.t, err)
-		want.Value = "notify.sent.v1"
-		require.Equal(d.t, want, r.Lines[0].Sum)
-	})
-}
-
 // At a month's end each month has its own, in the time zone that was chosen.
-func TestMonths(t *testing.T) {
-	vienna, err := time.LoadLocation("Europe/Vienna")
-	require.NoError(t, err)
-	run(t, func(d *desk) {
-		var calls atomic.Int64
-		notify.On(d.Notifier, "slow", func(context.Context, notify.Event[notify.Sent]) error { calls.Add(1); return nil })
-		// An hour before the year is over in Vienna.
-		d.Pass(time.Until(time.Date(time.Now().Year(), 12, 31, 22, 30, 0, 0, time.UTC)))
-		december := time.Now().In(vienna).Format("2006-01")
-		d.sends(texting(german, "hello"))
-		d.Pass(time.Hour)
-		january := time.Now().In(vienna).Format("2006-01")
-		require.NotEqual(d.t, december, january)
-		require.Equal(d.t, december, time.Now().UTC().Format("2006-01"))
-		d.sends(texting(german, "hello"))
-		d.sends(texting(german, "hello"))
-		d.Pass(time.Minute)
-		for month, n := range map[string]int64{december: 1, january: 2} {
-			r, err := d.ledger.Month(context.Background(), cost.Query{Period: month, Tenant: "shop"})
-			require.NoError(d.t, err)
-			require.Equal(d.t, n, r.Lines[0].Messages, month)
-			r, err = d.ledger.Month(context.Background(), cost.Query{Period: month, Observer: "slow"})
-			require.NoError(d.t, err)
-			require.Equal(d.t, n, r.Lines[0].Invocations, month)
-			require.Equal(d.t, 0, r.From.Hour())
-			require.Equal(d.t, vienna, r.From.Location())
-		}
-	}, func(c *cost.Config) { c.Location = vienna })
-}
-
 // The projection goes by the part of the month that is over.
 func TestProjection(t *testing.T) {
 	run(t, func(d *desk) {
@@ -279,79 +216,7 @@ func TestProjection(t *testing.T) {
 
 // While the store fails nothing is lost: messages are retried, and what observers
 // used is written when it works again.
-func TestAStoreThatIsDown(t *testing.T) {
-	t.Parallel()
-	notifytest.Run(t, func(t *testing.T, b *notifytest.Bench) {
-		store := &shaky{Store: cost.NewMemory()}
-		store.down.Store(true)
-		notify.Use(b.Notifier, notifytest.NewProvider[notify.Email]("mail"))
-		ledger := cost.New(store, book(), func(c *cost.Config) { c.Retry.Attempts = -1 })
-		b.Notifier.Attach(ledger)
-		b.Settle(b.Send(mailing("shop")))
-		b.Pass(10 * time.Minute)
-		require.NotEmpty(t, b.Notifier.Health(context.Background()).Failing)
-		store.down.Store(false)
-		b.Pass(10 * time.Minute)
-		r, err := ledger.Month(context.Background(), cost.Query{AllTenants: true, By: cost.ByObserver})
-		require.NoError(t, err)
-		require.EqualValues(t, 1, r.Lines[0].Messages)
-		var invocations int64
-		for _, o := range b.Notifier.Stats(context.Background()).Observers {
-			if o.Name == "cost" {
-				invocations = o.Invocations
-			}
-		}
-		require.Greater(t, invocations, int64(5))
-		require.Equal(t, invocations, r.Lines[1].Invocations)
-	})
-}
-
-type shaky struct {
-	cost.Store
-	down atomic.Bool
-}
-
-var errDown = errors.New("the store is down")
-
-func (s *shaky) Put(ctx context.Context, entries ...cost.Entry) (int, error) {
-	if s.down.Load() {
-		return 0, errDown
-	}
-	return s.Store.Put(ctx, entries...)
-}
-
-func (s *shaky) Sums(ctx context.Context, q cost.Query) (cost.Page, error) {
-	if s.down.Load() {
-		return cost.Page{}, errDown
-	}
-	return s.Store.Sums(ctx, q)
-}
-
 // What observers use until the end is written at the end.
-func TestTheEnd(t *testing.T) {
-	t.Parallel()
-	store := cost.NewMemory()
-	n, err := notify.New(notify.Config{})
-	require.NoError(t, err)
-	ledger := cost.New(store, book(), func(c *cost.Config) { c.Flush = time.Hour })
-	n.Attach(ledger)
-	var calls atomic.Int64
-	notify.On(n, "slow", func(context.Context, notify.Event[notify.Opened]) error { calls.Add(1); return nil })
-	ran := make(chan error, 1)
-	go func() { ran <- n.Run(context.Background()) }()
-	require.NoError(t, n.Ready(t.Context()))
-	for range 1000 {
-		_, err := notify.Emit(t.Context(), n, notify.Opened{})
-		require.NoError(t, err)
-	}
-	require.NoError(t, n.Close(context.Background()))
-	require.NoError(t, <-ran)
-	require.EqualValues(t, 1000, calls.Load())
-	r, err := ledger.Month(t.Context(), cost.Query{AllTenants: true, Observer: "slow"})
-	require.NoError(t, err)
-	require.EqualValues(t, 1000, r.Lines[0].Invocations)
-}
-
 // An event that cannot be counted, ever, is a dead letter at once.
 func TestWhatCannotBeCounted(t *testing.T) {
 	run(t, func(d *desk) {
