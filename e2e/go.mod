@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	github.com/ThreeDotsLabs/watermill v1.5.1
 	github.com/cloudevents/sdk-go/v2 v2.16.2
+	github.com/grafana/grafana-foundation-sdk/go v0.0.22
 	github.com/seed-6c01d079/notify v0.1.0
 	github.com/seed-6c01d079/notify/backends/kafka v0.1.0
 	github.com/seed-6c01d079/notify/backends/postgres v0.1.0
