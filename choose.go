@@ -10,6 +10,7 @@ import (
 // says that the leg is over, or until when to choose again.
 type choice struct {
 	sender *sender
+	busy   bool        // the sender has no slot free: wait for one, and choose again
 	done   func(error) // how the call's outcome reaches the circuit breaker
 	until  time.Time
 	reason EndReason
@@ -19,7 +20,7 @@ type choice struct {
 // whose circuit breaker is closed and which asked for no pause. If only circuit
 // breakers are in the way, and the plan goes on elsewhere, the leg is over: a
 // service that asked for a pause is not down.
-func (p *pipeline) choose(r *record, number, ordinal int, now time.Time) choice {
+func (p *pipeline) choose(r *record, number, ordinal int, in *slot, now time.Time) choice {
 	leg, key := r.leg(number), r.attemptKey(number, ordinal)
 	var until time.Time // zero: every turn is over
 	down := true
@@ -27,12 +28,14 @@ func (p *pipeline) choose(r *record, number, ordinal int, now time.Time) choice 
 		if leg.Out[s.policy.Name] != "" {
 			continue
 		}
-		done, at, why := s.turn(key, now)
+		done, at, why := s.turn(key, in, now)
 		switch {
 		case done != nil:
 			return choice{sender: s, done: done}
 		case why == rateLimited:
 			return choice{until: at}
+		case why == allBusy:
+			return choice{sender: s, busy: true}
 		}
 		down = down && why == breakerOpen
 		until = earlier(until, at)

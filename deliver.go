@@ -9,30 +9,54 @@ import (
 )
 
 func (p *pipeline) deliverStep(ctx context.Context, w *work) error {
-	return retryConflicts(ctx, func() error { return p.deliverOnce(ctx, w) })
+	var in slot
+	defer in.leave() // when the answer is stored: until then a crash leaves it in doubt
+	return retryConflicts(ctx, func() error { return p.deliverOnce(ctx, w, &in) })
 }
 
 // deliverOnce goes from one move of the deliver step to its acknowledgement.
-func (p *pipeline) deliverOnce(ctx context.Context, w *work) error {
-	s, err := p.ledger.load(ctx, w.ID)
-	switch {
-	case errors.Is(err, backend.ErrNotFound) && w.Record != nil:
-		s, err = stored{record: w.Record}, nil // there were no records when it began
-	case errors.Is(err, backend.ErrNotFound):
-		p.log.WarnContext(ctx, "notify: the record of a notification to be delivered is gone", "notification", w.ID)
-		return nil
-	case err != nil:
+func (p *pipeline) deliverOnce(ctx context.Context, w *work, in *slot) error {
+	s, err := p.loadToDeliver(ctx, w)
+	if err != nil || s.record == nil {
 		return err
 	}
 	span := p.began(ctx, OperationDeliver, s.record, w)
 	failure := failurePanic
 	defer func() { span.end(failure) }()
-	err = p.deliverLoaded(span.within(ctx), s, w)
+	ctx = span.within(ctx)
+	err = p.deliverLoaded(ctx, s, w, in)
+	for busy := (*busyError)(nil); errors.As(err, &busy); {
+		if err = in.wait(ctx, busy.sender.slots, s.Urgent); err != nil {
+			break
+		}
+		if s, err = p.loadToDeliver(ctx, w); err != nil || s.record == nil {
+			break
+		}
+		err = p.deliverLoaded(ctx, s, w, in)
+	}
 	failure = failureClass(err)
 	return err
 }
 
-func (p *pipeline) deliverLoaded(ctx context.Context, s stored, w *work) error {
+// busyError says that a provider has no slot free for the call.
+type busyError struct{ sender *sender }
+
+func (e *busyError) Error() string { return "the provider " + e.sender.policy.Name + " is busy" }
+
+// loadToDeliver loads the record, nil if it is gone.
+func (p *pipeline) loadToDeliver(ctx context.Context, w *work) (stored, error) {
+	s, err := p.ledger.load(ctx, w.ID)
+	switch {
+	case errors.Is(err, backend.ErrNotFound) && w.Record != nil:
+		return stored{record: w.Record}, nil // there were no records when it began
+	case errors.Is(err, backend.ErrNotFound):
+		p.log.WarnContext(ctx, "notify: the record of a notification to be delivered is gone", "notification", w.ID)
+		return stored{}, nil
+	}
+	return s, err
+}
+
+func (p *pipeline) deliverLoaded(ctx context.Context, s stored, w *work, in *slot) error {
 	s, err := p.ledger.flush(ctx, s)
 	if err != nil {
 		return err
@@ -43,9 +67,9 @@ func (p *pipeline) deliverLoaded(ctx context.Context, s stored, w *work) error {
 	case movePutBack:
 		return p.ledger.putBack(ctx, *w, at)
 	case moveBegin:
-		return p.begin(ctx, s, w, now)
+		return p.begin(ctx, s, w, in, now)
 	case moveRepeat:
-		return p.repeat(ctx, s, w, now)
+		return p.repeat(ctx, s, w, in, now)
 	case moveAsk:
 		return p.askAbout(ctx, s, w)
 	}
@@ -56,7 +80,7 @@ func (p *pipeline) deliverLoaded(ctx context.Context, s stored, w *work) error {
 }
 
 // begin chooses a provider, renders, stores the intent and calls (6).
-func (p *pipeline) begin(ctx context.Context, s stored, w *work, now time.Time) error {
+func (p *pipeline) begin(ctx context.Context, s stored, w *work, in *slot, now time.Time) error {
 	c := p.decider.change(s.record, now)
 	held, err := p.askAgain(ctx, c, w.Leg)
 	switch {
@@ -65,11 +89,13 @@ func (p *pipeline) begin(ctx context.Context, s stored, w *work, now time.Time) 
 	case held:
 		return p.ledger.commit(ctx, s, c)
 	}
-	chosen := p.choose(s.record, w.Leg, w.Ordinal, now)
+	chosen := p.choose(s.record, w.Leg, w.Ordinal, in, now)
 	switch {
 	case chosen.reason != "":
 		c.endLeg(w.Leg, chosen.reason)
 		return p.ledger.commit(ctx, s, c)
+	case chosen.busy:
+		return &busyError{chosen.sender}
 	case chosen.sender == nil:
 		return p.postpone(ctx, s, w, chosen.until)
 	}
@@ -126,10 +152,13 @@ func (p *pipeline) renderLeg(ctx context.Context, r *record, number int) (*rende
 }
 
 // repeat calls again with the same key and bytes (9).
-func (p *pipeline) repeat(ctx context.Context, s stored, w *work, now time.Time) error {
+func (p *pipeline) repeat(ctx context.Context, s stored, w *work, in *slot, now time.Time) error {
 	sender := p.sender(s.leg(w.Leg).Channel, s.leg(w.Leg).attempt(w.Ordinal).Provider)
-	done, until, _ := sender.turn(s.attemptKey(w.Leg, w.Ordinal), now)
-	if done == nil {
+	done, until, why := sender.turn(s.attemptKey(w.Leg, w.Ordinal), in, now)
+	switch {
+	case why == allBusy:
+		return &busyError{sender}
+	case done == nil:
 		return p.postpone(ctx, s, w, until)
 	}
 	defer p.announceBreaker(ctx, sender)

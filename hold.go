@@ -9,6 +9,7 @@ const (
 	rateLimited   obstacle = iota // it takes the call later
 	askedForPause                 // the service did, by Retry-After
 	breakerOpen
+	allBusy // as many calls are under way as may be
 )
 
 // heed holds the provider back if its answer asked for a pause: in this

@@ -74,6 +74,10 @@ type Capabilities struct {
 	// failure that it answered first, so that a permanent one is definite
 	// even after a lost answer.
 	ReplaysFailures bool
+	// Concurrency is how many calls the provider makes at once; zero is any
+	// number. More of them wait before their attempt begins, so that a crash leaves
+	// no more than these without an answer. [ProviderConfig.Concurrency] overrules it.
+	Concurrency int
 }
 
 // Capable is a [Provider] that has [Capabilities]. They must not change.
@@ -113,6 +117,10 @@ type ProviderConfig struct {
 	// once, in this process; default no limit, and a Burst of 1.
 	Rate  float64
 	Burst int
+	// Concurrency is how many calls may be under way at once, in this process;
+	// default what [Capabilities] say, else no limit. What waits for its place is
+	// not an attempt yet, and can be canceled; urgent notifications go first.
+	Concurrency int
 	// BreakerFailures in a row with no answer or with trouble of the service
 	// open the circuit breaker; default 5, negative is never. After
 	// BreakerCooldown, default 30 s, one call probes.

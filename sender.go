@@ -23,6 +23,7 @@ type sender struct {
 	decode   func(raw json.RawMessage) (Message, error)
 	breaker  *gobreaker.TwoStepCircuitBreaker[struct{}] // nil: none
 	limiter  *rate.Limiter                              // nil: no limit
+	slots    *slots                                     // nil: no limit
 	stats    *counters
 
 	mu sync.Mutex
@@ -50,7 +51,10 @@ type call struct {
 var errNotCalled = errors.New("not called")
 
 func newSender(policy providerPolicy, channel Channel) *sender {
-	s := &sender{policy: policy, channel: channel, reserved: map[string]time.Time{}, stats: &counters{}}
+	s := &sender{
+		policy: policy, channel: channel, reserved: map[string]time.Time{}, stats: &counters{},
+		slots: newSlots(policy.concurrency()),
+	}
 	if policy.Rate > 0 {
 		s.limiter = rate.NewLimiter(rate.Limit(policy.Rate), policy.Burst)
 	}
@@ -83,9 +87,9 @@ func newSender(policy providerPolicy, channel Channel) *sender {
 	return s
 }
 
-// turn asks for a call of the attempt now. It returns how to report the call's
-// outcome; or when to ask again, and why.
-func (s *sender) turn(key string, now time.Time) (done func(error), until time.Time, why obstacle) {
+// turn asks for a call of the attempt now, in a slot. It returns how to report the
+// call's outcome; or when to ask again, and why.
+func (s *sender) turn(key string, in *slot, now time.Time) (done func(error), until time.Time, why obstacle) {
 	if until, ok := s.held(key, now); ok {
 		return nil, until, askedForPause
 	}
@@ -96,6 +100,10 @@ func (s *sender) turn(key string, now time.Time) (done func(error), until time.T
 			return nil, s.closedAgain(now), breakerOpen
 		}
 		done = allowed
+	}
+	if !in.take(s.slots) {
+		done(errNotCalled)
+		return nil, time.Time{}, allBusy
 	}
 	if until := s.limited(key, now); until.After(now) {
 		done(errNotCalled)

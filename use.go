@@ -106,10 +106,18 @@ func (p *providerPolicy) complete(field string) problems {
 	if p.Backoff == nil {
 		p.Backoff = defaults.Backoff
 	}
-	if p.Attempts < 0 || p.Burst < 0 || p.Rate < 0 {
-		found.add(field, "Attempts, Rate and Burst must not be negative")
+	if p.Attempts < 0 || p.Burst < 0 || p.Rate < 0 || p.ProviderConfig.Concurrency < 0 {
+		found.add(field, "Attempts, Rate, Burst and Concurrency must not be negative")
 	}
 	return found
+}
+
+// concurrency is how many calls may be under way at once; 0 is any number.
+func (p *providerPolicy) concurrency() int {
+	if p.ProviderConfig.Concurrency > 0 {
+		return p.ProviderConfig.Concurrency
+	}
+	return max(p.Capabilities.Concurrency, 0)
 }
 
 // pause is how long to wait after the nth call failed. A Backoff of the host's

@@ -191,6 +191,9 @@ func TestProviderSuiteReports(t *testing.T) {
 		{"capabilities", "KeyWindow is negative", with(&asking{capabilities: func() notify.Capabilities {
 			return notify.Capabilities{KeyWindow: -1}
 		}})},
+		{"capabilities", "Concurrency is negative", with(&asking{capabilities: func() notify.Capabilities {
+			return notify.Capabilities{Concurrency: -1}
+		}})},
 		{"capabilities", "must wrap ErrNotFound", with(&asking{})},
 		{"close", "Close: closed already", with(&fake{close: func() func() error {
 			closed := false

@@ -62,7 +62,7 @@ type Config struct {
 	// The rest of a call is bounded by its context alone.
 	Timeout time.Duration
 	// MaxConns is how many connections are open at once; default 4. Further
-	// calls wait for one. An idle one is closed after IdleTimeout, default 30 s.
+	// messages wait for one, before their attempt begins. An idle one is closed after IdleTimeout, default 30 s.
 	MaxConns    int
 	IdleTimeout time.Duration
 	// OpenAttachment opens the content that an Attachment.Ref names, once the

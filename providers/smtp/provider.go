@@ -14,7 +14,10 @@ type Provider struct {
 	pool     *pool
 }
 
-var _ notify.Provider[notify.Email] = (*Provider)(nil)
+var (
+	_ notify.Provider[notify.Email] = (*Provider)(nil)
+	_ notify.Capable                = (*Provider)(nil)
+)
 
 // New returns a provider that connects when it first sends. What is wrong with
 // the Config comes from [Provider.Check], and from every Send.
@@ -29,6 +32,12 @@ func (p *Provider) Name() string { return p.settings.Name }
 // Check returns every problem of the Config, as [notify.FieldError] joined, or
 // nil. It does not connect.
 func (p *Provider) Check() error { return p.problems }
+
+// Capabilities says that as many calls are made at once as there are connections.
+// A mail server honours no key, tells nothing later, and cannot be asked.
+func (p *Provider) Capabilities() notify.Capabilities {
+	return notify.Capabilities{Concurrency: p.settings.MaxConns}
+}
 
 // String returns the provider's name, so that printing a Provider shows no
 // password.
