@@ -130,8 +130,11 @@ func checkConcurrent[M notify.Message](b *providerBench[M]) {
 func checkCapabilities[M notify.Message](b *providerBench[M]) {
 	if capable, ok := b.provider.(notify.Capable); ok {
 		first := capable.Capabilities()
-		if first.KeyWindow < 0 || first.Concurrency < 0 {
-			b.Fatalf("Capabilities.KeyWindow or Concurrency is negative")
+		if first.KeyWindow < 0 {
+			b.Fatalf("Capabilities.KeyWindow is negative")
+		}
+		if first.Concurrency < 0 {
+			b.Fatalf("Capabilities.Concurrency is negative")
 		}
 		b.mustSend("capabilities")
 		if capable.Capabilities() != first {
