@@ -102,7 +102,7 @@ func TestWrongRegistrationsAreReportedTogether(t *testing.T) {
 			"Use(mail): there is a provider of that name",
 			"Use[notify.SMS]: the provider is nil",
 			"Use[notify.Push]: Name() must return",
-			"AttemptTimeout: must be from 0 (the default, 30s) to 1h0m0s", "Attempts, Rate and Burst must not be negative",
+			"AttemptTimeout: must be from 0 (the default, 30s) to 1h0m0s", "Attempts, Rate, Burst and Concurrency must not be negative",
 			`Observer("nil").Handlers[0]`, `Observer("").Name`, `Observer("host's").Handlers[0]`,
 			`RegisterEvent[notify_test.pinged]: the wire name must not begin`,
 			`*notify.Sent is not an event: use the struct`, "int is not an event: an event is a struct type",
