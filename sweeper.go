@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -28,10 +29,12 @@ type sweeper struct {
 }
 
 const (
-	// sweepBatch is how many records it takes up at a time, and maxFailing how
+	// sweepBatch is how many records it asks for at a time, sweepAtOnce how many
+	// it takes up at once, which a store may commit together, and maxFailing how
 	// many that fail it passes over.
-	sweepBatch = 100
-	maxFailing = 10_000
+	sweepBatch  = 100
+	sweepAtOnce = 16
+	maxFailing  = 10_000
 	// sweepEvery is the longest it sleeps: another process may have stored
 	// what is due and died. expireEvery is how often it deletes old records.
 	sweepEvery  = 30 * time.Second
@@ -116,27 +119,27 @@ func (s *sweeper) takeOver(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("notify: find the records of a process that died: %w", err)
 	}
-	for _, id := range ids {
-		err := retryConflicts(ctx, func() error {
-			if strings.HasPrefix(id, parkedPrefix) {
-				_, err := s.n.matchParked(ctx, id)
-				return err
-			}
-			r, err := ledger.load(ctx, id)
-			if err != nil {
-				return err
-			}
-			c := ledger.decider.takeOver(r.record, now)
-			if c == nil {
-				return nil
-			}
-			return ledger.commit(ctx, r, c)
-		})
-		if ctx.Err() != nil {
-			return ctx.Err()
+	failed := eachSwept(ctx, ids, func(id string) error {
+		if strings.HasPrefix(id, parkedPrefix) {
+			_, err := s.n.matchParked(ctx, id)
+			return err
 		}
+		r, err := ledger.load(ctx, id)
+		if err != nil {
+			return err
+		}
+		c := ledger.decider.takeOver(r.record, now)
+		if c == nil {
+			return nil
+		}
+		return ledger.commit(ctx, r, c)
+	})
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	for i, err := range failed {
 		if err != nil && !errors.Is(err, backend.ErrNotFound) {
-			s.n.log.Warn("notify: a record of a process that died could not be taken up, and is when it is due", "record", id, "error", err)
+			s.n.log.Warn("notify: a record of a process that died could not be taken up, and is when it is due", "record", ids[i], "error", err)
 		}
 	}
 	s.tookOver = true
@@ -169,23 +172,27 @@ func (s *sweeper) sweep(ctx context.Context, now time.Time) (time.Time, error) {
 		return now, fmt.Errorf("notify: find due records: %w", err)
 	}
 	failing := map[string]time.Time{} // of ids, so that it forgets the others
-	taken := 0
+	var turn []string
 	for _, id := range ids {
 		if again := s.failing[id]; again.After(now) {
 			failing[id] = again
+		} else {
+			turn = append(turn, id)
+		}
+	}
+	failed := eachSwept(ctx, turn, func(id string) error { return s.take(ctx, id) })
+	if ctx.Err() != nil {
+		return now, ctx.Err()
+	}
+	taken := 0
+	for i, err := range failed {
+		if err == nil || errors.Is(err, backend.ErrNotFound) {
+			taken++
 			continue
 		}
-		err := retryConflicts(ctx, func() error { return s.take(ctx, id) })
-		switch {
-		case ctx.Err() != nil:
-			return now, ctx.Err()
-		case err == nil || errors.Is(err, backend.ErrNotFound):
-			taken++
-		default:
-			s.n.log.Warn("notify: a record could not be swept, and will be tried again", "record", id, "error", err)
-			if len(failing) < maxFailing {
-				failing[id] = now.Add(sweepEvery)
-			}
+		s.n.log.Warn("notify: a record could not be swept, and will be tried again", "record", turn[i], "error", err)
+		if len(failing) < maxFailing {
+			failing[turn[i]] = now.Add(sweepEvery)
 		}
 	}
 	s.failing = failing
@@ -199,6 +206,23 @@ func (s *sweeper) sweep(ctx context.Context, now time.Time) (time.Time, error) {
 	default:
 		return next, nil
 	}
+}
+
+// eachSwept does something with each record, with several at once, until ctx ends.
+// It returns how each fared.
+func eachSwept(ctx context.Context, ids []string, do func(id string) error) []error {
+	failed := make([]error, len(ids))
+	var next atomic.Int64
+	var all sync.WaitGroup
+	for range min(sweepAtOnce, len(ids)) {
+		all.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(ids)) && ctx.Err() == nil; i = next.Add(1) - 1 {
+				failed[i] = retryConflicts(ctx, func() error { return do(ids[i]) })
+			}
+		})
+	}
+	all.Wait()
+	return failed
 }
 
 // take takes up one record: first what it has not published, then what is
