@@ -5,6 +5,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"time"
 )
 
 // apply makes all of the changes, or none.
@@ -85,16 +86,17 @@ func (m *Memory) drop(p *period, cell Cell) {
 }
 
 // room makes room for a cell, by dropping the oldest day, or else month, that is
-// not the latest and that nobody counts for now.
+// over everywhere, not the latest, and that nobody counts for now.
 func (m *Memory) room(cell Cell, changes []Change) error {
 	for m.cells >= m.config.Cells {
 		if p := m.periods[cell.Period]; p != nil && p.cells[cell] != nil {
 			return nil
 		}
 		var oldest string
+		yesterday := time.Now().UTC().Add(-24 * time.Hour).Format(dayLayout)
 		for name := range m.periods {
 			inUse := slices.ContainsFunc(changes, func(c Change) bool { return c.Period == name })
-			if !inUse && !m.isLatest(name) && (oldest == "" || isDay(name) && !isDay(oldest) || isDay(name) == isDay(oldest) && name < oldest) {
+			if !inUse && name < yesterday[:len(name)] && !m.isLatest(name) && (oldest == "" || isDay(name) && !isDay(oldest) || isDay(name) == isDay(oldest) && name < oldest) {
 				oldest = name
 			}
 		}
