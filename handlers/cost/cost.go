@@ -207,10 +207,14 @@ func (l *Ledger) reported(ctx context.Context, e notify.Envelope, a notify.Attem
 
 // final is the error of an event: what is wrong with it does not get better.
 func final(err error) error {
-	if len(notify.FieldErrors(err)) > 0 || errors.Is(err, ErrOverflow) {
+	if isFinal(err) {
 		return notify.Permanent(err)
 	}
 	return err
+}
+
+func isFinal(err error) bool {
+	return len(notify.FieldErrors(err)) > 0 || errors.Is(err, ErrOverflow)
 }
 
 // said tells whether a provider has said what it charges.
