@@ -41,6 +41,7 @@ func (l *Ledger) Month(ctx context.Context, q Query) (Report, error) {
 	if err != nil {
 		return Report{}, &notify.FieldError{Field: "Query.Period", Problem: `must be a month, such as "2026-03", or empty`}
 	}
+	from = periodBegin(from, l.config.Location, false)
 	page, err := l.Sums(ctx, q)
 	if err != nil {
 		return Report{}, err

@@ -226,16 +226,26 @@ func (u *usage) entries(l *Ledger, now time.Time) []pending {
 func periodBegin(at time.Time, in *time.Location, daily bool) time.Time {
 	at = at.In(in)
 	if daily {
-		return time.Date(at.Year(), at.Month(), at.Day(), 0, 0, 0, 0, in)
+		return begin(at.Year(), at.Month(), at.Day(), in)
 	}
-	return time.Date(at.Year(), at.Month(), 1, 0, 0, 0, 0, in)
+	return begin(at.Year(), at.Month(), 1, in)
 }
 
 // periodEnd is when the month, or the day, of a time is over.
 func periodEnd(at time.Time, in *time.Location, daily bool) time.Time {
 	at = at.In(in)
 	if daily {
-		return time.Date(at.Year(), at.Month(), at.Day()+1, 0, 0, 0, 0, in)
+		return begin(at.Year(), at.Month(), at.Day()+1, in)
 	}
-	return time.Date(at.Year(), at.Month()+1, 1, 0, 0, 0, 0, in)
+	return begin(at.Year(), at.Month()+1, 1, in)
+}
+
+// begin is when a day begins. Where the clocks skip midnight, [time.Date] may say
+// a time of the day before.
+func begin(year int, month time.Month, day int, in *time.Location) time.Time {
+	at := time.Date(year, month, day, 0, 0, 0, 0, in)
+	if at.Day() != time.Date(year, month, day, 0, 0, 0, 0, time.UTC).Day() {
+		_, at = at.ZoneBounds()
+	}
+	return at
 }
