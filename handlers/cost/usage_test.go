@@ -164,6 +164,8 @@ func TestUseOfAMonthThatEndsWhileTheStoreIsDown(t *testing.T) {
 	})
 }
 
+// What an observer is used is counted by type of event, each invocation once, the
+// failed ones too, and priced by number and time.
 func TestWhatObserversCost(t *testing.T) {
 	run(t, func(d *desk) {
 		var calls atomic.Int64
@@ -195,6 +197,7 @@ func TestWhatObserversCost(t *testing.T) {
 	})
 }
 
+// At a month's end each month has its own, in the time zone that was chosen.
 func TestMonths(t *testing.T) {
 	vienna, err := time.LoadLocation("Europe/Vienna")
 	require.NoError(t, err)
@@ -225,6 +228,8 @@ func TestMonths(t *testing.T) {
 	}, func(c *cost.Config) { c.Location = vienna })
 }
 
+// While the store fails nothing is lost: messages are retried, and what observers
+// used is written when it works again.
 func TestAStoreThatIsDown(t *testing.T) {
 	t.Parallel()
 	notifytest.Run(t, func(t *testing.T, b *notifytest.Bench) {
@@ -273,6 +278,7 @@ func (s *shaky) Sums(ctx context.Context, q cost.Query) (cost.Page, error) {
 	return s.Store.Sums(ctx, q)
 }
 
+// What observers use until the end is written at the end.
 func TestTheEnd(t *testing.T) {
 	t.Parallel()
 	store := cost.NewMemory()
