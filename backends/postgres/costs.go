@@ -25,9 +25,12 @@ import (
 // Its caps are [Config.CostsFor], [Config.MaxCosts], [Config.CostSumsFor] and
 // [Config.MaxCostSums].
 func (s *Store) Costs() cost.Store {
-	lock := fnv.New64a()
-	lock.Write([]byte("notify costs of " + s.config.Schema))
-	return &costs{store: s, lock: int64(lock.Sum64())}
+	key := func(what string) int64 {
+		hash := fnv.New64a()
+		hash.Write([]byte(what + s.config.Schema))
+		return int64(hash.Sum64())
+	}
+	return &costs{store: s, lock: key("notify costs of "), sweep: key("notify costs' sweep of ")}
 }
 
 type costs struct {
@@ -35,6 +38,8 @@ type costs struct {
 	// lock is held by those who put, together, and by who deletes, alone: so that
 	// nothing is put that is just being forgotten.
 	lock int64
+	// sweep is held by who looks what there is to delete.
+	sweep int64
 
 	entries, sums gauge
 

@@ -1,11 +1,11 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/seed-6c01d079/notify/handlers/cost"
@@ -77,77 +77,88 @@ const droppedPeriods = "select tenant from {s}.cost_sum where period = ''"
 // are too many the oldest days and then months, but nothing of the latest of
 // either, nor of one that is not over everywhere.
 func (s *costs) forgetSums(ctx context.Context, pool *pgxpool.Pool, now time.Time) (gone int64, err error) {
-	n, err := s.countSums(ctx, pool)
-	if err != nil {
-		return 0, err
+	about, err := s.countSums(ctx, pool)
+	for err == nil && gone < maxExpired {
+		mayBeFull := about-gone+cellsOfEntry > int64(s.store.config.MaxCostSums)
+		var deleted int64
+		var goesOn bool
+		err = s.store.config.transaction(ctx, pool, func(tx pgx.Tx) (err error) {
+			deleted, goesOn, err = s.dropSums(ctx, tx, now, mayBeFull, maxExpired-gone)
+			return err
+		})
+		if err != nil || !goesOn {
+			break
+		}
+		gone += deleted
+		s.sums.add(-deleted)
+	}
+	return gone, err
+}
+
+// dropSums deletes some sums of the period that goes first. One that does not go
+// yet is noted, and deleted the next time: then all who put know of it.
+func (s *costs) dropSums(ctx context.Context, tx pgx.Tx, now time.Time, mayBeFull bool, most int64) (deleted int64, goesOn bool, err error) {
+	if mine, err := s.turn(ctx, tx); err != nil || !mine {
+		return 0, false, err
+	}
+	c := s.store.config
+	var n int64
+	if mayBeFull {
+		if err := tx.QueryRow(ctx, c.sql(howManySums), c.MaxCostSums+maxExpired).Scan(&n); err != nil {
+			return 0, false, err
+		}
 	}
 	list := func(query string) (all []string) {
 		if err == nil {
 			var rows pgx.Rows
-			if rows, err = pool.Query(ctx, s.store.config.sql(query)); err == nil {
+			if rows, err = tx.Query(ctx, c.sql(query)); err == nil {
 				all, err = pgx.CollectRows(rows, pgx.RowTo[string])
 			}
 		}
 		return all
 	}
 	begun := droppedOf(list(droppedPeriods))
-	var days, months []string
-	for _, period := range list(costPeriods) {
+	days, months := byKind(list(costPeriods))
+	if err != nil {
+		return 0, false, err
+	}
+	next := func(periods []string, layout string, keptFor time.Duration) string {
+		if len(periods) == 0 {
+			return ""
+		}
+		oldest, current := now.Add(-keptFor).UTC().Format(layout), now.Add(-24*time.Hour).UTC().Format(layout)
+		isSurplus := n+cellsOfEntry > int64(c.MaxCostSums) && len(periods) > 1 && periods[0] < current
+		if isSurplus || periods[0] < oldest || begun.has(periods[0]) {
+			return periods[0]
+		}
+		return ""
+	}
+	period := cmp.Or(next(days, dayLayout, c.CostsFor), next(months, monthLayout, c.CostSumsFor))
+	switch {
+	case period == "":
+		return 0, false, nil
+	case begun.has(period):
+		tag, err := tx.Exec(ctx, c.sql(deleteSums), period, most)
+		return tag.RowsAffected(), true, err
+	}
+	if _, err := tx.Exec(ctx, "select pg_advisory_xact_lock($1)", s.lock); err != nil {
+		return 0, false, err
+	}
+	for _, statement := range markDropped {
+		if _, err := tx.Exec(ctx, c.sql(statement), period); err != nil {
+			return 0, false, err
+		}
+	}
+	return 0, true, nil
+}
+
+func byKind(periods []string) (days, months []string) {
+	for _, period := range periods {
 		if len(period) == len(dayLayout) {
 			days = append(days, period)
 		} else {
 			months = append(months, period)
 		}
 	}
-	if err != nil {
-		return 0, err
-	}
-	c := s.store.config
-	for _, kind := range []struct {
-		periods []string
-		layout  string
-		keptFor time.Duration
-	}{{days, dayLayout, c.CostsFor}, {months, monthLayout, c.CostSumsFor}} {
-		oldest, current := now.Add(-kind.keptFor).UTC().Format(kind.layout), now.Add(-24*time.Hour).UTC().Format(kind.layout)
-		for i, period := range kind.periods {
-			isSurplus := n-gone+cellsOfEntry > int64(c.MaxCostSums) && i < len(kind.periods)-1 && period < current
-			if gone >= maxExpired || !isSurplus && period >= oldest && !begun.has(period) {
-				break
-			}
-			deleted, err := s.dropSums(ctx, pool, period, begun.has(period), maxExpired-gone)
-			gone += deleted
-			s.sums.add(-deleted)
-			if err != nil {
-				return gone, err
-			}
-		}
-	}
-	return gone, nil
-}
-
-// dropSums deletes so many sums of a period, none of which is shown any more. That
-// they are deleted is known to all who put before one of them is.
-func (s *costs) dropSums(ctx context.Context, pool *pgxpool.Pool, period string, begun bool, most int64) (deleted int64, err error) {
-	c := s.store.config
-	if !begun {
-		if err := c.transaction(ctx, pool, func(tx pgx.Tx) error {
-			if _, err := tx.Exec(ctx, "select pg_advisory_xact_lock($1)", s.lock); err != nil {
-				return err
-			}
-			for _, statement := range markDropped {
-				if _, err := tx.Exec(ctx, c.sql(statement), period); err != nil {
-					return err
-				}
-			}
-			return nil
-		}); err != nil {
-			return 0, err
-		}
-	}
-	var tag pgconn.CommandTag
-	err = c.transaction(ctx, pool, func(tx pgx.Tx) (err error) {
-		tag, err = tx.Exec(ctx, c.sql(deleteSums), period, most)
-		return err
-	})
-	return tag.RowsAffected(), err
+	return days, months
 }

@@ -77,6 +77,44 @@ func TestCostsOfAClockThatIsAhead(t *testing.T) {
 	require.EqualValues(t, 1, messages(t, s, now.Format("2006-01-02")))
 }
 
+// When several processes find that there is too much, no more goes than has to.
+func TestCostCapOfSeveralProcesses(t *testing.T) {
+	t.Parallel()
+	for round := range 2 {
+		named := schema(t)
+		s := records(t, named, forEver).Costs()
+		var last cost.Entry
+		for month := range 4 {
+			var entries []cost.Entry
+			for n := range 100 {
+				last = spending(fmt.Sprint("t-", n), month, time.Date(2020, time.Month(1+month), 1, 12, 0, 0, 0, time.UTC))
+				last.Day = ""
+				entries = append(entries, last)
+			}
+			_, err := s.Put(t.Context(), entries...)
+			require.NoError(t, err)
+		}
+		var rows int
+		require.NoError(t, connect(t).QueryRow(t.Context(), "select count(*) from "+schemaOf(named)+".cost_sum").Scan(&rows))
+		var wg sync.WaitGroup
+		for range 8 {
+			wg.Go(func() {
+				s := records(t, named, forEver, func(c *postgres.Config) { c.MaxCosts, c.MaxCostSums = 350, rows }).Costs()
+				if _, err := s.Put(t.Context(), last); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		var entries int
+		require.NoError(t, connect(t).QueryRow(t.Context(), "select count(*) from "+schemaOf(named)+".cost_entry").Scan(&entries))
+		require.Equal(t, 350, entries)
+		for month, want := range []int64{0, 100, 100, 100} {
+			require.Equal(t, want, messages(t, s, fmt.Sprintf("2020-%02d", 1+month)), "round %d", round)
+		}
+	}
+}
+
 // Sums that went do not come back in part, whoever puts.
 func TestCostCap(t *testing.T) {
 	t.Parallel()
