@@ -31,6 +31,7 @@ type bus struct {
 	hooks *atomic.Pointer[Hooks]
 
 	registering sync.Mutex // held, before mu, while observers come and go
+	registered  time.Time  // when the latest was; guarded by registering
 
 	mu      sync.Mutex
 	runners []*runner // in the order of registration

@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
@@ -16,6 +17,7 @@ import (
 type runner struct {
 	Observer
 	bus     *bus
+	since   time.Time       // when it was registered; no other has the same
 	base    context.Context // what handlers' contexts come from; canceled by stop
 	stop    context.CancelFunc
 	chain   message.HandlerFunc // the handlers inside middleware; nil: there is none
@@ -37,7 +39,12 @@ type runner struct {
 }
 
 func (b *bus) newRunner(o Observer) *runner {
-	r := &runner{Observer: o, bus: b, ended: make(chan struct{}), replaying: make(chan struct{}, 1)}
+	if now := time.Now().Round(0); now.After(b.registered) {
+		b.registered = now
+	} else { // the clock is coarse, or has gone back
+		b.registered = b.registered.Add(1)
+	}
+	r := &runner{Observer: o, bus: b, since: b.registered, ended: make(chan struct{}), replaying: make(chan struct{}, 1)}
 	r.base, r.stop = context.WithCancel(b.base)
 	r.chain = r.wrapped(b.middleware)
 	return r

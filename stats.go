@@ -46,6 +46,9 @@ func (s CallStats) Within(d time.Duration) int64 {
 // least one of its handlers is for.
 type ObserverStats struct {
 	Name string
+	// Since is when it was registered, which its counts begin with. One that was
+	// detached and registered anew has another, and no two have the same.
+	Since time.Time
 	CallStats
 	// Retries counts the events that were put back to come again, DeadLetters
 	// those that were given up.
@@ -89,7 +92,7 @@ func (n *Notifier) Stats(ctx context.Context) Stats {
 	var all Stats
 	for _, r := range n.bus.all() {
 		s := ObserverStats{
-			Name: r.Name, CallStats: r.stats.snapshot(), Lag: -1, Paused: r.pause.on(),
+			Name: r.Name, Since: r.since, CallStats: r.stats.snapshot(), Lag: -1, Paused: r.pause.on(),
 			Retries: r.stats.retries.Load(), DeadLetters: r.stats.deadLetters.Load(), Events: r.kinds.snapshot(),
 		}
 		if n.bus.positions != nil {

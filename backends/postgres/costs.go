@@ -25,9 +25,12 @@ import (
 // Its caps are [Config.CostsFor], [Config.MaxCosts], [Config.CostSumsFor] and
 // [Config.MaxCostSums].
 func (s *Store) Costs() cost.Store {
-	lock := fnv.New64a()
-	lock.Write([]byte("notify costs of " + s.config.Schema))
-	return &costs{store: s, lock: int64(lock.Sum64())}
+	key := func(what string) int64 {
+		hash := fnv.New64a()
+		hash.Write([]byte(what + s.config.Schema))
+		return int64(hash.Sum64())
+	}
+	return &costs{store: s, lock: key("notify costs of "), sweep: key("notify costs' sweep of ")}
 }
 
 type costs struct {
@@ -35,6 +38,8 @@ type costs struct {
 	// lock is held by those who put, together, and by who deletes, alone: so that
 	// nothing is put that is just being forgotten.
 	lock int64
+	// sweep is held by who looks what there is to delete.
+	sweep int64
 
 	entries, sums gauge
 
@@ -145,6 +150,7 @@ func scanCost(row pgx.CollectableRow) (e cost.Entry, err error) {
 func (s *costs) one(ctx context.Context, tx pgx.Tx, first bool, e cost.Entry) (counts bool, added int64, err error) {
 	sql := s.store.config.sql
 	var known []cost.Entry
+	var gone []string
 	inserted := false
 	reading := &pgx.Batch{}
 	if first { // what it waits for is over when the next statement begins
@@ -161,13 +167,18 @@ where not exists (select from {s}.cost_forgotten where at >= $12::timestamptz or
 		known, err = pgx.CollectRows(rows, scanCost)
 		return err
 	})
+	reading.Queue(sql(droppedPeriods)).Query(func(rows pgx.Rows) (err error) {
+		gone, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		return err
+	})
 	if err := tx.SendBatch(ctx, reading).Close(); err != nil {
 		return false, 0, err
 	}
 	writing := &pgx.Batch{}
+	dropped := droppedOf(gone) // nobody drops more while the lock is held
 	switch {
 	case inserted:
-		s.change(writing, e.ID, cost.Changes(nil, e), &added)
+		s.change(writing, e.ID, without(cost.Changes(nil, e), dropped), &added)
 	case len(known) == 0:
 		return false, 0, nil
 	default:
@@ -177,7 +188,7 @@ where not exists (select from {s}.cost_forgotten where at >= $12::timestamptz or
 		}
 		writing.Queue(sql("update {s}.cost_entry set ("+costColumns+`) =
 ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23) where id = $1`), costValues(joined)...)
-		s.change(writing, e.ID, cost.Changes(&known[0], joined), &added)
+		s.change(writing, e.ID, without(cost.Changes(&known[0], joined), dropped), &added)
 	}
 	return true, added, overflow(tx.SendBatch(ctx, writing).Close())
 }
@@ -212,6 +223,7 @@ with e as (
   select period, every, case when every then '' else $3::text end, $4::text, $5::text, $6::text, $7::text, $8::text, $9::text, $20::text,
   case when every then $25::smallint else $24::smallint end, $19::bigint, $13::bigint, $14::bigint, $15::bigint, $16::bigint
   from unnest($26::text[]) period cross join unnest(array[false, true]) every where exists (select from e)
+  and not `+isDropped("period")+`
   `+intoSum+`
 ) select (select count(*) from e) = 1, (select count(*) from s where fresh)`), append(costValues(e), shardOf(e.ID, shards), shardOf(e.ID, allShards), periods)...).
 		QueryRow(func(row pgx.Row) error { return row.Scan(&isNew, &added) })
@@ -236,7 +248,11 @@ func shardOf(id string, of uint32) int16 {
 	return int16(hash.Sum32() % of)
 }
 
-// change changes the sums.
+const ofSum = ` where period = $1 and every = $2 and tenant = $3 and channel = $4 and category = $5 and provider = $6
+and country = $7 and observer = $8 and event = $9 and currency = $10 and shard = $11`
+
+// change changes the sums. What adds no message and no invocation begins none: it
+// would be of a sum that was deleted before that was noted.
 func (s *costs) change(batch *pgx.Batch, id string, changes []cost.Change, added *int64) {
 	sql := s.store.config.sql
 	for _, c := range changes {
@@ -245,10 +261,11 @@ func (s *costs) change(batch *pgx.Batch, id string, changes []cost.Change, added
 			shard = shardOf(id, allShards)
 		}
 		cell := []any{c.Period, c.All, c.Tenant, string(c.Channel), c.Category, c.Provider, c.Country, c.Observer, c.Event, c.Currency, shard}
-		batch.Queue(sql(`
+		by := append(slices.Clone(cell), c.Micros, c.Messages, c.Segments, c.Invocations, int64(c.Time))
+		if c.Messages > 0 || c.Invocations > 0 {
+			batch.Queue(sql(`
 insert into {s}.cost_sum as s values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
-`+intoSum), append(slices.Clone(cell), c.Micros, c.Messages, c.Segments, c.Invocations, int64(c.Time))...).
-			QueryRow(func(row pgx.Row) error {
+`+intoSum), by...).QueryRow(func(row pgx.Row) error {
 				var isNew bool
 				err := row.Scan(&isNew)
 				if isNew {
@@ -256,10 +273,14 @@ insert into {s}.cost_sum as s values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $
 				}
 				return err
 			})
+			continue
+		}
+		batch.Queue(sql(`
+update {s}.cost_sum set micros = micros + $12, messages = messages + $13, segments = segments + $14, invocations = invocations + $15,
+nanoseconds = nanoseconds + $16`+ofSum), by...)
 		if c.Messages < 0 || c.Invocations < 0 {
 			batch.Queue(sql(`
-delete from {s}.cost_sum where period = $1 and every = $2 and tenant = $3 and channel = $4 and category = $5 and provider = $6
-and country = $7 and observer = $8 and event = $9 and currency = $10 and shard = $11
+delete from {s}.cost_sum`+ofSum+`
 and micros = 0 and messages = 0 and segments = 0 and invocations = 0 and nanoseconds = 0`), cell...)
 		}
 	}

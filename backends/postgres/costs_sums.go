@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -79,6 +78,7 @@ func sumsQuery(q cost.Query, after cost.Position, later bool) (query string, arg
 	and(q.Observer != "", "observer = ?", q.Observer)
 	and(q.Event != "", "event = ?", q.Event)
 	and(later, "("+value+", currency) > (?, ?)", after.Value, after.Currency)
+	where = append(where, "not "+isDropped("$1::text")) // the period
 	args = append(args, q.Limit+1)
 	return fmt.Sprintf(`
 select %[1]s as value, currency, sum(micros)::bigint, sum(messages)::bigint, sum(segments)::bigint, sum(invocations)::bigint, sum(nanoseconds)::bigint
@@ -88,112 +88,15 @@ order by value, currency limit $%[3]d`,
 		value, strings.Join(where, " and "), len(args)), args
 }
 
+const howManySums, howManyEntries = "select count(*) from (select from {s}.cost_sum limit $1) c", "select count(*) from (select from {s}.cost_entry limit $1) c"
+
 // countSums is about how many there are.
 func (s *costs) countSums(ctx context.Context, pool *pgxpool.Pool) (int64, error) {
 	if n, ok := s.sums.read(); ok && n < int64(s.store.config.MaxCostSums) {
 		return n, nil
 	}
 	return s.store.look(ctx, &s.sums, func(ctx context.Context) (n int64, err error) {
-		err = pool.QueryRow(ctx, s.store.config.sql("select count(*) from (select from {s}.cost_sum limit $1) c"), s.store.config.MaxCostSums+maxExpired).Scan(&n)
+		err = pool.QueryRow(ctx, s.store.config.sql(howManySums), s.store.config.MaxCostSums+maxExpired).Scan(&n)
 		return n, err
 	})
-}
-
-// cellsOfEntry is how many sums an entry has, at most.
-const cellsOfEntry = 4
-
-// maxExpired bounds what is deleted at once.
-const maxExpired = 10_000
-
-// expire deletes, now and then, what is too old or too much.
-func (s *costs) expire(ctx context.Context, pool *pgxpool.Pool) error {
-	s.mu.Lock()
-	now := time.Now()
-	due := now.Sub(s.expired) >= time.Minute
-	if due {
-		s.expired = now
-	}
-	s.mu.Unlock()
-	if !due {
-		return nil
-	}
-	kept := int64(s.store.config.MaxCosts)
-	n, err := s.store.look(ctx, &s.entries, func(ctx context.Context) (n int64, err error) {
-		err = pool.QueryRow(ctx, s.store.config.sql("select count(*) from (select from {s}.cost_entry limit $1) c"), kept+maxExpired).Scan(&n)
-		return n, err
-	})
-	var gone int64
-	if err == nil {
-		err = s.store.config.transaction(ctx, pool, func(tx pgx.Tx) (err error) {
-			gone, err = s.forget(ctx, tx, max(n-kept, 0))
-			return err
-		})
-	}
-	if err == nil {
-		s.entries.add(-gone)
-	}
-	if err == nil {
-		var sums int64
-		sums, err = s.forgetSums(ctx, pool, now)
-		gone = max(gone, sums)
-	}
-	if gone >= maxExpired && err == nil { // there is more
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.expired = time.Time{}
-	}
-	return err
-}
-
-// forget deletes entries that are too old, and so many more of the oldest.
-func (s *costs) forget(ctx context.Context, tx pgx.Tx, surplus int64) (gone int64, err error) {
-	if _, err := tx.Exec(ctx, "select pg_advisory_xact_lock($1)", s.lock); err != nil {
-		return 0, err
-	}
-	var last *time.Time
-	err = tx.QueryRow(ctx, s.store.config.sql(`
-with gone as (
-  delete from {s}.cost_entry where id in (
-    select id from {s}.cost_entry where at < clock_timestamp() - make_interval(secs => $1) order by at limit $2
-  ) or id in (select id from {s}.cost_entry order by at limit $3) returning at
-) select count(*), max(at) from gone`), s.store.config.CostsFor.Seconds(), maxExpired, surplus).Scan(&gone, &last)
-	if err != nil || gone == 0 {
-		return 0, err
-	}
-	_, err = tx.Exec(ctx, s.store.config.sql(`
-insert into {s}.cost_forgotten as f values (true, $1) on conflict (one) do update set at = greatest(f.at, excluded.at)`), *last)
-	return gone, err
-}
-
-// forgetSums deletes those of periods that are over for too long, and when there
-// are too many the oldest days and then months, but nothing of the latest of
-// either.
-func (s *costs) forgetSums(ctx context.Context, pool *pgxpool.Pool, now time.Time) (gone int64, err error) {
-	n, err := s.countSums(ctx, pool)
-	if err != nil {
-		return 0, err
-	}
-	remove := func(which string, args ...any) error {
-		if err != nil || gone >= maxExpired {
-			return err
-		}
-		var tag pgconn.CommandTag
-		err = s.store.config.transaction(ctx, pool, func(tx pgx.Tx) (err error) {
-			tag, err = tx.Exec(ctx, s.store.config.sql("delete from {s}.cost_sum where ctid = any(array(select ctid from {s}.cost_sum where "+which+" limit $1 for update skip locked))"),
-				append([]any{maxExpired - gone}, args...)...)
-			return err
-		})
-		gone += tag.RowsAffected()
-		s.sums.add(-tag.RowsAffected())
-		return err
-	}
-	const days, months = "length(period) = 10", "length(period) = 7"
-	_ = remove(months+" and period < $2", now.Add(-s.store.config.CostSumsFor).UTC().Format("2006-01"))
-	_ = remove(days+" and period < $2", now.Add(-s.store.config.CostsFor).UTC().Format("2006-01-02"))
-	for _, kind := range []string{days, months} {
-		if n-gone+cellsOfEntry > int64(s.store.config.MaxCostSums) {
-			_ = remove(kind + " and period = (select min(period) from {s}.cost_sum where " + kind + ") and period < (select max(period) from {s}.cost_sum where " + kind + ")")
-		}
-	}
-	return gone, err
 }

@@ -31,6 +31,100 @@ func TestCostFaults(t *testing.T) {
 	costtest.TestFaults(t, func(t *testing.T) cost.Store { return records(t, schema(t), forEver).Costs() }, nil)
 }
 
+// Sums that an earlier version deleted, and did not note it, do not become less
+// than nothing.
+func TestCostSumsThatAreNoMore(t *testing.T) {
+	t.Parallel()
+	named := schema(t)
+	s := records(t, named).Costs()
+	e := spending("shop", 1, time.Now().UTC())
+	_, err := s.Put(t.Context(), e)
+	require.NoError(t, err)
+	_, err = connect(t).Exec(t.Context(), "delete from "+schemaOf(named)+".cost_sum")
+	require.NoError(t, err)
+	for _, source := range []cost.Source{cost.ByReport, cost.ByHost} {
+		e.Source, e.Cost.Micros = source, e.Cost.Micros-1
+		_, err = s.Put(t.Context(), e)
+		require.NoError(t, err)
+	}
+	page, err := s.Sums(t.Context(), cost.Query{Period: e.Month, AllTenants: true})
+	require.NoError(t, err)
+	require.Empty(t, page.Sums)
+	e.Cost.Currency = "USD"
+	_, err = s.Put(t.Context(), e)
+	require.NoError(t, err)
+	page, err = s.Sums(t.Context(), cost.Query{Period: e.Month, AllTenants: true})
+	require.NoError(t, err)
+	require.Equal(t, []cost.Sum{{Currency: "USD", Micros: 3, Count: cost.Count{Messages: 1}}}, page.Sums)
+}
+
+// A process whose clock is ahead does not end the month, nor the day, of the others.
+func TestCostsOfAClockThatIsAhead(t *testing.T) {
+	t.Parallel()
+	process := records(t, schema(t), func(c *postgres.Config) { c.MaxCostSums = 6 })
+	s := process.Costs()
+	now := time.Now().UTC()
+	_, err := s.Put(t.Context(), spending("shop", 1, now))
+	require.NoError(t, err)
+	ahead := spending("shop", 2, now.AddDate(0, 2, 0))
+	ahead.Day = ""
+	_, err = s.Put(t.Context(), ahead)
+	require.NoError(t, err)
+	s = process.Costs() // which looks
+	_, err = s.Put(t.Context(), spending("another", 1, now))
+	require.ErrorIs(t, err, notify.ErrOverloaded)
+	require.EqualValues(t, 1, messages(t, s, now.Format("2006-01")))
+	require.EqualValues(t, 1, messages(t, s, now.Format("2006-01-02")))
+}
+
+// When several processes find that there is too much, no more goes than has to.
+func TestCostCapOfSeveralProcesses(t *testing.T) {
+	t.Parallel()
+	for round := range 2 {
+		named := schema(t)
+		s := records(t, named, forEver).Costs()
+		var last cost.Entry
+		for month := range 4 {
+			var entries []cost.Entry
+			for n := range 100 {
+				last = spending(fmt.Sprint("t-", n), month, time.Date(2020, time.Month(1+month), 1, 12, 0, 0, 0, time.UTC))
+				last.Day = ""
+				entries = append(entries, last)
+			}
+			_, err := s.Put(t.Context(), entries...)
+			require.NoError(t, err)
+		}
+		var rows int
+		require.NoError(t, connect(t).QueryRow(t.Context(), "select count(*) from "+schemaOf(named)+".cost_sum").Scan(&rows))
+		var wg sync.WaitGroup
+		for range 8 {
+			wg.Go(func() {
+				s := records(t, named, forEver, func(c *postgres.Config) { c.MaxCosts, c.MaxCostSums = 350, rows }).Costs()
+				if _, err := s.Put(t.Context(), last); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		var entries int
+		require.NoError(t, connect(t).QueryRow(t.Context(), "select count(*) from "+schemaOf(named)+".cost_entry").Scan(&entries))
+		require.Equal(t, 350, entries)
+		for month, want := range []int64{0, 100, 100, 100} {
+			require.Equal(t, want, messages(t, s, fmt.Sprintf("2020-%02d", 1+month)), "round %d", round)
+		}
+	}
+}
+
+// Sums that went do not come back in part, whoever puts.
+func TestCostCap(t *testing.T) {
+	t.Parallel()
+	var process *postgres.Store
+	costtest.TestCap(t, func(t *testing.T, sums int) cost.Store {
+		process = records(t, schema(t), func(c *postgres.Config) { forEver(c); c.MaxCostSums = sums })
+		return process.Costs()
+	}, func(*testing.T, cost.Store) cost.Store { return process.Costs() }) // which looks with its first Put
+}
+
 func spending(tenant string, n int, at time.Time) cost.Entry {
 	id := fmt.Sprint(tenant, "-", n)
 	return cost.Entry{

@@ -121,9 +121,12 @@ func (t *tx) cost(id string) (e cost.Entry, err error) {
 const ofCostCell = ` WHERE period = ? AND every = ? AND tenant = ? AND channel = ? AND category = ? AND provider = ?
 	AND country = ? AND observer = ? AND event = ? AND currency = ?`
 
-// changeCosts changes the sums.
+// changeCosts changes the sums, but for those that were deleted.
 func (t *tx) changeCosts(changes []cost.Change) error {
 	for _, c := range changes {
+		if t.store.costsDropped.has(c.Period) {
+			continue
+		}
 		cell := []any{c.Period, c.All, c.Tenant, string(c.Channel), c.Category, c.Provider, c.Country, c.Observer, c.Event, c.Currency}
 		by := []any{c.Micros, c.Messages, c.Segments, c.Invocations, int64(c.Time)}
 		n, err := t.exec(`UPDATE cost_sums SET micros = micros + ?, messages = messages + ?, segments = segments + ?,
@@ -133,6 +136,7 @@ func (t *tx) changeCosts(changes []cost.Change) error {
 			return cost.ErrOverflow // the sum is no integer any more
 		case err != nil:
 			return err
+		case n == 0 && c.Messages <= 0 && c.Invocations <= 0: // of a sum that was deleted before that was noted
 		case n == 0 && t.store.costSums >= t.store.config.MaxCostSums:
 			return fmt.Errorf("%w: there are %d sums, its Config.MaxCostSums", notify.ErrOverloaded, t.store.costSums)
 		case n == 0:

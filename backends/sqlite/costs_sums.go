@@ -63,6 +63,7 @@ func sumsQuery(q cost.Query, after cost.Position, later bool) (query string, arg
 	and(q.Observer != "", "observer = ?", q.Observer)
 	and(q.Event != "", "event = ?", q.Event)
 	and(later, "("+value+", currency) > (?, ?)", after.Value, after.Currency)
+	and(true, "NOT EXISTS (SELECT 1 FROM cost_sums d WHERE d.period = '' AND length(d.tenant) = length(?) AND d.tenant >= ?)", q.Period, q.Period)
 	return "SELECT " + value + ", currency, sum(micros), sum(messages), sum(segments), sum(invocations), sum(nanoseconds) FROM cost_sums WHERE " +
 		strings.Join(where, " AND ") + " GROUP BY " + value + ", currency ORDER BY " + value + ", currency LIMIT ?", append(args, q.Limit+1)
 }
@@ -97,35 +98,4 @@ func (t *tx) expireCosts(now time.Time) (int, error) {
 	t.onUndo(func() { t.store.costsForgotten = before })
 	_, err = t.exec("REPLACE INTO cost_forgotten VALUES (1, ?)", last)
 	return int(deleted), err
-}
-
-// cellsOfEntry is how many sums an entry has, at most.
-const cellsOfEntry = 4
-
-// expireCostSums deletes the next sums of periods that are over for too long, or
-// that are too many: days first, and nothing of the latest month or day.
-func (t *tx) expireCostSums(now time.Time) (int, error) {
-	c := t.store.config
-	oldest := func(which string, args ...any) (int, error) {
-		n, err := t.exec(`DELETE FROM cost_sums WHERE (period, every, tenant, channel, category, provider, country, observer, event, currency) IN
-			(SELECT period, every, tenant, channel, category, provider, country, observer, event, currency FROM cost_sums WHERE `+which+` LIMIT ?)`, args...)
-		t.count(&t.store.costSums, -int(n))
-		return int(n), err
-	}
-	const days, months = "length(period) = 10", "length(period) = 7"
-	n, err := oldest(months+" AND period < ?", now.Add(-c.CostSumsFor).UTC().Format("2006-01"), drops)
-	if err == nil && n < drops {
-		var more int
-		more, err = oldest(days+" AND period < ?", now.Add(-c.CostsFor).UTC().Format("2006-01-02"), drops-n)
-		n += more
-	}
-	for _, kind := range []string{days, months} {
-		if err == nil && t.store.costSums+cellsOfEntry > c.MaxCostSums && n < drops {
-			var more int
-			more, err = oldest(kind+" AND period = (SELECT min(period) FROM cost_sums WHERE "+kind+") AND period < (SELECT max(period) FROM cost_sums WHERE "+kind+")",
-				drops-n)
-			n += more
-		}
-	}
-	return n, err
 }

@@ -2,8 +2,10 @@ package sqlite_test
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -24,6 +26,72 @@ func forEver(c *sqlite.Config) {
 func TestCosts(t *testing.T) {
 	t.Parallel()
 	costtest.TestStore(t, func(t *testing.T) cost.Store { return open(t, path(t), forEver).Costs() })
+}
+
+// Sums that an earlier version deleted, and did not note it, do not become less
+// than nothing.
+func TestCostSumsThatAreNoMore(t *testing.T) {
+	t.Parallel()
+	file := path(t)
+	b := open(t, file)
+	s := b.Costs()
+	e := spending("shop", 1, time.Now().UTC())
+	_, err := s.Put(t.Context(), e)
+	require.NoError(t, err)
+	require.NoError(t, b.Close())
+	query(t, file, "DELETE FROM cost_sums")
+	s = open(t, file).Costs()
+	for _, source := range []cost.Source{cost.ByReport, cost.ByHost} {
+		e.Source, e.Cost.Micros = source, e.Cost.Micros-1
+		_, err = s.Put(t.Context(), e)
+		require.NoError(t, err)
+	}
+	page, err := s.Sums(t.Context(), cost.Query{Period: e.Month, AllTenants: true})
+	require.NoError(t, err)
+	require.Empty(t, page.Sums)
+	e.Cost.Currency = "USD"
+	_, err = s.Put(t.Context(), e)
+	require.NoError(t, err)
+	page, err = s.Sums(t.Context(), cost.Query{Period: e.Month, AllTenants: true})
+	require.NoError(t, err)
+	require.Equal(t, []cost.Sum{{Currency: "USD", Micros: 3, Count: cost.Count{Messages: 1}}}, page.Sums)
+}
+
+// A process whose clock is ahead does not end the month, nor the day, of the others.
+func TestCostsOfAClockThatIsAhead(t *testing.T) {
+	t.Parallel()
+	b := open(t, path(t), func(c *sqlite.Config) { c.MaxCostSums = 6 })
+	s := b.Costs()
+	now := time.Now().UTC()
+	_, err := s.Put(t.Context(), spending("shop", 1, now))
+	require.NoError(t, err)
+	ahead := spending("shop", 2, now.AddDate(0, 2, 0))
+	ahead.Day = ""
+	_, err = s.Put(t.Context(), ahead)
+	require.NoError(t, err)
+	require.NoError(t, sqlite.Sweep(b, time.Now()))
+	_, err = s.Put(t.Context(), spending("another", 1, now))
+	require.ErrorIs(t, err, notify.ErrOverloaded)
+	require.EqualValues(t, 1, messages(t, s, now.Format("2006-01")))
+	require.EqualValues(t, 1, messages(t, s, now.Format("2006-01-02")))
+}
+
+// Sums that went do not come back in part, also after a restart.
+func TestCostCap(t *testing.T) {
+	t.Parallel()
+	var capped func(*sqlite.Config)
+	costtest.TestCap(t, func(t *testing.T, sums int) cost.Store {
+		capped = func(c *sqlite.Config) { forEver(c); c.MaxCostSums = sums }
+		file := path(t)
+		b := open(t, file, capped)
+		return &costsOf{b.Costs(), b, file}
+	}, func(t *testing.T, s cost.Store) cost.Store {
+		before := s.(*costsOf)
+		require.NoError(t, sqlite.Sweep(before.backend, time.Now()))
+		require.NoError(t, before.backend.Close())
+		b := open(t, before.file, capped)
+		return &costsOf{b.Costs(), b, before.file}
+	})
 }
 
 // costsOf is a store, with the file that it is in.
@@ -151,6 +219,46 @@ func TestCostSumsAreForgotten(t *testing.T) {
 	require.Zero(t, messages(t, s, quarter.Format("2006-01")))
 	require.NoError(t, put(spending(fmt.Sprint("t-", n-1), 1, now)), "there is room")
 	require.EqualValues(t, n+2, messages(t, s, now.Format("2006-01")))
+}
+
+// What sums there are to delete is found by the primary key, period by period: no
+// sweep goes through those that stay.
+func TestOldCostSumsAreFoundByAnIndex(t *testing.T) {
+	t.Parallel()
+	file := path(t)
+	b := open(t, file, func(c *sqlite.Config) { c.MaxCostSums = 41 })
+	for months := range 15 {
+		e := spending("shop", months, time.Now().AddDate(0, -2*months, 0))
+		_, err := b.Costs().Put(t.Context(), e)
+		if err != nil {
+			require.ErrorIs(t, err, notify.ErrOverloaded)
+		}
+		require.NoError(t, sqlite.Sweep(b, time.Now()))
+	}
+	statements, err := sqlite.Statements(b)
+	require.NoError(t, err)
+	db, err := sql.Open("sqlite", file)
+	require.NoError(t, err)
+	defer db.Close()
+	walks := func(statement string) (found []string) {
+		for _, step := range plan(t, db, statement) {
+			if strings.Contains(step, "cost_sums") && !strings.Contains(step, "period=?") && !strings.Contains(step, "period>?") {
+				found = append(found, step)
+			}
+		}
+		return found
+	}
+	explained := 0
+	for _, statement := range statements {
+		if strings.Contains(statement, "cost_sums") && !strings.Contains(statement, "count(*)") {
+			explained++
+			require.Empty(t, walks(statement), statement)
+		}
+	}
+	require.GreaterOrEqual(t, explained, 5)
+	// Controls: what goes through all that are older, or all, would be seen.
+	require.NotEmpty(t, walks("SELECT tenant FROM cost_sums WHERE length(period) = 10 AND period < ? LIMIT ?"))
+	require.NotEmpty(t, walks("SELECT min(period) FROM cost_sums WHERE length(period) = 10"))
 }
 
 // A disk that fails tells, and takes nothing back: what is put again then is

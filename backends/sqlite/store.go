@@ -37,6 +37,7 @@ type store struct {
 	records, delayed, letters, timelines, erased, contents, costs, costSums int
 	// costsForgotten is the time of the latest entry of the costs that was deleted.
 	costsForgotten string
+	costsDropped   costsDropped
 	// Of webhooks: endpoints, messages and their bytes.
 	endpoints, hooks, hookBytes int
 	suppressions                int
@@ -85,6 +86,9 @@ func (s *store) load() error {
 		}
 	}
 	if err := s.reads.row("SELECT at FROM cost_forgotten", nil, &s.costsForgotten); err != nil && !isNoRows(err) {
+		return err
+	}
+	if err := s.loadCostsDropped(); err != nil {
 		return err
 	}
 	err := s.reads.row("SELECT count(*), coalesce(sum(size), 0) FROM webhook_messages", nil, &s.hooks, &s.hookBytes)

@@ -58,7 +58,8 @@ const (
 	maxObserverPrices = 10_000
 )
 
-// Check returns everything that is wrong with the book, as [notify.FieldError].
+// Check returns everything that is wrong with the book, as [notify.FieldError], up
+// to 1,000 of them.
 func (b *Book) Check() error {
 	var found problems
 	found.when(len(b.Messages) > maxMessagePrices, "Book.Messages", fmt.Sprintf("has %d prices, and may have %d", len(b.Messages), maxMessagePrices))

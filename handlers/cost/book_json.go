@@ -18,7 +18,8 @@ const maxBookBytes = 32 << 20
 
 // ReadBook reads a book as JSON, of at most 32 MiB, and checks it. It is strict:
 // a name that it does not know, one that comes twice, null, or anything after the
-// book is an error. Everything that is wrong is reported, as [notify.FieldError].
+// book is an error. Everything that is wrong is reported, as [notify.FieldError], up
+// to 1,000 of them.
 //
 //	{
 //	  "currency": "EUR",
@@ -58,7 +59,7 @@ func ReadBook(r io.Reader) (Book, error) {
 	for _, problem := range notify.FieldErrors(b.Check()) {
 		// What could not be read is not told to be missing, too.
 		if !slices.ContainsFunc(d.problems, func(read error) bool { return read.(*notify.FieldError).Field == problem.Field }) {
-			d.problems = append(d.problems, problem)
+			d.add(problem.Field, problem.Problem)
 		}
 	}
 	if len(d.problems) > 0 {
@@ -82,6 +83,9 @@ func (d *decoding) object(field string, data []byte, members map[string]reading)
 	}
 	seen := map[string]bool{}
 	for decoder.More() {
+		if d.isFull() {
+			return
+		}
 		token, err := decoder.Token()
 		name, isName := token.(string)
 		var value json.RawMessage
@@ -99,9 +103,9 @@ func (d *decoding) object(field string, data []byte, members map[string]reading)
 		case seen[name]:
 			d.add(field, fmt.Sprintf("has the member %q twice", name))
 		default:
+			seen[name] = true
 			read(d, field+"."+fieldName(name), value)
 		}
-		seen[name] = true
 	}
 	if _, err := decoder.Token(); err != nil {
 		d.add(field, "is no valid JSON")
@@ -115,19 +119,27 @@ func (d *decoding) object(field string, data []byte, members map[string]reading)
 // list reads an array of objects.
 func list[T any](into *[]T, most int, members func(*T) map[string]reading) reading {
 	return func(d *decoding, field string, data json.RawMessage) {
-		var all []json.RawMessage
-		if err := json.Unmarshal(data, &all); err != nil || all == nil {
+		decoder := json.NewDecoder(bytes.NewReader(data))
+		if start, err := decoder.Token(); err != nil || start != json.Delim('[') {
 			d.add(field, "must be a list of objects")
 			return
 		}
-		if len(all) > most {
-			d.add(field, fmt.Sprintf("has %d prices, and may have %d", len(all), most))
-			return
+		all := []T{}
+		for i := 0; decoder.More() && !d.isFull(); i++ {
+			if i == most {
+				d.add(field, fmt.Sprintf("has more than %d prices", most))
+				return
+			}
+			var one json.RawMessage
+			if err := decoder.Decode(&one); err != nil {
+				d.add(field, "is no valid JSON")
+				return
+			}
+			var item T
+			d.object(fmt.Sprintf("%s[%d]", field, i), one, members(&item))
+			all = append(all, item)
 		}
-		*into = make([]T, len(all))
-		for i, one := range all {
-			d.object(fmt.Sprintf("%s[%d]", field, i), one, members(&(*into)[i]))
-		}
+		*into = all
 	}
 }
 

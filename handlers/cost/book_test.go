@@ -2,6 +2,9 @@ package cost_test
 
 import (
 	"encoding/json"
+	"fmt"
+	"math"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -81,6 +84,33 @@ func TestABookThatIsWrong(t *testing.T) {
 	require.NoError(t, (&cost.Book{}).Check())
 }
 
+// However much is wrong, finding out takes no more than the document is worth.
+func TestABookThatIsHostile(t *testing.T) {
+	for name, document := range map[string]string{
+		"prices":  `{"messages":[` + strings.Repeat("{},", 99_999) + `{}]}`,
+		"numbers": `{"messages":[` + strings.Repeat("0,", 16_000_000) + `0]}`,
+		"members": `{"a":0` + strings.Repeat(`,"a":0`, 5_000_000) + `}`,
+		"names":   `{` + manyNames(3_000_000) + `"a":0}`,
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := cost.ReadBook(strings.NewReader(document))
+		runtime.ReadMemStats(&after)
+		found := notify.FieldErrors(err)
+		require.NotEmpty(t, found, name)
+		require.LessOrEqual(t, len(found), 1000, name)
+		require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(700<<20), name)
+	}
+}
+
+func manyNames(n int) string {
+	var all strings.Builder
+	for i := range n {
+		fmt.Fprintf(&all, `"%x":0,`, i)
+	}
+	return all.String()
+}
+
 func TestPrice(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]cost.Price{
@@ -96,6 +126,8 @@ func TestPrice(t *testing.T) {
 		require.Error(t, err, text)
 	}
 	require.Equal(t, "-0.5", (-cost.Unit / 2).String())
+	require.Equal(t, "-9223372.036854775808", cost.Price(math.MinInt64).String())
+	require.Equal(t, "9223372.036854775807", cost.Price(math.MaxInt64).String())
 }
 
 // Of several prices the one in the most words stands, and of those the latest.

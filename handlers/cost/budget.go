@@ -9,7 +9,8 @@ import (
 
 // Budget is how much may be spent in a period on what it is about: messages of
 // the Tenant, Channel and Category, as far as they are set. Without any of the
-// three it is about everything, and what observers cost counts too.
+// three, and without EachTenant, it is about everything, and what observers cost
+// counts too.
 //
 // It is held against what the [Store] says is spent in its currency, as it was
 // [Config.Refresh] ago at most, and what this process has let pass since, at Each,
@@ -51,7 +52,9 @@ const (
 	// reason [ReasonSpent].
 	Drop Policy = iota
 	// Defer holds it until the next period begins, as [notify.Delayed], for the
-	// reason ReasonSpent. One that expires before ends then.
+	// reason ReasonSpent. One that expires before ends then. What the [Book] has a
+	// price for that is more than the whole Limit, in the next period too, ends as
+	// with Drop; but if the Limit has no Micros, it is held again and again.
 	Defer
 )
 
@@ -79,6 +82,8 @@ func (b *Budget) query(tenant, period string) Query {
 	q := Query{Period: period, Tenant: tenant, Channel: b.Channel, Category: b.Category, Limit: maxLimit}
 	if !b.EachTenant && b.Tenant == "" {
 		q.AllTenants, q.Tenant = true, ""
+	} else {
+		q.By = ByObserver // what they cost is the empty tenant's too; of messages the value is empty
 	}
 	return q
 }

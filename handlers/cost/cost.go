@@ -18,15 +18,15 @@
 // receipt, or the [Book]. What a provider says without a currency, or below zero,
 // counts as not said. A message that nobody has a price for is counted without
 // one, as a [Sum] without a currency. An attempt that ended as [notify.Unknown]
-// counts nothing, unless its Sent comes after all.
+// counts nothing, unless its Sent comes after all, or a report of what it cost.
 //
 // An observer's invocations are real ones: retries and redeliveries count each
 // time, in the process that ran them, and those of this package's own observer
 // too. They are told apart by type of event, and have no tenant.
 //
 // Amounts are integers, in millionths of a currency's unit; an entry's cost is
-// rounded once, to the nearest. Currencies are never added up. A sum beyond int64
-// is refused, not wrong.
+// rounded once, to the nearest, and a billion units at most. Currencies are never
+// added up. A sum beyond int64 is refused, not wrong.
 //
 // # What it promises
 //
@@ -43,10 +43,11 @@
 // ends, after its observers: each time the whole of what this process has used in
 // the period, or since the observer was last idle for ten minutes, so that a write
 // that is repeated changes nothing, in a store that keeps entries for that long. A
-// process that is killed loses what it used since the last; those of one interval
-// around the period's end count in the one before. While the store fails it is tried again,
-// [notify.Notifier.Health] tells of it, and nothing is lost but what cannot be
-// written when the Notifier ends.
+// process that is killed loses what it used since the last, and so does an observer
+// that is detached; those of one interval around the period's end count in the one
+// before. While the store fails it is tried again, [notify.Notifier.Health] tells of
+// it, and nothing is lost but what cannot be written when the Notifier ends. What a
+// store refuses of one observer keeps no other from being counted.
 //
 // What a store keeps at most, and what it does then, is the store's to say: see
 // [Memory]. Entries and sums hold no address and no content.
@@ -207,10 +208,14 @@ func (l *Ledger) reported(ctx context.Context, e notify.Envelope, a notify.Attem
 
 // final is the error of an event: what is wrong with it does not get better.
 func final(err error) error {
-	if len(notify.FieldErrors(err)) > 0 || errors.Is(err, ErrOverflow) {
+	if isFinal(err) {
 		return notify.Permanent(err)
 	}
 	return err
+}
+
+func isFinal(err error) bool {
+	return len(notify.FieldErrors(err)) > 0 || errors.Is(err, ErrOverflow)
 }
 
 // said tells whether a provider has said what it charges.

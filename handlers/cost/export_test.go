@@ -10,6 +10,14 @@ import (
 // AgesOf is how much is kept of the order in which entries are forgotten.
 func AgesOf(m *Memory) int { return len(m.oldest) }
 
+// Tallies is of how many observers and types of event it is known what was used.
+func Tallies(l *Ledger) int { return len(l.usage.tallies) }
+
+// DayOf is when the day of a time begins and ends.
+func DayOf(at time.Time, in *time.Location) (begin, end time.Time) {
+	return periodBegin(at, in, true), periodEnd(at, in, true)
+}
+
 // PriceOf is what a message costs by the book, in millionths; -1 if it has no
 // price.
 func PriceOf(b Book, c notify.Channel, provider, country string, at time.Time) int64 {

@@ -82,7 +82,7 @@ func (g *guard) decide(ctx context.Context, r notify.GuardRequest) (notify.Decis
 		case passes:
 		case b.Channel != "" && r.Channel == "" && (len(ways) > 1 || !slices.Contains(ways, b.Channel)):
 			without = append(without, b.Channel)
-		case b.Policy == Defer:
+		case b.Policy == Defer && g.fits(b, r, c.end):
 			return refuse(notify.DelayUntil(c.end, ReasonSpent), nil)
 		default:
 			return refuse(notify.Suppress(ReasonSpent), nil)
@@ -118,7 +118,7 @@ func (g *guard) noneLeft(without []notify.Channel, r notify.GuardRequest) notify
 		if b.Policy != Defer || !b.covers(r) || !slices.Contains(without, b.Channel) {
 			continue
 		}
-		if _, end := b.period(r.Now, g.ledger.config.Location); until.IsZero() || end.Before(until) {
+		if _, end := b.period(r.Now, g.ledger.config.Location); g.fits(b, r, end) && (until.IsZero() || end.Before(until)) {
 			until = end
 		}
 	}
@@ -138,20 +138,26 @@ type claim struct {
 }
 
 func (g *guard) claim(i int, b *Budget, r notify.GuardRequest) *claim {
-	c := &claim{accountKey: accountKey{budget: i}, id: r.NotificationID, micros: b.Each, now: r.Now}
+	c := &claim{accountKey: accountKey{budget: i}, id: r.NotificationID, micros: g.each(b, r, r.Now), now: r.Now}
 	if b.EachTenant || b.Tenant != "" {
 		c.tenant = r.Tenant
 	}
 	c.period, c.end = b.period(r.Now, g.ledger.config.Location)
-	if c.micros == 0 {
-		c.micros = g.estimate(b, r)
-	}
 	return c
 }
 
-// estimate is the highest price of one segment that the book has for the
-// channels.
-func (g *guard) estimate(b *Budget, r notify.GuardRequest) int64 {
+// fits tells whether the budget has room for a notification when nothing of it is
+// spent. A host that lets nothing be spent may have changed its mind by then.
+func (g *guard) fits(b *Budget, r notify.GuardRequest, at time.Time) bool {
+	return b.Limit.Micros == 0 || g.each(b, r, at) <= b.Limit.Micros
+}
+
+// each is what a notification is taken to cost at a time: by the book, the highest
+// price of one segment that it has for the channels.
+func (g *guard) each(b *Budget, r notify.GuardRequest, at time.Time) int64 {
+	if b.Each != 0 {
+		return b.Each
+	}
 	channels := r.Channels
 	switch {
 	case b.Channel != "":
@@ -165,7 +171,7 @@ func (g *guard) estimate(b *Budget, r notify.GuardRequest) int64 {
 		if channel == notify.SMSChannel {
 			country = e164.Country(r.Recipient.Addresses[channel])
 		}
-		most = max(most, g.ledger.prices.highest(channel, country, b.Limit.Currency, r.Now))
+		most = max(most, g.ledger.prices.highest(channel, country, b.Limit.Currency, at))
 	}
 	return most
 }
@@ -213,7 +219,7 @@ func (g *guard) ask(ctx context.Context, b *Budget, c *claim) (int64, error) {
 			return 0, err
 		}
 		for _, sum := range page.Sums {
-			if sum.Currency == b.Limit.Currency {
+			if sum.Value == "" && sum.Currency == b.Limit.Currency {
 				return min(sum.Micros, 1<<62-1), nil
 			}
 		}

@@ -96,6 +96,95 @@ func TestABudgetDefers(t *testing.T) {
 	}, budgets(cost.Budget{Channel: "sms", Category: "codes", Limit: euros(90_000), Daily: true, Policy: cost.Defer}))
 }
 
+// What costs more than the whole budget, by the price book, does not wait for it.
+func TestWhatNeverFits(t *testing.T) {
+	run(t, func(d *desk) {
+		require.Equal(d.t, notify.StateSuppressed, d.ends(texting(german, "hello")))
+		id := d.Send(texting(german, "hello"))
+		d.Pass(time.Minute)
+		d.Require(id, notifytest.Once(notify.Suppressed{Guard: "cost", Reason: cost.ReasonSpent}), notifytest.Count(0, notify.Delayed{}))
+		both := texting(german, "hello")
+		both.To.Addresses[notify.EmailChannel] = "ann@example.com"
+		both.Route = notify.First(notify.SMSChannel, notify.EmailChannel)
+		require.Equal(d.t, notify.StateSuppressed, d.ends(both))
+		require.Empty(d.t, d.text.Calls())
+	}, budgets(
+		cost.Budget{Channel: "sms", Limit: euros(80_999), Policy: cost.Defer},
+		cost.Budget{Channel: "email", Limit: euros(0)},
+	))
+}
+
+// But it waits for a price that makes it fit, and where nothing may be spent for as
+// long as the host says so.
+func TestWhatFitsLater(t *testing.T) {
+	t.Parallel()
+	april := time.Date(2026, 4, 1, 0, 0, 0, 0, time.UTC)
+	prices := cost.Book{Currency: "EUR", Messages: []cost.MessagePrice{
+		{Channel: "sms", PerMessage: 90 * cost.Milli}, {Channel: "sms", PerMessage: 40 * cost.Milli, From: april},
+	}}
+	for limit, want := range map[int64]notify.Decision{
+		50_000: notify.DelayUntil(april, cost.ReasonSpent),
+		30_000: notify.Suppress(cost.ReasonSpent),
+		0:      notify.DelayUntil(april, cost.ReasonSpent),
+	} {
+		decide := cost.GuardOf(t, cost.New(cost.NewMemory(), prices, budgets(cost.Budget{Limit: euros(limit), Policy: cost.Defer})))
+		d, err := decide(t.Context(), notify.GuardRequest{NotificationID: "n", Channels: []notify.Channel{"sms"}, Now: april.Add(-time.Hour)})
+		require.NoError(t, err)
+		require.Equal(t, want, d, limit)
+	}
+}
+
+// The budget of the tenant without a name is of its messages: not of what observers
+// cost, which is everybody's.
+func TestObserversAreNoTenants(t *testing.T) {
+	t.Parallel()
+	store := cost.NewMemory()
+	now := time.Date(2026, 3, 14, 12, 0, 0, 0, time.UTC)
+	_, err := store.Put(t.Context(), cost.Entry{
+		ID: "observer/o", Group: cost.Group{Observer: "o", Event: "notify.sent.v1"}, Month: "2026-03", At: now,
+		Count: cost.Count{Invocations: 1}, Facts: 1, Cost: euros(100), Source: cost.ByBook,
+	})
+	require.NoError(t, err)
+	for _, tc := range []struct {
+		budget cost.Budget
+		want   notify.Decision
+	}{
+		{cost.Budget{EachTenant: true, Limit: euros(100)}, notify.Without()},
+		{cost.Budget{Limit: euros(100)}, notify.Suppress(cost.ReasonSpent)},
+	} {
+		decide := cost.GuardOf(t, cost.New(store, cost.Book{}, budgets(tc.budget)))
+		d, err := decide(t.Context(), notify.GuardRequest{NotificationID: "n", Channels: []notify.Channel{"sms"}, Now: now})
+		require.NoError(t, err)
+		require.Equal(t, tc.want, d)
+	}
+}
+
+// Where the clocks skip midnight, the day is over when they do.
+func TestADayWithoutMidnight(t *testing.T) {
+	t.Parallel()
+	for name, skips := range map[string]time.Time{
+		"Atlantic/Azores":  time.Date(2026, 3, 29, 1, 0, 0, 0, time.UTC),
+		"America/Havana":   time.Date(2026, 3, 8, 5, 0, 0, 0, time.UTC),
+		"America/Santiago": time.Date(2026, 9, 6, 4, 0, 0, 0, time.UTC),
+		"Africa/Cairo":     time.Date(2026, 4, 23, 22, 0, 0, 0, time.UTC),
+		"Pacific/Apia":     time.Date(2011, 12, 30, 10, 0, 0, 0, time.UTC), // and the day after it
+	} {
+		in, err := time.LoadLocation(name)
+		require.NoError(t, err)
+		decide := cost.GuardOf(t, cost.New(cost.NewMemory(), cost.Book{}, budgets(cost.Budget{Limit: euros(0), Daily: true, Policy: cost.Defer}),
+			func(c *cost.Config) { c.Location = in }))
+		at := skips.Add(-2 * time.Hour)
+		for ; at.Before(skips); at = at.Add(10 * time.Minute) {
+			d, err := decide(t.Context(), notify.GuardRequest{NotificationID: "n", Channels: []notify.Channel{"sms"}, Now: at})
+			require.NoError(t, err)
+			require.Equal(t, notify.DelayUntil(skips.In(in), cost.ReasonSpent), d, "%s at %s", name, at)
+		}
+		begin, end := cost.DayOf(skips, in)
+		require.Equal(t, skips.In(in), begin, name)
+		require.Equal(t, skips.In(in).AddDate(0, 0, 1).Day(), end.Day(), name)
+	}
+}
+
 // A channel whose budget is spent is left out where the route has others.
 func TestAChannelIsLeftOut(t *testing.T) {
 	run(t, func(d *desk) {

@@ -187,9 +187,22 @@ func TestLater(t *testing.T) {
 	})
 }
 
-// What an observer is used is counted by type of event, each invocation once, the
-// failed ones too, and priced by number and time.
-// At a month's end each month has its own, in the time zone that was chosen.
+// losing is a store that forgets an entry once it has shown it.
+type losing struct{ cost.Store }
+
+func (l *losing) Put(context.Context, ...cost.Entry) (int, error) { return 1, nil }
+
+// What the store forgets while it is corrected is not corrected.
+func TestACorrectionThatComesTooLate(t *testing.T) {
+	t.Parallel()
+	store := cost.NewMemory()
+	_, err := store.Put(t.Context(), spending("shop", 1, start))
+	require.NoError(t, err)
+	ledger := cost.New(&losing{store}, book())
+	require.ErrorIs(t, ledger.Correct(t.Context(), "shop-1", "shop-1", euros(3)), notify.ErrNotFound)
+	require.Zero(t, ledger.TooOld(), "it is no event")
+}
+
 // The projection goes by the part of the month that is over.
 func TestProjection(t *testing.T) {
 	run(t, func(d *desk) {
@@ -214,9 +227,6 @@ func TestProjection(t *testing.T) {
 	}, func(c *cost.Config) { c.Flush = 24 * time.Hour })
 }
 
-// While the store fails nothing is lost: messages are retried, and what observers
-// used is written when it works again.
-// What observers use until the end is written at the end.
 // An event that cannot be counted, ever, is a dead letter at once.
 func TestWhatCannotBeCounted(t *testing.T) {
 	run(t, func(d *desk) {

@@ -21,7 +21,7 @@ type MemoryConfig struct {
 	// Cells is how many sums are kept, two of each tenant, channel, category,
 	// provider and country that there is in a month (and in a day), four at most;
 	// default 1,000,000, of some 400 bytes each. Then the oldest days go, and after
-	// them the oldest months.
+	// them the oldest months, but nothing of the latest of either.
 	Cells int
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"time"
 )
 
 // apply makes all of the changes, or none.
@@ -85,19 +86,13 @@ func (m *Memory) drop(p *period, cell Cell) {
 }
 
 // room makes room for a cell, by dropping the oldest day, or else month, that is
-// not the latest and that nobody counts for now.
+// over everywhere, not the latest, and that nobody counts for now.
 func (m *Memory) room(cell Cell, changes []Change) error {
 	for m.cells >= m.config.Cells {
 		if p := m.periods[cell.Period]; p != nil && p.cells[cell] != nil {
 			return nil
 		}
-		var oldest string
-		for name := range m.periods {
-			inUse := slices.ContainsFunc(changes, func(c Change) bool { return c.Period == name })
-			if !inUse && !m.isLatest(name) && (oldest == "" || isDay(name) && !isDay(oldest) || isDay(name) == isDay(oldest) && name < oldest) {
-				oldest = name
-			}
-		}
+		oldest := m.surplus(changes)
 		if oldest == "" {
 			return m.overloaded()
 		}
@@ -112,17 +107,28 @@ func (m *Memory) room(cell Cell, changes []Change) error {
 	return nil
 }
 
-func isDay(period string) bool { return len(period) == len(dayLayout) }
-
-// isLatest tells whether there is no later period of the kind.
-func (m *Memory) isLatest(period string) bool {
+// surplus is the period that may go first; empty if none may.
+func (m *Memory) surplus(changes []Change) (oldest string) {
+	var month, day string // the latest
 	for name := range m.periods {
-		if isDay(name) == isDay(period) && name > period {
-			return false
+		if isDay(name) {
+			day = max(day, name)
+		} else {
+			month = max(month, name)
 		}
 	}
-	return true
+	yesterday := time.Now().UTC().Add(-24 * time.Hour).Format(dayLayout)
+	for name := range m.periods {
+		stays := name == month || name == day || name >= yesterday[:len(name)] ||
+			slices.ContainsFunc(changes, func(c Change) bool { return c.Period == name })
+		if !stays && (oldest == "" || isDay(name) && !isDay(oldest) || isDay(name) == isDay(oldest) && name < oldest) {
+			oldest = name
+		}
+	}
+	return oldest
 }
+
+func isDay(period string) bool { return len(period) == len(dayLayout) }
 
 func (m *Memory) isDropped(period string) bool {
 	if isDay(period) {

@@ -17,6 +17,13 @@ func TestMemory(t *testing.T) {
 	costtest.TestStore(t, func(*testing.T) cost.Store { return cost.NewMemory() })
 }
 
+func TestMemoryCap(t *testing.T) {
+	t.Parallel()
+	costtest.TestCap(t, func(_ *testing.T, sums int) cost.Store {
+		return cost.NewMemory(func(c *cost.MemoryConfig) { c.Cells = sums })
+	}, nil)
+}
+
 var start = time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 
 // spending is a message that was sent on some day.
@@ -94,6 +101,7 @@ func TestMemoryKeepsWhatGrows(t *testing.T) {
 // latest of either: then what is new is refused.
 func TestMemoryDropsPeriods(t *testing.T) {
 	t.Parallel()
+	start := start.AddDate(-6, 0, 0)
 	m := cost.NewMemory(func(c *cost.MemoryConfig) { c.Cells = 100 })
 	put := func(e cost.Entry) error {
 		_, err := m.Put(t.Context(), e)
@@ -106,17 +114,17 @@ func TestMemoryDropsPeriods(t *testing.T) {
 			require.NoError(t, put(e))
 		}
 	}
-	require.EqualValues(t, 20, count(t, m, cost.Query{Period: "2026-03-01", AllTenants: true}))
+	require.EqualValues(t, 20, count(t, m, cost.Query{Period: "2020-03-01", AllTenants: true}))
 	for n := range 20 {
 		require.NoError(t, put(spending(fmt.Sprint("t-", n), 2, start.AddDate(0, 2, 0))))
 	}
-	require.Zero(t, count(t, m, cost.Query{Period: "2026-03-01", AllTenants: true}), "the oldest day went")
-	require.EqualValues(t, 20, count(t, m, cost.Query{Period: "2026-03", AllTenants: true}))
+	require.Zero(t, count(t, m, cost.Query{Period: "2020-03-01", AllTenants: true}), "the oldest day went")
+	require.EqualValues(t, 20, count(t, m, cost.Query{Period: "2020-03", AllTenants: true}))
 	for n := range 50 {
 		require.NoError(t, put(spending(fmt.Sprint("u-", n), 2, start.AddDate(0, 2, 0))))
 	}
-	require.Zero(t, count(t, m, cost.Query{Period: "2026-04", AllTenants: true}))
-	require.EqualValues(t, 70, count(t, m, cost.Query{Period: "2026-05", AllTenants: true}))
+	require.Zero(t, count(t, m, cost.Query{Period: "2020-04", AllTenants: true}))
+	require.EqualValues(t, 70, count(t, m, cost.Query{Period: "2020-05", AllTenants: true}))
 	require.NoError(t, put(spending("t-1", 9, start.AddDate(0, 1, 0))), "of a month that went")
 	for n := range 8 { // 79 of the month, and 21 of the latest day
 		require.NoError(t, put(spending(fmt.Sprint("v-", n), 2, start.AddDate(0, 2, 0))))
@@ -124,7 +132,21 @@ func TestMemoryDropsPeriods(t *testing.T) {
 	err := put(spending("one-more", 2, start.AddDate(0, 2, 0)))
 	require.ErrorIs(t, err, notify.ErrOverloaded)
 	require.NoError(t, put(spending("t-1", 10, start.AddDate(0, 2, 0))), "known already")
-	require.EqualValues(t, 79, count(t, m, cost.Query{Period: "2026-05", AllTenants: true}))
+	require.EqualValues(t, 79, count(t, m, cost.Query{Period: "2020-05", AllTenants: true}))
+}
+
+// A process whose clock is ahead does not end the month of the others.
+func TestMemoryOfAClockThatIsAhead(t *testing.T) {
+	t.Parallel()
+	m := cost.NewMemory(func(c *cost.MemoryConfig) { c.Cells = 4 })
+	now := time.Now().UTC()
+	for n, at := range []time.Time{now, now.AddDate(0, 2, 0)} {
+		_, err := m.Put(t.Context(), spending("shop", n, at))
+		require.NoError(t, err)
+	}
+	_, err := m.Put(t.Context(), spending("another", 1, now.AddDate(0, 2, 0)))
+	require.ErrorIs(t, err, notify.ErrOverloaded)
+	require.EqualValues(t, 1, count(t, m, cost.Query{Period: now.Format("2006-01"), AllTenants: true}))
 }
 
 // A hundred thousand tenants have a sum each, and the whole is there at once.

@@ -51,10 +51,11 @@ func ParsePrice(text string) (Price, error) {
 
 // String returns the price in units, with no more digits than it needs.
 func (p Price) String() string {
+	sign, parts := "", uint64(p)
 	if p < 0 {
-		return "-" + (-p).String()
+		sign, parts = "-", -parts
 	}
-	text := fmt.Sprintf("%d.%012d", p/Unit, p%Unit)
+	text := fmt.Sprintf("%s%d.%012d", sign, parts/uint64(Unit), parts%uint64(Unit))
 	return strings.TrimRight(strings.TrimRight(text, "0"), ".")
 }
 

@@ -2,11 +2,17 @@ package cost
 
 import "github.com/seed-6c01d079/notify"
 
-// problems are all that is wrong with an input.
+// problems are what is wrong with an input, no more of it than somebody reads.
 type problems []error
 
+const maxProblems = 1000
+
+func (p *problems) isFull() bool { return len(*p) >= maxProblems }
+
 func (p *problems) add(field, problem string) {
-	*p = append(*p, &notify.FieldError{Field: field, Problem: problem})
+	if !p.isFull() {
+		*p = append(*p, &notify.FieldError{Field: field, Problem: problem})
+	}
 }
 
 func (p *problems) when(wrong bool, field, problem string) {

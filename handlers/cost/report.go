@@ -41,6 +41,7 @@ func (l *Ledger) Month(ctx context.Context, q Query) (Report, error) {
 	if err != nil {
 		return Report{}, &notify.FieldError{Field: "Query.Period", Problem: `must be a month, such as "2026-03", or empty`}
 	}
+	from = periodBegin(from, l.config.Location, false)
 	page, err := l.Sums(ctx, q)
 	if err != nil {
 		return Report{}, err
@@ -108,7 +109,14 @@ func (l *Ledger) Correct(ctx context.Context, notificationID, entryID string, c 
 				at = e.PricedAt.Add(time.Microsecond) // the clock has gone back
 			}
 			e.Cost, e.Source, e.PricedAt, e.PricedBy = c, ByHost, at, ""
-			return l.put(ctx, e)
+			forgotten, err := l.store.Put(ctx, e)
+			switch {
+			case err != nil:
+				return fmt.Errorf("cost: correct entry %q: %w", entryID, err)
+			case forgotten > 0: // just now
+				return fmt.Errorf("cost: correct entry %q: %w", entryID, notify.ErrNotFound)
+			}
+			return nil
 		}
 	}
 	return fmt.Errorf("cost: correct entry %q: %w", entryID, notify.ErrNotFound)

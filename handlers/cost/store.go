@@ -17,10 +17,12 @@ type Store interface {
 	// known, and not later than the latest that was forgotten, may have been counted
 	// before: it is left out, and counted in tooOld. So is, once any was forgotten,
 	// a part without Facts of an entry that is not known, which comes later than the
-	// entry did. The error wraps [ErrOverflow]
-	// if a sum had more than the store holds, which is 1<<58 at least, and
-	// [notify.ErrOverloaded] at a cap. What is wrong with an entry is reported as
-	// [notify.FieldError].
+	// entry did. Sums may be dropped too, all of a period at once, of months and of
+	// days each the oldest first, and none of a period that is not over everywhere:
+	// of what was dropped, and of periods before it, there is none from then on,
+	// whatever is put. The error wraps [ErrOverflow] if a sum had more than the store
+	// holds, which is 1<<58 at least, and [notify.ErrOverloaded] at a cap. What is
+	// wrong with an entry is reported as [notify.FieldError].
 	Put(ctx context.Context, entries ...Entry) (tooOld int, err error)
 	// Entries returns those of a notification, ordered by ID.
 	Entries(ctx context.Context, notificationID string) ([]Entry, error)

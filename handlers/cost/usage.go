@@ -2,6 +2,7 @@ package cost
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"time"
 
@@ -17,14 +18,23 @@ type usage struct {
 	version    int64
 	priced     time.Time // the last time
 	tallies    map[used]*tally
-	left       []Entry // of periods that are over, and not written yet
+	number     int       // of the latest entry
+	left       []pending // of periods that are over, and not written yet
+}
+
+// used is one registration of an observer, and a type of event. There are as many
+// as the program has now, and those of which not all is written.
+type used struct {
+	observer, event string
+	since           int64
 }
 
 // tally is what was used of one observer for events of one type.
 type tally struct {
 	seen           notify.EventStats // the statistics, the last time
+	version        int64             // and the flush of then
 	total, written Count             // in the entry
-	number         int               // of the entry, in the period
+	number         int               // of the entry, which no other of the process has
 	changed        time.Time         // when that was, the last time
 	unsure         bool              // whether that is written
 }
@@ -33,19 +43,18 @@ type tally struct {
 // forget it, and would take it for another one then.
 const idle = 10 * time.Minute
 
-// see adds what was used since the last time. An observer that was detached and
-// registered again begins anew.
+// see adds what was used since the last time.
 func (t *tally) see(s notify.EventStats) {
-	since := t.seen
-	if s.Invocations < since.Invocations {
-		since = notify.EventStats{}
-	}
-	t.total.add(Count{Invocations: s.Invocations - since.Invocations, Time: max(s.Total-since.Total, 0)})
+	t.total.add(Count{Invocations: s.Invocations - t.seen.Invocations, Time: max(s.Total-t.seen.Total, 0)})
 	t.seen = s
 }
 
-// used is an observer, and a type of event. There are as many as the program has.
-type used struct{ observer, event string }
+// pending is an entry to be written. Of a period that is over it has no tally any
+// more.
+type pending struct {
+	Entry
+	tally *tally
+}
 
 // statsTimeout bounds how long it is waited for the statistics: they ask a broker
 // for lags, which nobody needs here.
@@ -80,65 +89,109 @@ func (l *Ledger) flush(ctx context.Context) error {
 		u.tallies = map[used]*tally{}
 		u.begin(l, now)
 	}
-	bound, cancel := context.WithTimeout(ctx, statsTimeout)
+	u.look(ctx, l.notifier.Load())
+	all := u.entries(l, now)
+	if !now.Before(u.end) {
+		for _, p := range all {
+			u.left = append(u.left, pending{Entry: p.Entry})
+		}
+		all = nil
+		u.begin(l, now)
+	}
+	left, err := l.write(ctx, u.left)
+	u.left = left
+	if err == nil || isRefused(err) {
+		_, more := l.write(ctx, all)
+		err = errors.Join(err, more)
+	}
+	for key, t := range u.tallies {
+		if t.version < u.version && (t.total == t.written || t.total.Invocations == 0) {
+			delete(u.tallies, key) // it was detached
+		}
+	}
+	return err
+}
+
+// look looks what has been used since the last time.
+func (u *usage) look(ctx context.Context, n *notify.Notifier) {
+	ctx, cancel := context.WithTimeout(ctx, statsTimeout)
 	defer cancel()
-	for _, o := range l.notifier.Load().Stats(bound).Observers {
+	u.version++
+	for _, o := range n.Stats(ctx).Observers {
 		for _, e := range o.Events {
-			t := u.tallies[used{o.Name, e.Type}]
+			key := used{o.Name, e.Type, o.Since.UnixNano()}
+			t := u.tallies[key]
 			if t == nil {
-				t = &tally{}
-				u.tallies[used{o.Name, e.Type}] = t
+				t = &tally{number: u.next()}
+				u.tallies[key] = t
 			}
+			t.version = u.version
 			t.see(e)
 		}
 	}
-	entries := u.entries(l, now)
-	if !now.Before(u.end) {
-		u.left = append(u.left, entries...)
-		entries = nil
-		u.begin(l, now)
-	}
-	for len(u.left) > 0 {
-		part := u.left[:min(len(u.left), most)]
-		if err := l.put(ctx, part...); err != nil {
-			return err
-		}
-		u.left = u.left[len(part):]
-	}
-	for len(entries) > 0 {
-		part := entries[:min(len(entries), most)]
-		if err := l.put(ctx, part...); err != nil {
-			return err
-		}
-		for _, e := range part {
-			t := u.tallies[used{e.Observer, e.Event}]
-			t.written, t.unsure = e.Count, false
-		}
-		entries = entries[len(part):]
-	}
-	return nil
+}
+
+func (u *usage) next() int {
+	u.number++
+	return u.number
 }
 
 // most is how many entries go into a transaction, so that no store has a large one.
 const most = 100
+
+// write writes entries, and returns those that may be written later. What is
+// refused keeps none of the others from being written.
+func (l *Ledger) write(ctx context.Context, all []pending) (later []pending, err error) {
+	var refused error
+	for size := most; len(all) > 0; {
+		part := all[:min(len(all), size)]
+		entries := make([]Entry, len(part))
+		for i, p := range part {
+			entries[i] = p.Entry
+		}
+		switch err := l.put(ctx, entries...); {
+		case err != nil && !isRefused(err):
+			return append(later, all...), errors.Join(refused, err)
+		case err != nil && len(part) > 1:
+			size = 1 // to find out which
+			continue
+		case err != nil:
+			refused = err
+			if !isFinal(err) {
+				later = append(later, part...)
+			}
+		default:
+			for _, p := range part {
+				if p.tally != nil {
+					p.tally.written, p.tally.unsure = p.Count, false
+				}
+			}
+		}
+		all = all[len(part):]
+	}
+	return later, refused
+}
+
+// isRefused tells whether a store said that an entry cannot be written, rather than
+// that nothing can.
+func isRefused(err error) bool { return isFinal(err) || errors.Is(err, notify.ErrOverloaded) }
 
 // begin begins a period.
 func (u *usage) begin(l *Ledger, now time.Time) {
 	u.month, u.day = l.periods(now)
 	u.end = periodEnd(now, l.config.Location, l.config.Days)
 	for _, t := range u.tallies {
-		t.total, t.written, t.number, t.unsure = Count{}, Count{}, 0, false
+		t.total, t.written, t.unsure = Count{}, Count{}, false
 	}
 }
 
 // entries are the totals of the period that have changed since they were written.
-func (u *usage) entries(l *Ledger, now time.Time) []Entry {
-	u.version++
+func (u *usage) entries(l *Ledger, now time.Time) []pending {
 	// What comes later is priced later, also when the clock goes back.
 	if u.priced = u.priced.Add(time.Microsecond); u.priced.Before(moments(now)) {
 		u.priced = moments(now)
 	}
-	var all []Entry
+	var all []pending
 	for key, t := range u.tallies {
 		// The time of an invocation may be seen before the invocation.
 		if t.total == t.written || t.total.Invocations == 0 {
@@ -146,7 +199,7 @@ func (u *usage) entries(l *Ledger, now time.Time) []Entry {
 		}
 		if t.written != (Count{}) && !t.unsure && now.Sub(t.changed) > idle {
 			t.total.add(t.written.times(-1))
-			t.written, t.number = Count{}, t.number+1
+			t.written, t.number = Count{}, u.next()
 			if t.total.Invocations == 0 {
 				continue
 			}
@@ -164,7 +217,7 @@ func (u *usage) entries(l *Ledger, now time.Time) []Entry {
 		if cost, ok := l.prices.observer(key.observer, t.total.Invocations, t.total.Time); ok {
 			e.Cost, e.Source = cost, ByBook
 		}
-		all = append(all, e)
+		all = append(all, pending{e, t})
 	}
 	return all
 }
@@ -173,16 +226,26 @@ func (u *usage) entries(l *Ledger, now time.Time) []Entry {
 func periodBegin(at time.Time, in *time.Location, daily bool) time.Time {
 	at = at.In(in)
 	if daily {
-		return time.Date(at.Year(), at.Month(), at.Day(), 0, 0, 0, 0, in)
+		return begin(at.Year(), at.Month(), at.Day(), in)
 	}
-	return time.Date(at.Year(), at.Month(), 1, 0, 0, 0, 0, in)
+	return begin(at.Year(), at.Month(), 1, in)
 }
 
 // periodEnd is when the month, or the day, of a time is over.
 func periodEnd(at time.Time, in *time.Location, daily bool) time.Time {
 	at = at.In(in)
 	if daily {
-		return time.Date(at.Year(), at.Month(), at.Day()+1, 0, 0, 0, 0, in)
+		return begin(at.Year(), at.Month(), at.Day()+1, in)
 	}
-	return time.Date(at.Year(), at.Month()+1, 1, 0, 0, 0, 0, in)
+	return begin(at.Year(), at.Month()+1, 1, in)
+}
+
+// begin is when a day begins. Where the clocks skip midnight, [time.Date] may say
+// a time of the day before.
+func begin(year int, month time.Month, day int, in *time.Location) time.Time {
+	at := time.Date(year, month, day, 0, 0, 0, 0, in)
+	if at.Day() != time.Date(year, month, day, 0, 0, 0, 0, time.UTC).Day() {
+		_, at = at.ZoneBounds()
+	}
+	return at
 }

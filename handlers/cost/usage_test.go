@@ -3,6 +3,8 @@ package cost_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -54,6 +56,83 @@ func TestUseThatIsForgotten(t *testing.T) {
 	})
 }
 
+// What an observer uses that was detached and is registered anew counts from the
+// beginning, beside what the one before did; and who comes and goes is forgotten.
+func TestUseOfObserversThatComeAndGo(t *testing.T) {
+	t.Parallel()
+	notifytest.Run(t, func(t *testing.T, b *notifytest.Bench) {
+		ledger := cost.New(cost.NewMemory(), book())
+		b.Notifier.Attach(ledger)
+		b.Start()
+		month := time.Now().UTC().Format("2006-01")
+		lives := func(name string, uses int) {
+			notify.On(b.Notifier, name, func(context.Context, notify.Event[notify.Opened]) error { return nil })
+			b.Pass(time.Second)
+			for range uses {
+				_, err := notify.Emit(context.Background(), b.Notifier, notify.Opened{})
+				require.NoError(t, err)
+			}
+			b.Pass(time.Minute)
+			require.NoError(t, b.Notifier.Detach(context.Background(), name))
+		}
+		for i, uses := range []int{2, 5, 5, 1} { // more than before, as many, less
+			lives("again", uses)
+			require.EqualValues(t, []int{2, 7, 12, 13}[i], invocations(t, ledger, month, "again"))
+		}
+		for n := range 30 {
+			name := fmt.Sprint("connection-", n)
+			lives(name, 1)
+			require.EqualValues(t, 1, invocations(t, ledger, month, name))
+		}
+		b.Pass(time.Minute)
+		require.Equal(t, 1, cost.Tallies(ledger), "the bench's own")
+	})
+}
+
+// What cannot be written of one observer, ever, does not keep others from being
+// counted; and it is told.
+func TestUseThatIsTooMuch(t *testing.T) {
+	t.Parallel()
+	notifytest.Run(t, func(t *testing.T, b *notifytest.Bench) {
+		store := cost.NewMemory()
+		ledger := cost.New(store, cost.Book{Currency: "EUR", Observers: []cost.ObserverPrice{{Observer: "dear", PerInvocation: cost.Unit}}}, func(c *cost.Config) { c.Flush = 5 * time.Minute })
+		b.Notifier.Attach(ledger)
+		for _, name := range []string{"cheap", "dear", "other"} {
+			notify.On(b.Notifier, name, func(context.Context, notify.Event[notify.Opened]) error { return nil })
+		}
+		b.Start()
+		full := func(month string) {
+			const most = 1_000_000_000_000_000
+			for left, n := int64(math.MaxInt64), 0; left > 0; n++ { // to a sum that holds no more
+				e := cost.Entry{
+					ID: fmt.Sprint(month, n), Group: cost.Group{Observer: "dear", Event: "notify.opened.v1"}, Month: month, At: time.Now(),
+					Count: cost.Count{Invocations: 1}, Facts: 1, Cost: euros(min(left, most)), Source: cost.ByBook,
+				}
+				_, err := store.Put(context.Background(), e)
+				require.NoError(t, err)
+				left -= e.Cost.Micros
+			}
+		}
+		now := time.Now().UTC()
+		end := time.Date(now.Year(), now.Month()+1, 1, 0, 0, 0, 0, time.UTC)
+		months := []string{now.Format("2006-01"), end.Format("2006-01")}
+		for _, month := range months {
+			full(month)
+			for range 1000 {
+				_, err := notify.Emit(context.Background(), b.Notifier, notify.Opened{})
+				require.NoError(t, err)
+			}
+			b.Pass(6 * time.Minute)
+			require.NotEmpty(t, b.Notifier.Health(context.Background()).Failing)
+			for _, name := range []string{"cheap", "other"} {
+				require.EqualValues(t, 1000, invocations(t, ledger, month, name), name)
+			}
+			b.Pass(time.Until(end))
+			b.Pass(10 * time.Minute)
+		}
+	})
+}
+
 // While the store is down a month may end: each has its own.
 func TestUseOfAMonthThatEndsWhileTheStoreIsDown(t *testing.T) {
 	t.Parallel()
@@ -85,6 +164,8 @@ func TestUseOfAMonthThatEndsWhileTheStoreIsDown(t *testing.T) {
 	})
 }
 
+// What an observer is used is counted by type of event, each invocation once, the
+// failed ones too, and priced by number and time.
 func TestWhatObserversCost(t *testing.T) {
 	run(t, func(d *desk) {
 		var calls atomic.Int64
@@ -116,6 +197,7 @@ func TestWhatObserversCost(t *testing.T) {
 	})
 }
 
+// At a month's end each month has its own, in the time zone that was chosen.
 func TestMonths(t *testing.T) {
 	vienna, err := time.LoadLocation("Europe/Vienna")
 	require.NoError(t, err)
@@ -146,6 +228,8 @@ func TestMonths(t *testing.T) {
 	}, func(c *cost.Config) { c.Location = vienna })
 }
 
+// While the store fails nothing is lost: messages are retried, and what observers
+// used is written when it works again.
 func TestAStoreThatIsDown(t *testing.T) {
 	t.Parallel()
 	notifytest.Run(t, func(t *testing.T, b *notifytest.Bench) {
@@ -194,6 +278,7 @@ func (s *shaky) Sums(ctx context.Context, q cost.Query) (cost.Page, error) {
 	return s.Store.Sums(ctx, q)
 }
 
+// What observers use until the end is written at the end.
 func TestTheEnd(t *testing.T) {
 	t.Parallel()
 	store := cost.NewMemory()
