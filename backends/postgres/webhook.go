@@ -24,9 +24,6 @@ import (
 // [Config.MaxWebhookEndpoints] and those that follow it; what was dropped while it
 // waited counts in [webhook.Status.Dropped]. URLs and secrets are in its tables as
 // they are.
-//
-// A Finish that failed may be repeated: the same attempt of the same claim is in
-// the ledger once.
 func (s *Store) Webhooks() webhook.Store { return &webhooks{store: s} }
 
 // Everything that changes what waits for an endpoint holds the lock of its row, and

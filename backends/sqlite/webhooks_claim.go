@@ -113,11 +113,15 @@ func (t *tx) finishClaim(c webhook.Claim, o webhook.Outcome) error {
 	if err != nil {
 		return err
 	}
-	if err := t.note(&h, &o.Attempt); err != nil {
+	held, err := t.endLease(h.number, c, o.Next)
+	repeated := false
+	if err == nil && !held {
+		repeated, err = t.noted(h.number, &o.Attempt)
+	}
+	if err != nil || repeated {
 		return err
 	}
-	held, err := t.endLease(h.number, c, o.Next)
-	if err != nil {
+	if err := t.note(&h, &o.Attempt); err != nil {
 		return err
 	}
 	if held {

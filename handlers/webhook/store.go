@@ -44,7 +44,10 @@ type Store interface {
 	// that lane, now if there is more already; zero if nothing is known.
 	Claim(ctx context.Context, c Claiming) (claims []Claim, next time.Time, err error)
 	// Finish stores what came of a claim: the attempt in the ledger, and if the
-	// claim still holds the rest too. It is for once a claim.
+	// claim still holds the rest too. Each claim has one outcome. A Finish that
+	// failed, of which it is open whether it was stored, may be repeated with the
+	// same outcome: it counts once, and is in the ledger once, as long as the ledger
+	// has it.
 	Finish(ctx context.Context, c Claim, o Outcome) error
 	// Replay has all messages that were added at from or later and that the
 	// endpoint wants wait for it again, from their first attempt, the oldest
