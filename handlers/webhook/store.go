@@ -12,7 +12,9 @@ import (
 // A method that names an endpoint which is not there returns an error that wraps
 // [notify.ErrNotFound]; what is wrong with a query is a [notify.FieldError]. No
 // error holds a URL or a secret. A store keeps [Secret.Reveal] of secrets, and
-// so has to be kept as secret as they are.
+// so has to be kept as secret as they are. An endpoint that is not as it was
+// stored, since somebody else wrote to it, harms no other: it is disabled, as
+// [DisabledUnreadable], and shown without its secrets.
 type Store interface {
 	// Put stores an endpoint, new or changed; its fields have been checked. What
 	// is known about one that is there already stays, and so does what waits for
