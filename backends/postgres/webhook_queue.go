@@ -79,7 +79,8 @@ func (w *webhooks) add(ctx context.Context, conn *pgxpool.Conn, m webhook.Messag
 	b = w.batch()
 	if wanted && !known {
 		if len(full) > 0 {
-			b.add(dropOldest, full)
+			// More than one, if the cap was lowered.
+			b.add(dropOldest, full, w.store.config.MaxWebhookPending, max(maxDeletedAtOnce/len(full), 2))
 		}
 		body := append([]byte{}, m.Body...) // not nil, which is null
 		b.add(addMessage, text(m.ID), text(m.Type), text(m.Tenant), m.At, len(body), body, append([]string{}, ids...)).QueryRow(func(row pgx.Row) error {
