@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/seed-6c01d079/notify"
@@ -24,8 +23,9 @@ type Codec = timeline.Codec
 //	n.Attach(timeline.New(records.Timeline(n)))
 //
 // Beside [Config.TimelineFor], [Config.MaxTimeline] and
-// [Config.MaxTimelineEvents] nothing is left out. What is too old is deleted, at
-// most once a minute, when the store is used.
+// [Config.MaxTimelineEvents] nothing is left out. What is too old or too much is
+// deleted once a minute, and then at each use until there is none, in steps of up to
+// 1,000 notifications, 1,000 contents and as many of those erased.
 func (s *Store) Timeline(codec Codec) timeline.Store { return &timelines{store: s, codec: codec} }
 
 type timelines struct {
@@ -36,7 +36,7 @@ type timelines struct {
 	additions additions
 
 	mu      sync.Mutex
-	expired time.Time // when what is too old was deleted last
+	expired time.Time // when all that was too old was deleted
 }
 
 // Add implements [timeline.Store].
@@ -221,46 +221,4 @@ func listQuery(q timeline.Query, after timeline.Position) (query string, args []
 	}
 	and("true order by "+list+".at desc, "+list+".id desc limit ?", q.Limit+1)
 	return "select t.id, t.at, t.truncated from " + from + " where " + strings.Join(where, " and "), args
-}
-
-// expire deletes, now and then, what is too old or too much.
-func (t *timelines) expire(ctx context.Context, pool *pgxpool.Pool) error {
-	t.mu.Lock()
-	now := time.Now()
-	due := now.Sub(t.expired) >= time.Minute
-	if due {
-		t.expired = now
-	}
-	t.mu.Unlock()
-	if !due {
-		return nil
-	}
-	const most = 10_000
-	kept := int64(t.store.config.MaxTimeline)
-	n, err := t.store.look(ctx, &t.gauge, func(ctx context.Context) (n int64, err error) {
-		err = pool.QueryRow(ctx, t.store.config.sql("select count(*) from (select from {s}.timeline limit $1) t"), kept+most).Scan(&n)
-		return n, err
-	})
-	var gone int64
-	if err == nil {
-		var tag pgconn.CommandTag
-		tag, err = pool.Exec(ctx, t.store.config.sql(`
-delete from {s}.timeline where id in (
-  select id from {s}.timeline where at < clock_timestamp() - make_interval(secs => $1) order by at limit $2 for update skip locked
-) or id in (select id from {s}.timeline order by at limit $3 for update skip locked)`), t.store.config.TimelineFor.Seconds(), most, max(n-kept, 0))
-		gone = tag.RowsAffected()
-		t.gauge.add(-gone)
-	}
-	if err == nil {
-		err = t.forgetErased(ctx, pool, most)
-	}
-	if err == nil {
-		err = t.expireContents(ctx, pool, most)
-	}
-	if gone >= most || err != nil { // there is more
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		t.expired = time.Time{}
-	}
-	return err
 }

@@ -74,18 +74,3 @@ func (t *timelines) contents(ctx context.Context, what, notification string, f f
 	}
 	return nil
 }
-
-// expireContents deletes the next contents that are too old, or more than the
-// timeline may have notifications.
-func (t *timelines) expireContents(ctx context.Context, pool *pgxpool.Pool, most int) error {
-	_, err := pool.Exec(ctx, t.store.config.sql(`
-delete from {s}.timeline_content where (notification, leg) in (
-  select notification, leg from {s}.timeline_content where at < clock_timestamp() - make_interval(secs => $1)
-  order by at limit $3 for update skip locked
-) or (notification, leg) in (
-  select notification, leg from {s}.timeline_content order by at
-  limit greatest((select count(*) from (select from {s}.timeline_content limit $2::bigint + $3) t) - $2::bigint, 0)
-  for update skip locked
-)`), t.store.config.TimelineFor.Seconds(), t.store.config.MaxTimeline, most)
-	return err
-}

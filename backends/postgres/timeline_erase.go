@@ -81,14 +81,3 @@ insert into {s}.timeline_erased (what, name, at) values ('notification', $1, clo
 	batch.Queue(sql("delete from {s}.timeline where id = $1"), id)
 	batch.Queue(sql("delete from {s}.timeline_content where notification = $1"), id)
 }
-
-// forgetErased forgets what was erased longer ago than the timeline keeps, or is
-// more than it keeps.
-func (t *timelines) forgetErased(ctx context.Context, pool *pgxpool.Pool, most int) error {
-	_, err := pool.Exec(ctx, t.store.config.sql(`
-delete from {s}.timeline_erased where (what, name) in (
-  select what, name from {s}.timeline_erased where at < clock_timestamp() - make_interval(secs => $1) order by at limit $3
-) or (what, name) in (select what, name from {s}.timeline_erased order by at desc offset $2 limit $3)`),
-		t.store.config.TimelineFor.Seconds(), t.store.config.MaxTimeline, most)
-	return err
-}

@@ -3,7 +3,9 @@ package postgres_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -220,4 +222,86 @@ func TestAnAdditionThatIsGivenUp(t *testing.T) {
 	entry, err := s.Get(t.Context(), "n")
 	require.NoError(t, err)
 	require.Len(t, entry.Events, 2)
+}
+
+// What is too old goes, step by step, however much it is: also if there are more
+// contents than notifications.
+func TestATimelineForgetsAllThatIsOld(t *testing.T) {
+	t.Parallel()
+	requireForgets(t, 0, "2 hours", func(c *postgres.Config) { c.TimelineFor = time.Hour },
+		"timeline_content (notification, leg, at, recipient, key_id, wrapped_key, content) select 'n_' || n, 0, at, '', '', '', ''",
+		"timeline_erased (what, name, at) select 'notification', 'n_' || n, at")
+}
+
+// A cap that was lowered is reached.
+func TestALoweredCapOfATimeline(t *testing.T) {
+	t.Parallel()
+	requireForgets(t, 10, "1 minute", func(c *postgres.Config) { c.MaxTimeline = 10 },
+		"timeline (id, at, recipient, tenant, category, state, settled) select 'n_' || n, at, '', '', '', '', false")
+}
+
+func requireForgets(t *testing.T, kept int, age string, option func(*postgres.Config), tables ...string) {
+	t.Helper()
+	named := schema(t)
+	s := records(t, named, option)
+	_, err := s.Timeline(codec(t)).List(t.Context(), timeline.Query{}) // which makes the tables
+	require.NoError(t, err)
+	looks := s.Timeline(codec(t))
+	conn := connect(t)
+	for _, insert := range tables {
+		_, err := conn.Exec(t.Context(), fmt.Sprintf("insert into %s.%s from generate_series(1, 12000) n, (select clock_timestamp() - interval '%s') a(at)",
+			schemaOf(named), insert, age))
+		require.NoError(t, err)
+	}
+	for uses, left := 0, -1; left != kept; uses++ {
+		require.Less(t, uses, 50, "it is never done")
+		_, err := looks.List(t.Context(), timeline.Query{})
+		require.NoError(t, err)
+		left = 0
+		for _, insert := range tables {
+			table, _, _ := strings.Cut(insert, " ")
+			left += count(t, named, table)
+		}
+	}
+}
+
+// Several processes at the cap drop the surplus once.
+func TestProcessesDropTheSurplusOnce(t *testing.T) {
+	t.Parallel()
+	for _, table := range []string{"timeline", "timeline_content"} {
+		named := schema(t)
+		before := records(t, named).Timeline(codec(t))
+		now := time.Now().Add(-time.Minute)
+		for n := range 20 {
+			id := fmt.Sprintf("n%02d", n)
+			require.NoError(t, before.Add(t.Context(), event(id, now, "1", "notify.accepted.v1", notify.Accepted{})))
+			c := timeline.Sealed{NotificationID: id, At: now, AcceptedAt: now, WrappedKey: []byte("k"), Ciphertext: []byte("c")}
+			require.NoError(t, before.(timeline.ContentStore).PutContent(t.Context(), c))
+		}
+		tx, err := connect(t).Begin(t.Context())
+		require.NoError(t, err)
+		_, err = tx.Exec(t.Context(), "lock table "+schemaOf(named)+"."+table+" in share mode") // nobody deletes
+		require.NoError(t, err)
+		var running sync.WaitGroup
+		var ended atomic.Int64
+		const processes = 4
+		for range processes {
+			s := records(t, named, func(c *postgres.Config) { c.MaxTimeline = 10 }).Timeline(codec(t))
+			running.Go(func() {
+				defer ended.Add(1)
+				if _, err := s.List(context.Background(), timeline.Query{}); err != nil {
+					t.Errorf("List: %v", err)
+				}
+			})
+		}
+		conn := connect(t)
+		eventually(t, func() bool {
+			var waiting int64
+			require.NoError(t, conn.QueryRow(t.Context(), "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like '%'||$1||'%'", schemaOf(named)).Scan(&waiting))
+			return waiting > 0 && waiting+ended.Load() == processes
+		}, "they have counted")
+		require.NoError(t, tx.Rollback(t.Context()))
+		running.Wait()
+		require.Equal(t, 10, count(t, named, table), table)
+	}
 }

@@ -8,17 +8,20 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// dropOldest drops what has waited for each of the endpoints the longest and is
-// not leased.
+// dropOldest makes room for one more at each of the endpoints: it drops what has
+// waited the longest and is not leased, no more than $3 of each at once.
 const dropOldest = `
 with o as (
-  select e.id, (
-    select d.number from {s}.webhook_delivery d where d.endpoint = e.id and d.token is null order by d.number limit 1
-  ) as number from unnest($1::text[]) as e(id)
+  select e.id, d.number from {s}.webhook_endpoint e cross join lateral (
+    select d.number from {s}.webhook_delivery d where d.endpoint = e.id and d.token is null
+    order by d.number limit least(e.pending - $2 + 1, $3)
+  ) d where e.id = any($1)
 ), g as (
   delete from {s}.webhook_delivery d using o where d.endpoint = o.id and d.number = o.number returning d.endpoint
+), n as (
+  select endpoint, count(*) as dropped from g group by endpoint
 )
-update {s}.webhook_endpoint e set pending = e.pending - 1, dropped = e.dropped + 1 from g where e.id = g.endpoint`
+update {s}.webhook_endpoint e set pending = e.pending - n.dropped, dropped = e.dropped + n.dropped from n where e.id = n.endpoint`
 
 // room sees that there is room for one message more: at the caps it drops the
 // oldest, and some more, so that not every new one has to look.

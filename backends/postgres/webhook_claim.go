@@ -63,6 +63,9 @@ type claiming struct {
 	webhook.Claiming
 	w      *webhooks
 	claims []webhook.Claim
+	// unreadable are endpoints that are not as they were stored. What was leased of
+	// them is due again when its lease is over.
+	unreadable []string
 	// first is the endpoint that is ready the longest, by what was read last; ready
 	// is zero if there is none.
 	first string
@@ -80,6 +83,11 @@ func (w *webhooks) Claim(ctx context.Context, c webhook.Claiming) (claims []webh
 	if err == nil && contested != "" {
 		err = w.within(ctx, func(ctx context.Context, conn *pgxpool.Conn) error { return one.wait(ctx, conn, contested) })
 	}
+	for _, id := range one.unreadable {
+		if err == nil {
+			err = w.within(ctx, func(ctx context.Context, conn *pgxpool.Conn) error { return w.setAside(ctx, conn, id, c.Now) })
+		}
+	}
 	if err != nil {
 		if len(one.claims) > 0 {
 			return one.claims, c.Now, nil // the next call will tell
@@ -95,7 +103,7 @@ func (w *webhooks) Claim(ctx context.Context, c webhook.Claiming) (claims []webh
 // pass claims of the endpoints that nobody else is changing, and returns the one
 // that is first if somebody is and it is to be waited for.
 func (c *claiming) pass(ctx context.Context, conn *pgxpool.Conn) (contested string, err error) {
-	c.claims = nil
+	c.claims, c.unreadable = nil, nil
 	var ids []string
 	b := c.w.begin()
 	c.look(b)
@@ -172,15 +180,42 @@ func (c *claiming) scan(rows pgx.Rows) error {
 		var row statusRow
 		one := webhook.Claim{Until: c.Until}
 		m := &one.Message
-		err := rows.Scan(append(row.fields(), &m.ID, &m.Type, &m.Tenant, &m.At, &m.Body, &one.Number, &one.Token)...)
-		if err == nil {
-			m.At = m.At.UTC()
-			one.Status, err = row.status()
-		}
-		if err != nil {
+		if err := rows.Scan(append(row.fields(), &m.ID, &m.Type, &m.Tenant, &m.At, &m.Body, &one.Number, &one.Token)...); err != nil {
 			return err
 		}
-		c.claims = append(c.claims, one)
+		m.At = m.At.UTC()
+		var err error
+		switch one.Status, err = row.status(); {
+		case err == nil:
+			c.claims = append(c.claims, one)
+		case !slices.Contains(c.unreadable, row.ID):
+			c.unreadable = append(c.unreadable, row.ID)
+		}
 	}
 	return rows.Err()
+}
+
+// setAside disables an endpoint that cannot be read, so that it harms no other,
+// unless somebody has put it anew.
+func (w *webhooks) setAside(ctx context.Context, conn *pgxpool.Conn, id string, now time.Time) error {
+	var row statusRow
+	var found bool
+	b := w.begin()
+	b.add(getEndpoint+" for update", id).QueryRow(one(&found, row.fields()...))
+	if err := b.send(ctx, conn); err != nil {
+		return err
+	}
+	b = w.batch()
+	_, problem := row.status()
+	disables := found && problem != nil && row.Disabled == ""
+	if disables {
+		b.add(switchEndpoint, id, string(webhook.DisabledUnreadable), now)
+		b.add(touch, []string{id})
+	}
+	err := b.commit(ctx, conn)
+	if err == nil && disables {
+		w.store.config.Logger.WarnContext(ctx, "notify: a webhook endpoint is not as it was stored, and is disabled; put it anew, and enable it",
+			"endpoint", id, "error", problem)
+	}
+	return err
 }

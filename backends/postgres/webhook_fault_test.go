@@ -1,9 +1,11 @@
 package postgres_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime"
 	"slices"
 	"sync"
@@ -213,4 +215,60 @@ func TestAClaimEndsWithItsContext(t *testing.T) {
 	_, _, err = s.Claim(ctx, webhook.Claiming{Now: noon, Until: noon.Add(time.Minute), Lane: webhook.Slow, Limit: 5})
 	require.True(t, errors.Is(err, context.DeadlineExceeded), "%v", err)
 	require.Len(t, claimAt(t, s, webhook.Slow, noon, 5), 1, "by another connection")
+}
+
+// An endpoint that somebody else wrote to harms no other, and loses nothing.
+func TestAnEndpointThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	for _, change := range []string{"secrets = '{whsec_c2hvcnQ=}'", "secrets = '{short,NULL}'", "secrets = '{NULL}', types = array_append(types, null)"} {
+		var log bytes.Buffer
+		named := schema(t)
+		s := records(t, named, func(c *postgres.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) }).Webhooks()
+		for _, id := range []string{"ep_1", "ep_2", "ep_3"} {
+			require.NoError(t, s.Put(t.Context(), endpointOf(id)))
+		}
+		for _, id := range []string{"a", "b"} {
+			_, err := s.Add(t.Context(), webhookMessage(id, noon))
+			require.NoError(t, err)
+		}
+		_, err := connect(t).Exec(t.Context(), "update "+schemaOf(named)+".webhook_endpoint set "+change+" where id = 'ep_1'")
+		require.NoError(t, err)
+		requireUnreadable := func() webhook.Status {
+			t.Helper()
+			page, err := s.List(t.Context(), webhook.Query{})
+			require.NoError(t, err)
+			require.Len(t, page.Endpoints, 3)
+			one, err := s.Get(t.Context(), "ep_1")
+			require.NoError(t, err)
+			require.Equal(t, one, page.Endpoints[0])
+			require.Equal(t, webhook.DisabledUnreadable, one.Disabled)
+			require.Empty(t, one.Secrets)
+			require.Empty(t, page.Endpoints[1].Disabled)
+			require.Len(t, page.Endpoints[1].Secrets, 1)
+			return one
+		}
+		requireUnreadable()
+		claims := claimAt(t, s, webhook.Slow, noon, 9)
+		require.Len(t, claims, 2, "of the others")
+		require.Equal(t, noon, requireUnreadable().DisabledAt, "so that what it missed can be replayed")
+		require.Contains(t, log.String(), "endpoint=ep_1")
+		require.NotContains(t, log.String(), "c2hvcnQ")
+		for _, c := range claims {
+			require.NotEqual(t, "ep_1", c.Status.ID)
+			require.NoError(t, s.Finish(t.Context(), c, outcome(c, noon, "")))
+		}
+
+		require.NoError(t, s.Put(t.Context(), endpointOf("ep_1")))
+		require.NoError(t, s.Switch(t.Context(), "ep_1", "", noon))
+		var got []string
+		for later := noon.Add(time.Hour); len(got) < 2; later = later.Add(time.Hour) {
+			claims := claimAt(t, s, webhook.Slow, later, 9)
+			require.Len(t, claims, 1, "nothing is lost")
+			require.Equal(t, "ep_1", claims[0].Status.ID)
+			got = append(got, claims[0].Message.ID)
+			o := outcome(claims[0], later, webhook.FailureStatus)
+			require.NoError(t, s.Finish(t.Context(), claims[0], o))
+		}
+		require.ElementsMatch(t, []string{"a", "b"}, got)
+	}
 }

@@ -79,7 +79,8 @@ func (w *webhooks) add(ctx context.Context, conn *pgxpool.Conn, m webhook.Messag
 	b = w.batch()
 	if wanted && !known {
 		if len(full) > 0 {
-			b.add(dropOldest, full)
+			// More than one, if the cap was lowered.
+			b.add(dropOldest, full, w.store.config.MaxWebhookPending, max(maxDeletedAtOnce/len(full), 2))
 		}
 		body := append([]byte{}, m.Body...) // not nil, which is null
 		b.add(addMessage, text(m.ID), text(m.Type), text(m.Tenant), m.At, len(body), body, append([]string{}, ids...)).QueryRow(func(row pgx.Row) error {
@@ -102,7 +103,8 @@ func (w *webhooks) add(ctx context.Context, conn *pgxpool.Conn, m webhook.Messag
 
 const (
 	lockEndpoint = "select true from {s}.webhook_endpoint where id = $1 for update"
-	// noteAttempt does so once, whatever the caller heard of it.
+	// noteAttempt does so once, whatever the caller heard of it: a claim that still
+	// holds cannot have been finished before.
 	noteAttempt = `
 with l as (
   select e.id, coalesce((select max(a.number) from {s}.webhook_attempt a where a.endpoint = e.id), 0) as last
@@ -112,8 +114,8 @@ with l as (
 )
 insert into {s}.webhook_attempt (endpoint, number, token, message, type, attempt, at, took, status, failure, next)
 select l.id, l.last + 1, $2, $3, $4, $5, $6, $7, $8, $9, $10 from l
-where not exists (
-  select from {s}.webhook_attempt a where a.endpoint = $1 and a.number > l.last - 100
+where exists (select from {s}.webhook_delivery d where d.endpoint = $1 and d.token = $2) or not exists (
+  select from {s}.webhook_attempt a where a.endpoint = $1
   and (a.token, a.attempt, a.at, a.took, a.status, a.failure) = ($2, $5, $6, $7, $8, $9)
 )`
 	endDelivery  = "with d as (delete from {s}.webhook_delivery where endpoint = $1 and token = $2 returning 1 as gone)"

@@ -122,6 +122,51 @@ func TestWebhooksHaveCaps(t *testing.T) {
 	require.Empty(t, next.Next)
 }
 
+// A cap that was lowered is reached, in steps.
+func TestALoweredCapOfWaitingMessages(t *testing.T) {
+	t.Parallel()
+	named := schema(t)
+	const many = 2500 // more than a step
+	before := records(t, named).Webhooks()
+	for _, id := range []string{"ep_1", "ep_2"} {
+		require.NoError(t, before.Put(t.Context(), endpointOf(id, func(e *webhook.Endpoint) { e.Ordered = id == "ep_2" })))
+	}
+	_, err := before.Add(t.Context(), webhookMessage("first", noon))
+	require.NoError(t, err)
+	_, err = connect(t).Exec(t.Context(), fmt.Sprintf(`
+with m as (
+  insert into %[1]s.webhook_message (id, type, tenant, at, bytes, body) select 'm_' || n, $1, 'shop', $2, 0, '' from generate_series(1, %[2]d) n returning number
+), d as (
+  insert into %[1]s.webhook_delivery (endpoint, number, due) select e.id, m.number, $2 from m, %[1]s.webhook_endpoint e
+)
+update %[1]s.webhook_endpoint set pending = pending + %[2]d`, schemaOf(named), many), sentType, noon)
+	require.NoError(t, err)
+	called := claimAt(t, before, webhook.Slow, noon, 2)
+	require.Len(t, called, 2)
+
+	s := records(t, named, func(c *postgres.Config) { c.MaxWebhookPending = 10 }).Webhooks()
+	status := func(id string) webhook.Status {
+		status, err := s.Get(t.Context(), id)
+		require.NoError(t, err)
+		require.Equal(t, count(t, named, "webhook_delivery where endpoint = '"+id+"'"), status.Pending)
+		return status
+	}
+	adds := 0
+	for ; status("ep_1").Pending > 10 || status("ep_2").Pending > 10; adds++ {
+		require.Less(t, adds, 100, "it is never reached")
+		_, err := s.Add(t.Context(), webhookMessage(fmt.Sprint("new_", adds), noon))
+		require.NoError(t, err)
+	}
+	require.Greater(t, adds, 1, "in steps")
+	for _, id := range []string{"ep_1", "ep_2"} {
+		require.EqualValues(t, 1+many+adds-10, status(id).Dropped)
+	}
+	for _, c := range called {
+		require.NoError(t, s.Finish(t.Context(), c, outcome(c, noon, "")))
+		require.Equal(t, 9, status(c.Status.ID).Pending, "what was being called is kept")
+	}
+}
+
 // What there was no room for is replayed from where it stopped.
 func TestAReplayGoesOn(t *testing.T) {
 	t.Parallel()

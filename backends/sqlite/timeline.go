@@ -66,7 +66,7 @@ func (s *timelines) add(ctx context.Context, opened *store, e notify.Event[any],
 	h, known := s.recent.find(e.NotificationID)
 	if !known {
 		var err error
-		if h, err = s.read(opened.file.read, e.NotificationID); err != nil {
+		if h, err = s.read(ctx, opened.file.read, e.NotificationID); err != nil {
 			return err
 		}
 		h.tags = tagsOf(timeline.NewEntry(h.events...))
@@ -136,7 +136,7 @@ func (s *timelines) Get(ctx context.Context, id string) (timeline.Entry, error) 
 	var h stored
 	if err == nil {
 		defer s.backend.leave()
-		if h, err = s.read(opened.file.read, id); err == nil && h.version == 0 {
+		if h, err = s.read(ctx, opened.file.read, id); err == nil && h.version == 0 {
 			err = notify.ErrNotFound
 		}
 	}
@@ -166,14 +166,17 @@ type queryer interface {
 }
 
 // read reads the entry; its version is 0 if there is none.
-func (s *timelines) read(from queryer, id string) (h stored, err error) {
-	rows, err := from.QueryContext(context.Background(), `SELECT t.version, t.truncated, e.id, e.metadata, e.data
+func (s *timelines) read(ctx context.Context, from queryer, id string) (h stored, err error) {
+	rows, err := from.QueryContext(ctx, `SELECT t.version, t.truncated, e.id, e.metadata, e.data
 		FROM timeline t JOIN timeline_events e USING (notification) WHERE t.notification = ? ORDER BY e.n`, id)
 	if err != nil {
 		return h, err
 	}
 	defer rows.Close()
 	for rows.Next() {
+		if err := ctx.Err(); err != nil { // before rows knows
+			return h, err
+		}
 		var r storedRow
 		if err := rows.Scan(&h.version, &h.truncated, &r.uuid, &r.metadata, &r.payload); err != nil {
 			return h, err

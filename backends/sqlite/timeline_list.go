@@ -53,7 +53,7 @@ func (s *timelines) list(ctx context.Context, opened *store, q timeline.Query, a
 		return page, err
 	}
 	for _, id := range ids[:min(len(ids), q.Limit)] {
-		h, err := s.read(tx, id)
+		h, err := s.read(ctx, tx, id)
 		if err != nil {
 			return page, err
 		}

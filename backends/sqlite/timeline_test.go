@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-6c01d079/notify"
@@ -285,4 +286,45 @@ func (l *locked) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.w.Write(p)
+}
+
+// leaving is a codec whose caller leaves in the middle of a read.
+type leaving struct {
+	sqlite.Codec
+	decoded *int
+	leave   func()
+}
+
+func (l leaving) Decode(m *message.Message) (notify.Event[any], error) {
+	*l.decoded++
+	l.leave()
+	return l.Codec.Decode(m)
+}
+
+// Who leaves is not read for any longer.
+func TestAReadOfATimelineEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	b := open(t, path(t))
+	paid := func(id string) notify.Event[any] {
+		at := now().UTC()
+		return notify.Event[any]{
+			Envelope: notify.Envelope{ID: id, Type: "shop.paid.v1", Source: "/test", NotificationID: "n", Time: at, Seen: at},
+			Data:     notify.Raw(`{}`),
+		}
+	}
+	for i := range 50 {
+		require.NoError(t, b.Timeline(codec(t)).Add(t.Context(), paid(fmt.Sprint(i))))
+	}
+	for name, read := range map[string]func(context.Context, timeline.Store) error{
+		"get":  func(ctx context.Context, s timeline.Store) error { _, err := s.Get(ctx, "n"); return err },
+		"list": func(ctx context.Context, s timeline.Store) error { _, err := s.List(ctx, timeline.Query{}); return err },
+		"add": func(ctx context.Context, s timeline.Store) error {
+			return s.Add(ctx, paid("more"))
+		},
+	} {
+		ctx, leave := context.WithCancel(t.Context())
+		decoded := 0
+		require.ErrorIs(t, read(ctx, b.Timeline(leaving{codec(t), &decoded, leave})), context.Canceled, name)
+		require.Equal(t, 1, decoded, name)
+	}
 }

@@ -95,10 +95,8 @@ func (w *webhooks) Get(ctx context.Context, id string) (status webhook.Status, e
 		if isNoRows(err) {
 			return endpointNotFound(id)
 		}
-		if err == nil {
-			err = h.decode()
-		}
-		status = h.Status
+		h.decode()
+		status = h.shown()
 		return err
 	})
 	return status, err
@@ -119,10 +117,8 @@ func (w *webhooks) List(ctx context.Context, q webhook.Query) (page webhook.Page
 			}
 			var h hook
 			err := scan(h.into()...)
-			if err == nil {
-				err = h.decode()
-			}
-			page.Endpoints = append(page.Endpoints, h.Status)
+			h.decode()
+			page.Endpoints = append(page.Endpoints, h.shown())
 			return true, err
 		})
 	})

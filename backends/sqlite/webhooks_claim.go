@@ -53,14 +53,17 @@ func (t *tx) claim(c webhook.Claiming) (claims []webhook.Claim, next time.Time, 
 		if isNoRows(err) {
 			return claims, time.Time{}, nil
 		}
-		if err == nil {
-			err = h.decode()
-		}
 		if err != nil {
 			return nil, time.Time{}, err
 		}
 		if len(claims) >= c.Limit || h.ready.String > now {
 			return claims, moment(h.ready), nil
+		}
+		if h.decode(); h.unreadable != nil {
+			if err := t.setAside(&h, c.Now); err != nil {
+				return nil, time.Time{}, err
+			}
+			continue
 		}
 		claim, err := t.claimOf(&h, now, until)
 		if err != nil {
@@ -69,6 +72,16 @@ func (t *tx) claim(c webhook.Claiming) (claims []webhook.Claim, next time.Time, 
 		claim.Until = c.Until
 		claims = append(claims, claim)
 	}
+}
+
+// setAside disables an endpoint that cannot be read, so that it harms no other.
+func (t *tx) setAside(h *hook, now time.Time) error {
+	log, id, problem := t.store.log, h.ID, h.unreadable
+	t.onCommit(func() {
+		log.Warn("notify: a webhook endpoint is not as it was stored, and is disabled; put it anew, and enable it", "endpoint", id, "error", problem)
+	})
+	h.Switch(webhook.DisabledUnreadable, now)
+	return t.saveStatus(h)
 }
 
 func (t *tx) claimOf(h *hook, now, until string) (webhook.Claim, error) {
@@ -113,11 +126,15 @@ func (t *tx) finishClaim(c webhook.Claim, o webhook.Outcome) error {
 	if err != nil {
 		return err
 	}
-	if err := t.note(&h, &o.Attempt); err != nil {
+	held, err := t.endLease(h.number, c, o.Next)
+	repeated := false
+	if err == nil && !held {
+		repeated, err = t.noted(h.number, &o.Attempt)
+	}
+	if err != nil || repeated {
 		return err
 	}
-	held, err := t.endLease(h.number, c, o.Next)
-	if err != nil {
+	if err := t.note(&h, &o.Attempt); err != nil {
 		return err
 	}
 	if held {

@@ -23,6 +23,14 @@ func (t *tx) note(h *hook, a *webhook.Attempt) error {
 	return err
 }
 
+// noted tells whether the ledger has the attempt already.
+func (t *tx) noted(endpoint int64, a *webhook.Attempt) (there bool, err error) {
+	err = t.row(`SELECT EXISTS (SELECT 1 FROM webhook_attempts WHERE endpoint = ? AND message = ? AND number = ? AND at = ? AND took = ?
+		AND status = ? AND failure = ?)`,
+		[]any{endpoint, a.MessageID, a.Number, text(a.At), int64(a.Took), a.Status, string(a.Failure)}, &there)
+	return there, err
+}
+
 // Attempts implements [webhook.Store].
 func (w *webhooks) Attempts(ctx context.Context, q webhook.AttemptQuery) (page webhook.AttemptPage, err error) {
 	q, before, err := q.Resolve()

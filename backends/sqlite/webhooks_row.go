@@ -3,6 +3,7 @@ package sqlite
 import (
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -16,6 +17,7 @@ type hook struct {
 	ready                               sql.NullString
 	secrets, types                      string
 	disabledAt, failingSince, heldUntil sql.NullString
+	unreadable                          error // what is wrong with its types or secrets
 }
 
 const selectEndpoint = `SELECT number, id, tenant, url, secrets, types, ordered, concurrency, disabled, disabled_at,
@@ -29,28 +31,38 @@ func (h *hook) into() []any {
 	}
 }
 
-func (h *hook) decode() error {
+func (h *hook) decode() {
 	h.DisabledAt, h.FailingSince, h.HeldUntil = moment(h.disabledAt), moment(h.failingSince), moment(h.heldUntil)
 	var secrets []string
 	if json.Unmarshal([]byte(h.types), &h.Types) != nil || json.Unmarshal([]byte(h.secrets), &secrets) != nil {
-		return fmt.Errorf("webhook endpoint %q: its types or secrets are no JSON: somebody else has written to the file", h.ID)
+		h.unreadable = errors.New("its types or secrets are no JSON")
 	}
-	for _, s := range secrets {
+	for i, s := range secrets {
 		secret, err := webhook.ParseSecret(s)
 		if err != nil {
-			return fmt.Errorf("webhook endpoint %q: %w", h.ID, err)
+			h.unreadable = fmt.Errorf("secret %d is not as it was stored: %w", i, err)
 		}
 		h.Secrets = append(h.Secrets, secret)
 	}
-	return nil
+	if h.unreadable != nil {
+		h.Secrets = nil
+	}
+}
+
+// shown is the endpoint's status for the host.
+func (h *hook) shown() webhook.Status {
+	s := h.Status
+	if h.unreadable != nil && s.Disabled == "" { // as the next claim will see
+		s.Disabled = webhook.DisabledUnreadable
+	}
+	return s
 }
 
 // endpointBy reads the endpoint of an id or a number, or fails with
 // [sql.ErrNoRows].
 func (t *tx) endpointBy(column string, value any) (h hook, err error) {
-	if err = t.row(selectEndpoint+" WHERE "+column+" = ?", []any{value}, h.into()...); err == nil {
-		err = h.decode()
-	}
+	err = t.row(selectEndpoint+" WHERE "+column+" = ?", []any{value}, h.into()...)
+	h.decode()
 	return h, err
 }
 

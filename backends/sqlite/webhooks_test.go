@@ -2,6 +2,7 @@ package sqlite_test
 
 import (
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -207,6 +208,42 @@ func TestAReplayInParts(t *testing.T) {
 }
 
 // now has no more than the microseconds that are kept.
+// A cap that was lowered is reached, in steps.
+func TestALoweredCapOfWaitingWebhooks(t *testing.T) {
+	t.Parallel()
+	const many = 1500 // more than a step
+	file, at := path(t), now()
+	b := open(t, file)
+	putHooks(t, b.Webhooks(), hook("ep_1"))
+	addHooks(t, b.Webhooks(), at, 1, "first")
+	called := claimHooks(t, b.Webhooks(), at, 1)
+	require.Equal(t, []string{"first"}, claimed(called))
+	var running sync.WaitGroup
+	for worker := range 10 {
+		running.Go(func() {
+			for i := range many / 10 {
+				_, err := b.Webhooks().Add(t.Context(), webhook.Message{ID: fmt.Sprint("m_", worker, "_", i), Type: "sent", Tenant: "shop", At: at})
+				if err != nil {
+					t.Errorf("Add: %v", err)
+				}
+			}
+		})
+	}
+	running.Wait()
+	require.NoError(t, b.Close())
+
+	s := open(t, file, func(c *sqlite.Config) { c.MaxWebhookPending = 10 }).Webhooks()
+	adds := 0
+	for ; hookStatus(t, s, "ep_1").Pending > 10; adds++ {
+		require.Less(t, adds, 100, "it is never reached")
+		addHooks(t, s, at, 1, fmt.Sprint("new_", adds))
+	}
+	require.Greater(t, adds, 1, "in steps")
+	require.EqualValues(t, 1+many+adds-10, hookStatus(t, s, "ep_1").Dropped)
+	require.NoError(t, s.Finish(t.Context(), called[0], tried(called[0], at, "", time.Time{})))
+	require.Equal(t, 9, hookStatus(t, s, "ep_1").Pending, "what was being called is kept")
+}
+
 func now() time.Time { return time.Now().Truncate(time.Microsecond) }
 
 // Endpoints that are disabled, held, or have all their calls leased, however long

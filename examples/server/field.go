@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net/url"
 	"strings"
 	"unicode"
 
@@ -32,7 +33,7 @@ func pointer(field string) string {
 		case r == ']':
 			inKey = false
 		case inKey:
-			path.WriteRune(r)
+			path.WriteString(token(string(r)))
 		case r == '.':
 			path.WriteByte('/')
 		case unicode.IsUpper(r) && afterLower:
@@ -44,4 +45,10 @@ func pointer(field string) string {
 		afterLower = unicode.IsLower(r)
 	}
 	return path.String()
+}
+
+// token is a part of a JSON Pointer in a URI fragment, as RFC 6901 has it in its
+// sections 3 and 6.
+func token(name string) string {
+	return url.PathEscape(strings.NewReplacer("~", "~0", "/", "~1").Replace(name))
 }

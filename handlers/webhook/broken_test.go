@@ -2,6 +2,7 @@ package webhook_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"regexp"
@@ -71,6 +72,10 @@ func (b *broken) Finish(ctx context.Context, c webhook.Claim, o webhook.Outcome)
 		o.Next = time.Time{}
 	case "forgets who is gone":
 		o.Disable = ""
+	case "notes a repeat":
+		finished := fmt.Sprint(c.Status.ID, c.Message.ID, c.Token)
+		o.Attempt.Took += time.Duration(b.seen[finished])
+		b.seen[finished]++
 	case "loses a lost attempt":
 		if now, err := b.Store.Get(ctx, c.Status.ID); err == nil && now.Pending == 0 {
 			return nil
@@ -112,6 +117,7 @@ func TestTheSuiteCatchesABrokenStore(t *testing.T) {
 		"does not try again":    "a_failing_endpoint_gets_one_call_at_a_time",
 		"forgets who is gone":   "an_outcome_disables_an_endpoint",
 		"loses a lost attempt":  "a_claim_that_was_lost_changes_nothing",
+		"notes a repeat":        "an_outcome_that_is_repeated_counts_once",
 		"replays all":           "messages_are_replayed_in_order",
 	} {
 		t.Run(how, func(t *testing.T) {

@@ -112,13 +112,15 @@ func (m *Memory) Finish(_ context.Context, c Claim, o Outcome) error {
 	if !found {
 		return notFound(c.Status.ID)
 	}
-	q.note(o.Attempt, m.config.Attempts)
-	s := m.messages[c.Message.ID]
-	if s == nil {
-		return nil
+	i, held := 0, false
+	if s := m.messages[c.Message.ID]; s != nil {
+		i, held = q.find(s.number)
+		held = held && q.waiting[i].token == c.Token
 	}
-	i, waits := q.find(s.number)
-	if !waits || q.waiting[i].token != c.Token {
+	if held || !slices.Contains(q.ledger, o.Attempt) { // it is not repeated
+		q.note(o.Attempt, m.config.Attempts)
+	}
+	if !held {
 		return nil
 	}
 	if o.Next.IsZero() {

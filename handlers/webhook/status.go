@@ -38,6 +38,9 @@ const (
 	DisabledByHost  Reason = "host"
 	DisabledGone    Reason = "gone"    // it answered 410
 	DisabledFailing Reason = "failing" // it failed for too long
+	// DisabledUnreadable: what the store has of it is not as it was stored, so that
+	// it cannot be called. [Sender.Put] mends that, and [Sender.Enable] goes on.
+	DisabledUnreadable Reason = "unreadable"
 )
 
 // Lane keeps the calls apart that are likely to take long.

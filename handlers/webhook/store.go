@@ -12,7 +12,9 @@ import (
 // A method that names an endpoint which is not there returns an error that wraps
 // [notify.ErrNotFound]; what is wrong with a query is a [notify.FieldError]. No
 // error holds a URL or a secret. A store keeps [Secret.Reveal] of secrets, and
-// so has to be kept as secret as they are.
+// so has to be kept as secret as they are. An endpoint that is not as it was
+// stored, since somebody else wrote to it, harms no other: it is disabled, as
+// [DisabledUnreadable], and shown without its secrets.
 type Store interface {
 	// Put stores an endpoint, new or changed; its fields have been checked. What
 	// is known about one that is there already stays, and so does what waits for
@@ -44,7 +46,10 @@ type Store interface {
 	// that lane, now if there is more already; zero if nothing is known.
 	Claim(ctx context.Context, c Claiming) (claims []Claim, next time.Time, err error)
 	// Finish stores what came of a claim: the attempt in the ledger, and if the
-	// claim still holds the rest too. It is for once a claim.
+	// claim still holds the rest too. Each claim has one outcome. A Finish that
+	// failed, of which it is open whether it was stored, may be repeated with the
+	// same outcome: it counts once, and is in the ledger once, as long as the ledger
+	// has it.
 	Finish(ctx context.Context, c Claim, o Outcome) error
 	// Replay has all messages that were added at from or later and that the
 	// endpoint wants wait for it again, from their first attempt, the oldest

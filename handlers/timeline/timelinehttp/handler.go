@@ -11,8 +11,9 @@
 // parameters are the fields of [timeline.Query] in snake_case; state may be given
 // several times, times are as in RFC 3339, and label=order:A-1017, which may be given
 // several times too, asks for the label "order" with that value: of labels whose name
-// holds a colon it cannot be asked. The second is one notification
-// with its events. An event is {"id", "type", "time", "seen", "data", ...}, with
+// holds a colon it cannot be asked. A page has up to 100 notifications, by default 50,
+// and ends earlier once it has 1 MiB: as long as there is a next, there is more. The
+// second is one notification with its events. An event is {"id", "type", "time", "seen", "data", ...}, with
 // the data as it travels.
 //
 // The third is a stream (text/event-stream, as the HTML standard has it in its
@@ -43,6 +44,11 @@ import (
 
 	"github.com/seed-6c01d079/notify"
 	"github.com/seed-6c01d079/notify/handlers/timeline"
+)
+
+const (
+	maxLimit = 100
+	maxBytes = 1 << 20 // of a page, unless one notification has more
 )
 
 // Config is what a handler allows.
@@ -156,16 +162,25 @@ func (h *handler) list(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	list := struct {
-		Notifications []entryJSON `json:"notifications"`
-		Next          string      `json:"next,omitempty"`
-	}{Notifications: []entryJSON{}, Next: page.Next}
-	for _, e := range page.Entries {
+		Notifications []json.RawMessage `json:"notifications"`
+		Next          string            `json:"next,omitempty"`
+	}{Notifications: []json.RawMessage{}, Next: page.Next}
+	size := 0
+	for i, e := range page.Entries {
 		one, err := h.entry(e)
+		var encoded []byte
+		if err == nil {
+			encoded, err = json.Marshal(one)
+		}
 		if err != nil {
 			fail(w, err)
 			return
 		}
-		list.Notifications = append(list.Notifications, one)
+		if size += len(encoded); size > maxBytes && i > 0 {
+			list.Next = page.Entries[i-1].Position().Cursor()
+			break
+		}
+		list.Notifications = append(list.Notifications, encoded)
 	}
 	respond(w, http.StatusOK, "application/json", list)
 }

@@ -1,13 +1,22 @@
 package timelinehttp_test
 
 import (
+	"encoding/json"
 	"errors"
+	"fmt"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed-6c01d079/notify"
+	"github.com/seed-6c01d079/notify/handlers/timeline"
 	"github.com/seed-6c01d079/notify/handlers/timeline/timelinehttp"
 )
 
@@ -70,7 +79,10 @@ func TestBadQueries(t *testing.T) {
 	for path, want := range map[string][]string{
 		"?limit=x&settled=maybe&from=today&colour=red": {"limit", "settled", "from", "colour"},
 		"?limit=0":                     {"limit"},
-		"?limit=501":                   {"limit"},
+		"?limit=101":                   {"limit"},
+		"?limit=-1":                    {"limit"},
+		"?state=send":                  {"state"},
+		"?state=sent&state=":           {"state"},
 		"?limit=1&limit=2":             {"limit"},
 		"?after=bm90aGluZw":            {"after"},
 		"?until=2020-01-01":            {"until"},
@@ -80,7 +92,7 @@ func TestBadQueries(t *testing.T) {
 		"?label=order:" + strings.Repeat("a", 129):              {"label"},
 		"?channel=email&channel=sms":                            {"channel"},
 		"?channel=" + strings.Repeat("a", 129):                  {"channel"},
-		"?channel=%ff&limit=501&label=order:%ff":                {"channel", "limit", "label"},
+		"?channel=%ff&limit=101&label=order:%ff":                {"channel", "limit", "label"},
 		"?from=2021-01-01T00:00:00Z&until=2020-01-01T00:00:00Z": {"until"},
 	} {
 		var got []string
@@ -89,6 +101,73 @@ func TestBadQueries(t *testing.T) {
 			require.NotEmpty(t, one.(map[string]any)["detail"])
 		}
 		require.ElementsMatch(t, want, got, path)
+	}
+}
+
+// A page has no more bytes than are said, and what it left out is on the next.
+func TestPagesAreBounded(t *testing.T) {
+	t.Parallel()
+	n, err := notify.New(notify.Config{Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	store := timeline.NewMemory()
+	begun := time.Now().Add(-time.Hour)
+	add := func(id string, minute, events, bytes int) {
+		for i := range events {
+			at := begun.Add(time.Duration(minute) * time.Minute).UTC()
+			require.NoError(t, store.Add(t.Context(), notify.Event[any]{
+				Envelope: notify.Envelope{ID: fmt.Sprint(id, "/", i), Type: "shop.paid.v1", Source: "/shop", Time: at, Seen: at, NotificationID: id},
+				Data:     notify.Raw(`"` + strings.Repeat("x", bytes) + `"`),
+			}))
+		}
+	}
+	var want []string
+	for i := range 30 {
+		id := fmt.Sprint("n_", 29-i)
+		add(id, 29-i, 10, 10_000)
+		want = append(want, id)
+	}
+	add("n_large", 30, 10, 150_000) // more than a page, by itself
+	want = append([]string{"n_large"}, want...)
+	site := timelinehttp.New(n, store)
+	var got []string
+	pages := 0
+	for next := ""; pages == 0 || next != ""; pages++ {
+		w := httptest.NewRecorder()
+		site.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/notifications?limit=100&after="+next, nil))
+		require.Equal(t, http.StatusOK, w.Code)
+		var page struct {
+			Notifications []struct {
+				Status struct {
+					ID string `json:"notification_id"`
+				}
+			}
+			Next string
+		}
+		bytes := w.Body.Len()
+		require.NoError(t, json.Unmarshal(w.Body.Bytes(), &page))
+		require.NotEmpty(t, page.Notifications)
+		require.True(t, bytes < 1<<20+1000 || len(page.Notifications) == 1)
+		for _, one := range page.Notifications {
+			got = append(got, one.Status.ID)
+		}
+		next = page.Next
+	}
+	require.Equal(t, want, got)
+	require.Equal(t, 4, pages)
+}
+
+// States that the notifier knows are asked for by their names.
+func TestAllStatesAreKnown(t *testing.T) {
+	t.Parallel()
+	source, err := os.ReadFile("../../../status_state.go")
+	require.NoError(t, err)
+	found := regexp.MustCompile(`(?m)^\tState\w+ +State = "(\w+)"$`).FindAllSubmatch(source, -1)
+	require.NotEmpty(t, found)
+	site := unstarted(t)
+	for _, state := range found {
+		w := httptest.NewRecorder()
+		site.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/notifications?state="+string(state[1]), nil))
+		require.Equal(t, http.StatusOK, w.Code, string(state[1]))
 	}
 }
 

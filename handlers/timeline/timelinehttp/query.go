@@ -2,7 +2,9 @@ package timelinehttp
 
 import (
 	"errors"
+	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -11,8 +13,7 @@ import (
 	"github.com/seed-6c01d079/notify/handlers/timeline"
 )
 
-// query reads the parameters of a list. All that is wrong is reported at once;
-// what the store checks, it reports.
+// query reads the parameters of a list. All that is wrong is reported at once.
 func query(raw string) (timeline.Query, error) {
 	var q timeline.Query
 	values, err := url.ParseQuery(raw)
@@ -49,6 +50,9 @@ func query(raw string) (timeline.Query, error) {
 			for _, state := range all {
 				q.States = append(q.States, notify.State(state))
 			}
+			if slices.ContainsFunc(q.States, func(s notify.State) bool { return !slices.Contains(states(), s) }) {
+				wrong(name, fmt.Sprintf("must be one of %v", states()))
+			}
 		case "settled":
 			settled, err := strconv.ParseBool(value)
 			if err != nil {
@@ -57,8 +61,9 @@ func query(raw string) (timeline.Query, error) {
 			q.Settled = &settled
 		case "limit":
 			limit, err := strconv.Atoi(value)
-			if err != nil || limit == 0 {
-				wrong(name, "must be a number from 1")
+			if err != nil || limit < 1 || limit > maxLimit {
+				wrong(name, fmt.Sprintf("must be a number from 1 to %d", maxLimit))
+				continue
 			}
 			q.Limit = limit
 		case "from", "until":
@@ -75,7 +80,16 @@ func query(raw string) (timeline.Query, error) {
 			wrong(name, "is no parameter of this list")
 		}
 	}
-	return q, errors.Join(found...)
+	_, _, err = q.Resolve()
+	return q, errors.Join(append(found, err)...)
+}
+
+// states are those that a notification can be in.
+func states() []notify.State {
+	return []notify.State{
+		notify.StateAccepted, notify.StateRouted, notify.StateSending, notify.StateSent, notify.StateDelivered, notify.StateUnknown,
+		notify.StateBounced, notify.StateUndelivered, notify.StateFailed, notify.StateCanceled, notify.StateExpired, notify.StateSuppressed,
+	}
 }
 
 // labels reads pairs of the form name:value; a name may hold no colon.

@@ -94,9 +94,50 @@ func checkLostClaim(t *testing.T, s webhook.Store) {
 	require.Zero(t, get(t, s, "ep_1").Pending)
 	fail(t, s, held, 11, 12) // again, which it must not
 	require.Empty(t, claim(t, s, 30, 1))
-	page, err := s.Attempts(t.Context(), webhook.AttemptQuery{EndpointID: "ep_1"})
+	require.Len(t, attempts(t, s, "ep_1"), 3, "the ledger has them all")
+}
+
+// As after a Finish whose answer was lost.
+func checkRepeatedFinish(t *testing.T, s webhook.Store) {
+	put(t, s, endpoint("ep_1"))
+	add(t, s, "m_1", "m_2")
+	first := claim(t, s, 1, 1)[0]
+	fail(t, s, first, 1, 2)
+	once := get(t, s, "ep_1")
+	fail(t, s, first, 1, 2)
+	require.Equal(t, once, get(t, s, "ep_1"))
+	require.Len(t, attempts(t, s, "ep_1"), 1)
+
+	second := claim(t, s, 2, 1)[0]
+	require.Equal(t, []string{"ep_1 m_2 #1"}, names([]webhook.Claim{second}), "what is due the longest")
+	succeed(t, s, second, 2)
+	again := claim(t, s, 3, 1)[0]
+	require.Equal(t, []string{"ep_1 m_1 #2"}, names([]webhook.Claim{again}))
+	fail(t, s, first, 1, 2) // which comes late
+	require.Empty(t, claim(t, s, 4, 1), "it is leased still")
+	require.True(t, get(t, s, "ep_1").FailingSince.IsZero(), "a success has come since")
+	for range 3 {
+		succeed(t, s, again, 4)
+		require.Zero(t, get(t, s, "ep_1").Pending)
+	}
+	require.Len(t, attempts(t, s, "ep_1"), 3)
+
+	// What is the same but for its time is another.
+	_, _, err := s.Replay(t.Context(), "ep_1", at(1))
 	require.NoError(t, err)
-	require.Len(t, page.Attempts, 3, "the ledger has them all")
+	replayed := claim(t, s, 50, 1)[0]
+	require.Equal(t, []string{"ep_1 m_2 #1"}, names([]webhook.Claim{replayed}))
+	for range 2 {
+		succeed(t, s, replayed, 50)
+	}
+	require.Len(t, attempts(t, s, "ep_1"), 4)
+}
+
+func attempts(t *testing.T, s webhook.Store, id string) []webhook.Attempt {
+	t.Helper()
+	page, err := s.Attempts(t.Context(), webhook.AttemptQuery{EndpointID: id})
+	require.NoError(t, err)
+	return page.Attempts
 }
 
 func checkOrdered(t *testing.T, s webhook.Store) {

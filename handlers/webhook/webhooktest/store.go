@@ -34,6 +34,7 @@ func TestStore(t *testing.T, open func(t *testing.T) webhook.Store) {
 		{"a message that comes again changes nothing", checkRepeats},
 		{"a claim is leased", checkLease},
 		{"a claim that was lost changes nothing", checkLostClaim},
+		{"an outcome that is repeated counts once", checkRepeatedFinish},
 		{"an ordered endpoint gets one after the other", checkOrdered},
 		{"what fails holds up no other unless it is ordered", checkFree},
 		{"a failing endpoint gets one call at a time", checkFailing},
