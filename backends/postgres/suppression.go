@@ -19,6 +19,8 @@ import (
 // Any number of processes share it. About [Config.MaxSuppressions] entries are
 // kept, those that are lifted too; beyond it new keys are refused with
 // [notify.ErrOverloaded], since to forget one would send to who does not want it.
+// Find and List of a tenant or of a recipient cost what they return; List of a
+// channel in all tenants goes through all entries.
 func (s *Store) Suppression() suppression.Store { return &suppressions{store: s} }
 
 type suppressions struct {

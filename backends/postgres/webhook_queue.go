@@ -120,16 +120,18 @@ where exists (select from {s}.webhook_delivery d where d.endpoint = $1 and d.tok
 )`
 	endDelivery  = "with d as (delete from {s}.webhook_delivery where endpoint = $1 and token = $2 returning 1 as gone)"
 	backDelivery = `with d as (
-  update {s}.webhook_delivery set attempts = $10, due = $11, token = null where endpoint = $1 and token = $2 returning 0 as gone)`
+  update {s}.webhook_delivery set attempts = $11, due = $12, token = null where endpoint = $1 and token = $2 returning 0 as gone)`
 	finishClaim = `
 update {s}.webhook_endpoint e set
-  pending = e.pending - d.gone, slow = $3, proven = e.proven or $4,
-  failing = case when $4 then null else coalesce(e.failing, $5) end,
-  held = greatest(e.held, $6),
+  pending = e.pending - d.gone,
+  slow = case when x.same then $3 else e.slow end,
+  proven = e.proven or $4 and x.same,
+  failing = case when not x.same then e.failing when $4 then null else coalesce(e.failing, $5) end,
+  held = case when x.same then greatest(e.held, $6) else e.held end,
   disabled = case when x.disables then $7 else e.disabled end,
   disabled_at = case when x.disables then $5::timestamptz + make_interval(secs => $8) else e.disabled_at end
 from d, (
-  select $7 <> '' and disabled = '' and ($7 <> 'failing' or failing is not distinct from $9) as disables
+  select url = $10 as same, url = $10 and $7 <> '' and disabled = '' and ($7 <> 'failing' or failing is not distinct from $9) as disables
   from {s}.webhook_endpoint where id = $1
 ) x
 where e.id = $1`
@@ -159,6 +161,7 @@ func (w *webhooks) finish(b *batch, c webhook.Claim, o webhook.Outcome) {
 	a := o.Attempt
 	args := []any{
 		text(c.Status.ID), c.Token, o.Slow, a.Succeeded(), a.At, timestamp(o.Hold), text(string(o.Disable)), a.Took.Seconds(), at(c.Status.FailingSince),
+		text(c.Status.URL),
 	}
 	if o.Next.IsZero() {
 		b.add(endDelivery+finishClaim, args...)

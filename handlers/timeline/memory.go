@@ -19,8 +19,8 @@ type MemoryConfig struct {
 	// For is how long a notification is kept, from [Entry.At]; default without a
 	// bound, since the program's end is one.
 	For time.Duration
-	// ContentBytes is how much of sealed contents is kept, see [Contents]; default
-	// 64 MiB.
+	// ContentBytes is how much of sealed contents is kept, see [Contents]: one too
+	// many drops the oldest, by [Sealed.At]. Default 64 MiB.
 	ContentBytes int
 }
 

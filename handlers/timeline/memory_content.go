@@ -10,9 +10,20 @@ import (
 
 // contents are those that a Memory has.
 type contents struct {
-	of    map[string][]Sealed // by notification
-	order []string            // of notifications, the oldest first
+	of    map[string][]Sealed // by notification, by leg
+	order []kept              // the oldest first
 	size  int
+}
+
+// kept is a content's place among all.
+type kept struct {
+	at  time.Time
+	id  string
+	leg int
+}
+
+func (k kept) compare(other kept) int {
+	return cmp.Or(k.at.Compare(other.at), cmp.Compare(k.id, other.id), cmp.Compare(k.leg, other.leg))
 }
 
 var _ ContentStore = (*Memory)(nil)
@@ -30,8 +41,8 @@ func (m *Memory) PutContent(_ context.Context, s Sealed) error {
 		return nil
 	}
 	m.contents.put(s)
-	for m.contents.size > m.config.ContentBytes && len(m.contents.order) > 0 {
-		m.contents.drop(m.contents.order[0])
+	for m.contents.size > m.config.ContentBytes {
+		m.contents.dropOldest()
 	}
 	return nil
 }
@@ -64,37 +75,49 @@ func (c *contents) put(s Sealed) {
 	if c.of == nil {
 		c.of = map[string][]Sealed{}
 	}
-	all, known := c.of[s.NotificationID]
-	if !known {
-		c.order = append(c.order, s.NotificationID)
-	}
-	i, there := slices.BinarySearchFunc(all, s.Leg, func(other Sealed, leg int) int { return cmp.Compare(other.Leg, leg) })
-	if there {
-		c.size -= len(all[i].Ciphertext)
-		all[i] = s
-	} else {
-		all = slices.Insert(all, i, s)
-	}
+	c.remove(s.NotificationID, s.Leg)
+	all := c.of[s.NotificationID]
+	i, _ := findLeg(all, s.Leg)
+	c.of[s.NotificationID] = slices.Insert(all, i, s)
+	at := kept{s.At, s.NotificationID, s.Leg}
+	i, _ = slices.BinarySearchFunc(c.order, at, kept.compare)
+	c.order = slices.Insert(c.order, i, at)
 	c.size += len(s.Ciphertext)
-	c.of[s.NotificationID] = all
 }
+
+// dropOldest drops one.
+func (c *contents) dropOldest() { c.remove(c.order[0].id, c.order[0].leg) }
 
 // expire drops what was kept before the time.
 func (c *contents) expire(before time.Time) {
-	for len(c.order) > 0 && c.of[c.order[0]][0].At.Before(before) {
-		c.drop(c.order[0])
+	for len(c.order) > 0 && c.order[0].at.Before(before) {
+		c.dropOldest()
 	}
 }
 
+// drop drops those of a notification.
 func (c *contents) drop(id string) {
-	all, known := c.of[id]
-	if !known {
+	for all := c.of[id]; len(all) > 0; all = c.of[id] {
+		c.remove(id, all[len(all)-1].Leg)
+	}
+}
+
+func (c *contents) remove(id string, leg int) {
+	all := c.of[id]
+	i, there := findLeg(all, leg)
+	if !there {
 		return
 	}
-	for _, s := range all {
-		c.size -= len(s.Ciphertext)
+	place, _ := slices.BinarySearchFunc(c.order, kept{all[i].At, id, leg}, kept.compare)
+	c.order = slices.Delete(c.order, place, place+1)
+	c.size -= len(all[i].Ciphertext)
+	if all = slices.Delete(all, i, i+1); len(all) == 0 {
+		delete(c.of, id)
+	} else {
+		c.of[id] = all
 	}
-	delete(c.of, id)
-	i := slices.Index(c.order, id)
-	c.order = slices.Delete(c.order, i, i+1)
+}
+
+func findLeg(all []Sealed, leg int) (int, bool) {
+	return slices.BinarySearchFunc(all, leg, func(s Sealed, leg int) int { return cmp.Compare(s.Leg, leg) })
 }

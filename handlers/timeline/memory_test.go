@@ -157,3 +157,48 @@ func TestLeavesOutEngagementFirst(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, notify.StateBounced, e.Status.State, "what is left out counts")
 }
+
+// Beyond the cap, and with time, the oldest content goes first, leg by leg, however
+// often it was kept anew.
+func TestMemoryDropsTheOldestContents(t *testing.T) {
+	t.Parallel()
+	now := time.Now().UTC()
+	put := func(m *timeline.Memory, id string, leg, age int) {
+		require.NoError(t, m.PutContent(t.Context(), timeline.Sealed{
+			NotificationID: id, Leg: leg, At: now.Add(-time.Duration(age) * time.Minute), AcceptedAt: now, Ciphertext: make([]byte, 100),
+		}))
+	}
+	has := func(m *timeline.Memory) (found []string) {
+		for _, id := range []string{"n_1", "n_2", "n_3"} {
+			all, err := m.Contents(t.Context(), id)
+			require.NoError(t, err)
+			for _, s := range all {
+				found = append(found, fmt.Sprint(id, "/", s.Leg))
+			}
+		}
+		return found
+	}
+	fill := func(option func(*timeline.MemoryConfig)) *timeline.Memory {
+		m := timeline.NewMemory(option)
+		put(m, "n_1", 0, 50)
+		put(m, "n_1", 1, 45)
+		put(m, "n_2", 0, 40)
+		put(m, "n_1", 0, 10) // anew
+		return m
+	}
+	m := fill(func(c *timeline.MemoryConfig) { c.ContentBytes = 350 })
+	require.Equal(t, []string{"n_1/0", "n_1/1", "n_2/0"}, has(m))
+	put(m, "n_3", 0, 5)
+	require.Equal(t, []string{"n_1/0", "n_2/0", "n_3/0"}, has(m))
+	put(m, "n_3", 1, 4)
+	require.Equal(t, []string{"n_1/0", "n_3/0", "n_3/1"}, has(m))
+	put(m, "n_2", 0, 60) // older than all
+	require.Equal(t, []string{"n_1/0", "n_3/0", "n_3/1"}, has(m))
+
+	m = fill(func(c *timeline.MemoryConfig) { c.For = 30 * time.Minute })
+	require.Equal(t, []string{"n_1/0"}, has(m))
+	require.NoError(t, m.DropContents(t.Context(), "n_1"))
+	require.Empty(t, has(m))
+	put(m, "n_1", 2, 1)
+	require.Equal(t, []string{"n_1/2"}, has(m))
+}

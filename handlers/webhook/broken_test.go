@@ -72,6 +72,12 @@ func (b *broken) Finish(ctx context.Context, c webhook.Claim, o webhook.Outcome)
 		o.Next = time.Time{}
 	case "forgets who is gone":
 		o.Disable = ""
+	case "takes an old URL for its own":
+		now, err := b.Store.Get(ctx, c.Status.ID)
+		if err != nil {
+			return err
+		}
+		c.Status.URL = now.URL
 	case "notes a repeat":
 		finished := fmt.Sprint(c.Status.ID, c.Message.ID, c.Token)
 		o.Attempt.Took += time.Duration(b.seen[finished])
@@ -104,21 +110,22 @@ func TestTheSuiteCatchesABrokenStore(t *testing.T) {
 	}
 	t.Parallel()
 	for how, check := range map[string]string{
-		"is as it should be":    "[al].*",
-		"has no order":          "an_ordered_endpoint_gets_one_after_the_other",
-		"has no limit":          "what_fails_holds_up_no_other_unless_it_is_ordered",
-		"does not disable":      "a_disabled_endpoint_gets_nothing",
-		"takes a message twice": "a_message_that_comes_again_changes_nothing",
-		"does not lease":        "a_claim_is_leased",
-		"leases for ever":       "a_claim_is_leased",
-		"has one lane":          "lanes_are_apart",
-		"does not say when":     "a_claim_is_leased",
-		"does not hold":         "an_endpoint_is_held",
-		"does not try again":    "a_failing_endpoint_gets_one_call_at_a_time",
-		"forgets who is gone":   "an_outcome_disables_an_endpoint",
-		"loses a lost attempt":  "a_claim_that_was_lost_changes_nothing",
-		"notes a repeat":        "an_outcome_that_is_repeated_counts_once",
-		"replays all":           "messages_are_replayed_in_order",
+		"is as it should be":           "[al].*",
+		"has no order":                 "an_ordered_endpoint_gets_one_after_the_other",
+		"has no limit":                 "what_fails_holds_up_no_other_unless_it_is_ordered",
+		"does not disable":             "a_disabled_endpoint_gets_nothing",
+		"takes a message twice":        "a_message_that_comes_again_changes_nothing",
+		"does not lease":               "a_claim_is_leased",
+		"leases for ever":              "a_claim_is_leased",
+		"has one lane":                 "lanes_are_apart",
+		"does not say when":            "a_claim_is_leased",
+		"does not hold":                "an_endpoint_is_held",
+		"does not try again":           "a_failing_endpoint_gets_one_call_at_a_time",
+		"forgets who is gone":          "an_outcome_disables_an_endpoint",
+		"loses a lost attempt":         "a_claim_that_was_lost_changes_nothing",
+		"notes a repeat":               "an_outcome_that_is_repeated_counts_once",
+		"takes an old URL for its own": "an_outcome_of_another_URL_says_nothing_of_the_endpoint",
+		"replays all":                  "messages_are_replayed_in_order",
 	} {
 		t.Run(how, func(t *testing.T) {
 			t.Parallel()

@@ -34,8 +34,11 @@ func (s *Status) Switch(reason Reason, at time.Time) {
 // Finish is what [Store.Finish] does to the endpoint, beside Pending, if the claim
 // still holds: for a [Store].
 func (s *Status) Finish(c Claim, o Outcome) {
+	if s.URL != c.Status.URL {
+		return
+	}
+	disables := s.disabledBy(c, o)
 	s.Slow = o.Slow
-	sameFailure := s.FailingSince.Equal(c.Status.FailingSince)
 	switch {
 	case o.Attempt.Succeeded():
 		s.Proven, s.FailingSince = true, time.Time{}
@@ -45,7 +48,13 @@ func (s *Status) Finish(c Claim, o Outcome) {
 	if o.Hold.After(s.HeldUntil) {
 		s.HeldUntil = o.Hold
 	}
-	if o.Disable != "" && (o.Disable != DisabledFailing || sameFailure) && s.Disabled == "" {
+	if disables {
 		s.Switch(o.Disable, o.Attempt.At.Add(o.Attempt.Took))
 	}
+}
+
+// disabledBy tells whether the outcome disables the endpoint as it is now.
+func (s *Status) disabledBy(c Claim, o Outcome) bool {
+	return o.Disable != "" && s.Disabled == "" && s.URL == c.Status.URL &&
+		(o.Disable != DisabledFailing || s.FailingSince.Equal(c.Status.FailingSince))
 }

@@ -11,8 +11,9 @@ import (
 
 // EndpointDisabled is raised when an endpoint is disabled because of what it
 // answered, so that its owner can be told: at least once, and each time with the
-// same ID. Its envelope names the tenant, and no notification. On the wire its
-// type is "webhook.endpoint_disabled.v1".
+// same ID; only calls that are answered by 410 at the same moment may raise one
+// each. Its envelope names the tenant, and no notification. On the wire its type is
+// "webhook.endpoint_disabled.v1".
 type EndpointDisabled struct {
 	EndpointID string `json:"endpoint_id"`
 	Reason     Reason `json:"reason"`

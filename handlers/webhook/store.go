@@ -49,7 +49,8 @@ type Store interface {
 	// claim still holds the rest too. Each claim has one outcome. A Finish that
 	// failed, of which it is open whether it was stored, may be repeated with the
 	// same outcome: it counts once, and is in the ledger once, as long as the ledger
-	// has it.
+	// has it. If the endpoint's URL is another than when it was claimed, the outcome
+	// says nothing of the endpoint, of which only Pending changes.
 	Finish(ctx context.Context, c Claim, o Outcome) error
 	// Replay has all messages that were added at from or later and that the
 	// endpoint wants wait for it again, from their first attempt, the oldest

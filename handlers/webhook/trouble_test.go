@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -129,6 +130,59 @@ func TestGoneDisables(t *testing.T) {
 		require.Equal(t, webhook.DisabledGone, got[0].Data.Reason)
 		require.Equal(t, http.StatusGone, got[0].Data.Status)
 		require.Equal(t, webhook.FailureGone, h.attempts("gone")[0].Failure)
+	})
+}
+
+// A customer changes the URL because the old one is gone: what that still answers
+// is not held against the new one, which gets what the old one did not take.
+func TestAnEndpointThatMoves(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t, serve(t, func(w http.ResponseWriter, r request) {
+			if r.host == host("ep") {
+				time.Sleep(2 * time.Second)
+				w.WriteHeader(http.StatusGone)
+			}
+		}), webhook.NewMemory())
+		defer h.stop()
+		events := disabledEvents(h)
+		h.endpoint("ep")
+		h.deliver("e_1")
+		time.Sleep(time.Second)
+		h.endpoint("ep", func(e *webhook.Endpoint) { e.URL = "http://" + host("moved") + "/hooks" })
+		time.Sleep(10 * time.Second)
+		require.Len(t, h.receivers.got(host("ep")), 1)
+		require.Equal(t, []string{"e_1"}, ids(h.receivers.got(host("moved"))))
+		s := h.status("ep")
+		require.Empty(t, s.Disabled)
+		require.True(t, s.Proven)
+		require.Empty(t, events())
+		require.Len(t, h.attempts("ep"), 2)
+	})
+}
+
+// Calls that are under way when an endpoint is disabled say so no more.
+func TestOneDisablingIsToldOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t, serve(t, func(w http.ResponseWriter, r request) {
+			if number, ok := strings.CutPrefix(r.id, "e_"); ok {
+				later, err := strconv.Atoi(number)
+				require.NoError(t, err)
+				time.Sleep(time.Duration(later) * time.Second)
+				w.WriteHeader(http.StatusGone)
+			}
+		}), webhook.NewMemory())
+		defer h.stop()
+		events := disabledEvents(h)
+		h.endpoint("ep")
+		h.deliver("first")
+		time.Sleep(time.Second)
+		h.deliver("e_1", "e_2", "e_3", "e_4")
+		time.Sleep(time.Minute)
+		require.Len(t, h.attempts("ep"), 5)
+		require.Equal(t, webhook.DisabledGone, h.status("ep").Disabled)
+		require.Len(t, events(), 1)
 	})
 }
 

@@ -147,7 +147,17 @@ func (s *Sender) send(ctx context.Context, c Claim) (Lane, error) {
 // finish stores what came of a claim. The event comes before, so that it is not
 // lost if the process ends between.
 func (s *Sender) finish(ctx context.Context, c Claim, o Outcome) error {
-	if o.Disable != "" {
+	if o.Disable == "" {
+		return s.store.Finish(ctx, c, o)
+	}
+	now, err := s.store.Get(ctx, c.Status.ID)
+	switch {
+	case err != nil:
+		return err
+	case now.URL != c.Status.URL && o.Disable == DisabledGone: // the new one has not been asked
+		o.Disable, o.Next = "", o.Attempt.At.Add(o.Attempt.Took)
+		o.Attempt.Next = o.Next
+	case now.disabledBy(c, o):
 		e, options := disabledEvent(c, o)
 		switch _, err := notify.Emit(ctx, s.notifier.Load(), e, options); {
 		case errors.Is(err, notify.ErrClosed):
@@ -155,6 +165,8 @@ func (s *Sender) finish(ctx context.Context, c Claim, o Outcome) error {
 		case err != nil:
 			return err
 		}
+	default: // it does not disable the endpoint as it is by now
+		o.Disable = ""
 	}
 	return s.store.Finish(ctx, c, o)
 }

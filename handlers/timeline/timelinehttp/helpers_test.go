@@ -27,6 +27,8 @@ type site struct {
 	mail *notifytest.Provider[notify.Email]
 	url  string
 	http *http.Client
+	// handler is what serves at the url.
+	handler http.Handler
 }
 
 func serve(t *testing.T, options ...func(*timelinehttp.Config)) *site {
@@ -40,7 +42,8 @@ func serve(t *testing.T, options ...func(*timelinehttp.Config)) *site {
 	ran := make(chan error, 1)
 	go func() { ran <- n.Run(context.Background()) }()
 	require.NoError(t, n.Ready(t.Context()))
-	server := httptest.NewServer(timelinehttp.New(n, store, options...))
+	s.handler = timelinehttp.New(n, store, options...)
+	server := httptest.NewServer(s.handler)
 	s.url, s.http = server.URL, server.Client()
 	t.Cleanup(func() {
 		require.NoError(t, n.Close(context.Background()))

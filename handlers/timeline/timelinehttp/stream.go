@@ -41,6 +41,10 @@ func (h *handler) stream(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s := &stream{w: w, control: http.NewResponseController(w)}
+	if r.Method == http.MethodHead {
+		s.begin()
+		return
+	}
 	err = h.follow(r.Context(), s, id, last)
 	switch {
 	case err == nil && !s.begun:
@@ -137,15 +141,19 @@ type stream struct {
 	begun   bool
 }
 
+func (s *stream) begin() {
+	s.begun = true
+	header := s.w.Header()
+	header.Set("Content-Type", "text/event-stream")
+	header.Set("Cache-Control", "no-store")
+	header.Set("X-Accel-Buffering", "no") // a proxy's
+	s.w.WriteHeader(http.StatusOK)
+}
+
 // send writes text at once.
 func (s *stream) send(text string) error {
 	if !s.begun {
-		s.begun = true
-		header := s.w.Header()
-		header.Set("Content-Type", "text/event-stream")
-		header.Set("Cache-Control", "no-store")
-		header.Set("X-Accel-Buffering", "no") // a proxy's
-		s.w.WriteHeader(http.StatusOK)
+		s.begin()
 	}
 	// A server that knows no deadlines, such as a test's, has none.
 	if err := s.control.SetWriteDeadline(time.Now().Add(patience)); err != nil && !errors.Is(err, http.ErrNotSupported) {

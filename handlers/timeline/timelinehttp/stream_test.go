@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -14,6 +15,26 @@ import (
 	"github.com/seed-6c01d079/notify/handlers/timeline/timelinehttp"
 	"github.com/seed-6c01d079/notify/notifytest"
 )
+
+// HEAD asks for nothing that it would wait for.
+func TestHeadOfAStream(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	release := make(chan struct{})
+	defer close(release)
+	s.mail.Decide(func(notify.Delivery[notify.Email]) notifytest.Outcome {
+		<-release
+		return notifytest.Succeed()
+	})
+	path := "/notifications/" + s.send("acme", "ann") + "/events"
+	bound, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	w := httptest.NewRecorder()
+	s.handler.ServeHTTP(w, httptest.NewRequestWithContext(bound, http.MethodHead, path, nil))
+	require.Equal(t, http.StatusOK, w.Code)
+	require.Equal(t, "text/event-stream", w.Header().Get("Content-Type"))
+	require.Empty(t, w.Body.String())
+}
 
 var whole = []string{
 	"notify.accepted.v1", "notify.routed.v1", "notify.rendered.v1", "notify.sending.v1", "notify.sent.v1", "notify.settled.v1",

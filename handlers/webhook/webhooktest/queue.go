@@ -133,6 +133,37 @@ func checkRepeatedFinish(t *testing.T, s webhook.Store) {
 	require.Len(t, attempts(t, s, "ep_1"), 4)
 }
 
+// What an endpoint answered where it was before is not held against it.
+func checkOldURL(t *testing.T, s webhook.Store) {
+	moved := func(e *webhook.Endpoint) { e.URL = "https://example.com/moved" }
+	for i, o := range []webhook.Outcome{
+		{Attempt: webhook.Attempt{Failure: webhook.FailureGone}, Disable: webhook.DisabledGone},
+		{Attempt: webhook.Attempt{Failure: webhook.FailureTimeout}, Hold: at(500), Next: at(100), Slow: true},
+		{},
+	} {
+		id := fmt.Sprint("ep_", i)
+		e := endpoint(id, func(e *webhook.Endpoint) { e.Tenant = id })
+		put(t, s, e)
+		m := message("m_"+id, 0)
+		m.Tenant = id
+		_, err := s.Add(t.Context(), m)
+		require.NoError(t, err)
+		c := claim(t, s, 0, 1)[0]
+		moved(&e)
+		put(t, s, e)
+		made := attempt(c, 1, o.Attempt.Failure)
+		made.Next, o.Attempt = o.Next, made
+		require.NoError(t, s.Finish(t.Context(), c, o))
+		want := webhook.Status{Endpoint: e}
+		if !o.Next.IsZero() {
+			want.Pending = 1
+		}
+		require.Equal(t, want, get(t, s, id))
+		require.Len(t, attempts(t, s, id), 1)
+		require.NoError(t, s.Delete(t.Context(), id))
+	}
+}
+
 func attempts(t *testing.T, s webhook.Store, id string) []webhook.Attempt {
 	t.Helper()
 	page, err := s.Attempts(t.Context(), webhook.AttemptQuery{EndpointID: id})

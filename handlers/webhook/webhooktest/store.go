@@ -43,6 +43,7 @@ func TestStore(t *testing.T, open func(t *testing.T) webhook.Store) {
 		{"an endpoint is held", checkHold},
 		{"a disabled endpoint gets nothing", checkDisabled},
 		{"an outcome disables an endpoint", checkDisabling},
+		{"an outcome of another URL says nothing of the endpoint", checkOldURL},
 		{"messages are replayed in order", checkReplay},
 		{"the ledger has every attempt", checkLedger},
 		{"many goroutines may use it at once", checkConcurrency},
