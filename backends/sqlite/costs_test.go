@@ -235,6 +235,7 @@ func TestOldCostSumsAreFoundByAnIndex(t *testing.T) {
 		}
 		require.NoError(t, sqlite.Sweep(b, time.Now()))
 	}
+	messages(t, b.Costs(), "2026-03")
 	statements, err := sqlite.Statements(b)
 	require.NoError(t, err)
 	db, err := sql.Open("sqlite", file)
@@ -253,6 +254,7 @@ func TestOldCostSumsAreFoundByAnIndex(t *testing.T) {
 		if strings.Contains(statement, "cost_sums") && !strings.Contains(statement, "count(*)") {
 			explained++
 			require.Empty(t, walks(statement), statement)
+			require.NotContains(t, plan(t, db, statement), "SCAN d", statement)
 		}
 	}
 	require.GreaterOrEqual(t, explained, 5)

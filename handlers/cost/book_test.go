@@ -88,9 +88,9 @@ func TestABookThatIsWrong(t *testing.T) {
 func TestABookThatIsHostile(t *testing.T) {
 	for name, document := range map[string]string{
 		"prices":  `{"messages":[` + strings.Repeat("{},", 99_999) + `{}]}`,
-		"numbers": `{"messages":[` + strings.Repeat("0,", 16_000_000) + `0]}`,
-		"members": `{"a":0` + strings.Repeat(`,"a":0`, 5_000_000) + `}`,
-		"names":   `{` + manyNames(3_000_000) + `"a":0}`,
+		"numbers": `{"messages":[` + strings.Repeat("0,", 1_000_000) + `0]}`,
+		"members": `{"a":0` + strings.Repeat(`,"a":0`, 300_000) + `}`,
+		"names":   `{` + manyNames(200_000) + `"a":0}`,
 	} {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
@@ -99,7 +99,7 @@ func TestABookThatIsHostile(t *testing.T) {
 		found := notify.FieldErrors(err)
 		require.NotEmpty(t, found, name)
 		require.LessOrEqual(t, len(found), 1000, name)
-		require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(700<<20), name)
+		require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(300<<20), name)
 	}
 }
 

@@ -26,22 +26,10 @@ type guard struct {
 
 	mu       sync.Mutex // guards the following
 	accounts map[accountKey]*account
+	asking   map[accountKey]*question
 	holds    map[string][]*hold // by notification
 	holding  int
 	swept    time.Time // when all were looked through last
-}
-
-type accountKey struct {
-	budget         int
-	tenant, period string
-}
-
-// account is what is known of a budget, of a tenant in a period.
-type account struct {
-	spent int64
-	asked time.Time // when that was asked for
-	held  int64
-	holds map[string]*hold // by notification
 }
 
 // hold is what a notification is taken to cost until that is counted.
@@ -54,7 +42,7 @@ type hold struct {
 }
 
 func newGuard(l *Ledger) *guard {
-	return &guard{ledger: l, maxAccounts: maxAccounts, maxHolds: maxHolds, accounts: map[accountKey]*account{}, holds: map[string][]*hold{}}
+	return &guard{ledger: l, maxAccounts: maxAccounts, maxHolds: maxHolds, accounts: map[accountKey]*account{}, asking: map[accountKey]*question{}, holds: map[string][]*hold{}}
 }
 
 // decide is the [notify.Guard]. What passes is held.
@@ -179,16 +167,9 @@ func (g *guard) each(b *Budget, r notify.GuardRequest, at time.Time) int64 {
 // take takes what a claim needs, if there is room. What the notification holds
 // already is not taken again.
 func (g *guard) take(ctx context.Context, b *Budget, c *claim) (passes bool, taken *hold, err error) {
-	g.mu.Lock()
-	a := g.accounts[c.accountKey]
-	fresh := a != nil && c.now.Sub(a.asked) < g.ledger.config.Refresh && !c.now.Before(a.asked)
-	g.mu.Unlock()
-	if !fresh {
-		spent, err := g.ask(ctx, b, c)
-		if err != nil {
-			return false, nil, err
-		}
-		a = g.learn(c, spent)
+	a, err := g.account(ctx, b, c)
+	if err != nil {
+		return false, nil, err
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -208,69 +189,6 @@ func (g *guard) take(ctx context.Context, b *Budget, c *claim) (passes bool, tak
 	g.holds[c.id] = append(g.holds[c.id], h)
 	g.holding++
 	return true, h, nil
-}
-
-// ask asks the store what is spent.
-func (g *guard) ask(ctx context.Context, b *Budget, c *claim) (int64, error) {
-	q := b.query(c.tenant, c.period)
-	for {
-		page, err := g.ledger.store.Sums(ctx, q)
-		if err != nil {
-			return 0, err
-		}
-		for _, sum := range page.Sums {
-			if sum.Value == "" && sum.Currency == b.Limit.Currency {
-				return min(sum.Micros, 1<<62-1), nil
-			}
-		}
-		if page.Next == "" {
-			return 0, nil
-		}
-		q.After = page.Next
-	}
-}
-
-// learn takes over what was asked for at c.now, and drops what is counted in it,
-// or has been held for too long.
-func (g *guard) learn(c *claim, spent int64) *account {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.sweepLocked(c.now)
-	a := g.accounts[c.accountKey]
-	if a == nil {
-		g.makeRoom()
-		a = &account{holds: map[string]*hold{}}
-		g.accounts[c.accountKey] = a
-	}
-	if a.asked.After(c.now) && a.asked.Sub(c.now) < time.Minute {
-		return a // somebody else has asked since
-	}
-	a.spent, a.asked = spent, c.now
-	for _, h := range a.holds {
-		if !h.counted.IsZero() && h.counted.Before(c.now) || h.until.Before(c.now) {
-			g.releaseLocked(h)
-		}
-	}
-	return a
-}
-
-// sweepLocked forgets, now and then, what nobody asks about any more: accounts of
-// a period that is over, and what is held of them.
-func (g *guard) sweepLocked(now time.Time) {
-	if now.Sub(g.swept) < g.ledger.config.HoldFor {
-		return
-	}
-	g.swept = now
-	for key, a := range g.accounts {
-		for _, h := range a.holds {
-			if h.until.Before(now) {
-				g.releaseLocked(h)
-			}
-		}
-		if len(a.holds) == 0 && now.Sub(a.asked) > g.ledger.config.HoldFor {
-			delete(g.accounts, key)
-		}
-	}
 }
 
 // release gives back what was taken for a notification that does not pass.
@@ -302,23 +220,4 @@ func (g *guard) releaseLocked(h *hold) {
 		delete(g.holds, h.id)
 	}
 	g.holding--
-}
-
-// makeRoom forgets some account of which nothing is held, or if there is none
-// among a few, one of which something is.
-func (g *guard) makeRoom() {
-	if len(g.accounts) < g.maxAccounts {
-		return
-	}
-	tries := 0
-	for key, a := range g.accounts {
-		if tries++; len(a.holds) > 0 && tries < 100 {
-			continue
-		}
-		for _, h := range a.holds {
-			g.releaseLocked(h)
-		}
-		delete(g.accounts, key)
-		return
-	}
 }

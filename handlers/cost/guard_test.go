@@ -3,8 +3,10 @@ package cost_test
 import (
 	"context"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -314,4 +316,67 @@ func TestAGuardIsCheap(t *testing.T) {
 	accounts, holds = cost.Remembered(ledger)
 	require.Equal(t, 1, accounts)
 	require.Equal(t, 1, holds)
+}
+
+// slow is a store that answers when it is told to.
+type slow struct {
+	asked
+	answer chan error
+}
+
+func (s *slow) Sums(ctx context.Context, q cost.Query) (cost.Page, error) {
+	s.sums.Add(1)
+	select {
+	case err := <-s.answer:
+		return cost.Page{}, err
+	case <-ctx.Done():
+		return cost.Page{}, ctx.Err()
+	}
+}
+
+// Those who ask at the same time get one answer, also if it is an error; but one
+// that gives up does not have others give up.
+func TestAskedAtTheSameTime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := &slow{answer: make(chan error)}
+		decide := cost.GuardOf(t, cost.New(store, book(), budgets(cost.Budget{Limit: euros(1_000_000), Each: 1})))
+		now := time.Date(2026, 3, 14, 12, 0, 0, 0, time.UTC)
+		all := func(ctx context.Context) (failed *atomic.Int64, wait func()) {
+			failed = &atomic.Int64{}
+			var wg sync.WaitGroup
+			for n := range 50 {
+				wg.Go(func() {
+					r := notify.GuardRequest{NotificationID: fmt.Sprint(n), Channels: []notify.Channel{"sms"}, Now: now.Add(-time.Duration(n) * time.Microsecond)}
+					if _, err := decide(ctx, r); err != nil {
+						failed.Add(1)
+					}
+				})
+			}
+			synctest.Wait()
+			return failed, wg.Wait
+		}
+		failed, wait := all(t.Context())
+		store.answer <- errDown
+		wait()
+		require.EqualValues(t, 50, failed.Load())
+		require.EqualValues(t, 1, store.sums.Load())
+
+		ctx, cancel := context.WithCancel(t.Context())
+		given, waitGiven := all(ctx)
+		failed, wait = all(t.Context())
+		cancel()
+		waitGiven()
+		synctest.Wait()
+		store.answer <- nil
+		wait()
+		require.EqualValues(t, 50, given.Load())
+		require.Zero(t, failed.Load())
+		require.EqualValues(t, 3, store.sums.Load())
+
+		failed, wait = all(t.Context())
+		wait()
+		require.Zero(t, failed.Load())
+		require.EqualValues(t, 3, store.sums.Load(), "it is known")
+	})
 }

@@ -16,17 +16,20 @@ import (
 	"github.com/seed-6c01d079/notify/notifytest"
 )
 
-// invocations are those of an observer that were counted in a month.
-func invocations(t *testing.T, l *cost.Ledger, month, observer string) int64 {
+// invocations are those of an observer that were counted in a month, or a day.
+func invocations(t *testing.T, l *cost.Ledger, period, observer string) int64 {
 	t.Helper()
-	r, err := l.Month(context.Background(), cost.Query{Period: month, Observer: observer})
+	page, err := l.Sums(context.Background(), cost.Query{Period: period, AllTenants: true, Observer: observer})
 	require.NoError(t, err)
-	if len(r.Lines) == 0 {
+	if len(page.Sums) == 0 {
 		return 0
 	}
-	require.Len(t, r.Lines, 1)
-	return r.Lines[0].Invocations
+	require.Len(t, page.Sums, 1)
+	return page.Sums[0].Invocations
 }
+
+// daily has days, which end sooner than months.
+func daily(c *cost.Config) { c.Days = true }
 
 // What an observer used is counted once, also if the store has forgotten what it
 // was told before.
@@ -95,17 +98,17 @@ func TestUseThatIsTooMuch(t *testing.T) {
 	t.Parallel()
 	notifytest.Run(t, func(t *testing.T, b *notifytest.Bench) {
 		store := cost.NewMemory()
-		ledger := cost.New(store, cost.Book{Currency: "EUR", Observers: []cost.ObserverPrice{{Observer: "dear", PerInvocation: cost.Unit}}}, func(c *cost.Config) { c.Flush = 5 * time.Minute })
+		ledger := cost.New(store, cost.Book{Currency: "EUR", Observers: []cost.ObserverPrice{{Observer: "dear", PerInvocation: cost.Unit}}}, daily, func(c *cost.Config) { c.Flush = time.Minute })
 		b.Notifier.Attach(ledger)
 		for _, name := range []string{"cheap", "dear", "other"} {
 			notify.On(b.Notifier, name, func(context.Context, notify.Event[notify.Opened]) error { return nil })
 		}
 		b.Start()
-		full := func(month string) {
+		full := func(at time.Time) {
 			const most = 1_000_000_000_000_000
 			for left, n := int64(math.MaxInt64), 0; left > 0; n++ { // to a sum that holds no more
 				e := cost.Entry{
-					ID: fmt.Sprint(month, n), Group: cost.Group{Observer: "dear", Event: "notify.opened.v1"}, Month: month, At: time.Now(),
+					ID: fmt.Sprint(at, n), Group: cost.Group{Observer: "dear", Event: "notify.opened.v1"}, Month: fmt.Sprintf("1999-%02d", at.Day()), Day: at.Format("2006-01-02"), At: at,
 					Count: cost.Count{Invocations: 1}, Facts: 1, Cost: euros(min(left, most)), Source: cost.ByBook,
 				}
 				_, err := store.Put(context.Background(), e)
@@ -114,10 +117,9 @@ func TestUseThatIsTooMuch(t *testing.T) {
 			}
 		}
 		now := time.Now().UTC()
-		end := time.Date(now.Year(), now.Month()+1, 1, 0, 0, 0, 0, time.UTC)
-		months := []string{now.Format("2006-01"), end.Format("2006-01")}
-		for _, month := range months {
-			full(month)
+		tomorrow := now.AddDate(0, 0, 1)
+		for _, at := range []time.Time{now, tomorrow} {
+			full(at)
 			for range 1000 {
 				_, err := notify.Emit(context.Background(), b.Notifier, notify.Opened{})
 				require.NoError(t, err)
@@ -125,26 +127,26 @@ func TestUseThatIsTooMuch(t *testing.T) {
 			b.Pass(6 * time.Minute)
 			require.NotEmpty(t, b.Notifier.Health(context.Background()).Failing)
 			for _, name := range []string{"cheap", "other"} {
-				require.EqualValues(t, 1000, invocations(t, ledger, month, name), name)
+				require.EqualValues(t, 1000, invocations(t, ledger, at.Format("2006-01-02"), name), name)
 			}
-			b.Pass(time.Until(end))
-			b.Pass(10 * time.Minute)
+			b.Pass(at.AddDate(0, 0, 1).Sub(at))
 		}
+		require.Empty(t, b.Notifier.Health(context.Background()).Failing, "it is over")
 	})
 }
 
-// While the store is down a month may end: each has its own.
-func TestUseOfAMonthThatEndsWhileTheStoreIsDown(t *testing.T) {
+// While the store is down a day may end, or a month: each has its own.
+func TestUseOfADayThatEndsWhileTheStoreIsDown(t *testing.T) {
 	t.Parallel()
 	notifytest.Run(t, func(t *testing.T, b *notifytest.Bench) {
 		store := &shaky{Store: cost.NewMemory()}
-		ledger := cost.New(store, book())
+		ledger := cost.New(store, book(), daily)
 		b.Notifier.Attach(ledger)
 		var calls atomic.Int64
 		notify.On(b.Notifier, "all", func(context.Context, notify.Event[notify.Opened]) error { calls.Add(1); return nil })
 		b.Start()
 		now := time.Now().UTC()
-		end := time.Date(now.Year(), now.Month()+1, 1, 0, 0, 0, 0, time.UTC)
+		end := time.Date(now.Year(), now.Month(), now.Day()+1, 0, 0, 0, 0, time.UTC)
 		b.Pass(time.Until(end) - time.Hour)
 		use := func() {
 			_, err := notify.Emit(context.Background(), b.Notifier, notify.Opened{})
@@ -159,8 +161,8 @@ func TestUseOfAMonthThatEndsWhileTheStoreIsDown(t *testing.T) {
 		store.down.Store(false)
 		b.Pass(10 * time.Minute)
 		require.EqualValues(t, 3, calls.Load())
-		require.EqualValues(t, 2, invocations(t, ledger, now.Format("2006-01"), "all"))
-		require.EqualValues(t, 1, invocations(t, ledger, end.Format("2006-01"), "all"))
+		require.EqualValues(t, 2, invocations(t, ledger, now.Format("2006-01-02"), "all"))
+		require.EqualValues(t, 1, invocations(t, ledger, end.Format("2006-01-02"), "all"))
 	})
 }
 
