@@ -33,6 +33,7 @@ import (
 	"time"
 
 	"github.com/seed-6c01d079/notify"
+	"github.com/seed-6c01d079/notify/handlers/internal/attach"
 )
 
 // Invalidator is a cache that can forget keys. It is called by several
@@ -109,23 +110,22 @@ func New(invalidator Invalidator, options ...func(*Config)) *Cache {
 
 // Attach implements [notify.Attacher].
 func (c *Cache) Attach(n *notify.Notifier) error {
-	problem := func(field, text string) error { return &notify.FieldError{Field: field, Problem: text} }
-	switch {
-	case c.burst.invalidator == nil:
-		return problem("cache.New", "the invalidator is nil")
-	case len(c.config.Rules) == 0:
-		return problem("cache.Config.Rules", "needs a rule at least, made by cache.Keys")
-	case c.config.Window > time.Minute:
-		return problem("cache.Config.Window", "must be at most a minute")
-	case c.config.MaxKeys < 0:
-		return problem("cache.Config.MaxKeys", "must not be negative")
-	}
-	c.config.Handlers = nil
+	var found attach.Problems
+	found.WhenNil(c.burst.invalidator, "cache.New", "the invalidator is nil")
+	found.When(len(c.config.Rules) == 0, "cache.Config.Rules", "needs a rule at least, made by cache.Keys")
+	found.When(c.config.Window > time.Minute, "cache.Config.Window", "must be at most a minute")
+	found.When(c.config.MaxKeys < 0, "cache.Config.MaxKeys", "must not be negative")
+	own := notify.Observer{Name: "cache", Concurrency: 256}
 	for i, rule := range c.config.Rules {
 		if rule.handler == nil {
-			return problem(fmt.Sprintf("cache.Config.Rules[%d]", i), "the function is nil")
+			found.When(true, fmt.Sprintf("cache.Config.Rules[%d]", i), "the function is nil")
+			continue
 		}
-		c.config.Handlers = append(c.config.Handlers, rule.handler(c))
+		own.Handlers = append(own.Handlers, rule.handler(c))
+	}
+	o := found.Observer("cache.Config", c.config.Observer, own)
+	if err := found.Err(); err != nil {
+		return err
 	}
 	c.burst.window, c.burst.most = c.config.Window, c.config.MaxKeys
 	if c.burst.window == 0 {
@@ -134,6 +134,6 @@ func (c *Cache) Attach(n *notify.Notifier) error {
 	if c.burst.most == 0 {
 		c.burst.most = 1000
 	}
-	n.Observe(c.config.Observer)
+	n.Observe(o)
 	return nil
 }

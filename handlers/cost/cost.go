@@ -64,6 +64,7 @@ import (
 
 	"github.com/seed-6c01d079/notify"
 	"github.com/seed-6c01d079/notify/backend"
+	"github.com/seed-6c01d079/notify/handlers/internal/attach"
 	"github.com/seed-6c01d079/notify/handlers/internal/event"
 )
 
@@ -118,7 +119,6 @@ func New(store Store, book Book, options ...func(*Config)) *Ledger {
 	l.config.Name = "cost"
 	l.config.From = backend.FromOldest()
 	l.config.ReplaySafe = true
-	l.config.Handlers = []notify.Handler{notify.Handle(l.sent), notify.Handle(l.delivered), notify.Handle(l.undelivered)}
 	for _, option := range options {
 		option(&l.config)
 	}
@@ -143,14 +143,18 @@ func New(store Store, book Book, options ...func(*Config)) *Ledger {
 // the configuration is a [notify.FieldError].
 func (l *Ledger) Attach(n *notify.Notifier) error {
 	var found problems
-	found.when(l.store == nil, "cost.New", "the store is nil; cost.NewMemory() will do for a single process that may forget")
-	found.when(l.config.Flush < 0, "Config.Flush", "must not be negative")
-	found.when(l.config.Refresh < 0, "Config.Refresh", "must not be negative")
-	found.when(l.config.HoldFor < 0, "Config.HoldFor", "must not be negative")
+	found.when(attach.IsNil(l.store), "cost.New", "the store is nil; cost.NewMemory() will do for a single process that may forget")
+	found.when(l.config.Flush < 0, "cost.Config.Flush", "must not be negative")
+	found.when(l.config.Refresh < 0, "cost.Config.Refresh", "must not be negative")
+	found.when(l.config.HoldFor < 0, "cost.Config.HoldFor", "must not be negative")
 	for i, b := range l.config.Budgets {
-		b.check(&found, fmt.Sprintf("Config.Budgets[%d]", i))
+		b.check(&found, fmt.Sprintf("cost.Config.Budgets[%d]", i))
 	}
-	if err := errors.Join(append(found, l.book.Check())...); err != nil {
+	var observed attach.Problems
+	o := observed.Observer("cost.Config", l.config.Observer, notify.Observer{
+		Name: "cost", Handlers: []notify.Handler{notify.Handle(l.sent), notify.Handle(l.delivered), notify.Handle(l.undelivered)},
+	})
+	if err := errors.Join(errors.Join(found...), observed.Err(), l.book.Check()); err != nil {
 		return err
 	}
 	if !l.notifier.CompareAndSwap(nil, n) {
@@ -160,9 +164,9 @@ func (l *Ledger) Attach(n *notify.Notifier) error {
 	l.usage.instance = rand.Text()
 	if len(l.config.Budgets) > 0 {
 		l.guard = newGuard(l)
-		n.Guard(l.config.Name, l.guard.decide)
+		n.Guard(o.Name, l.guard.decide)
 	}
-	n.Observe(l.config.Observer)
+	n.Observe(o)
 	return nil
 }
 

@@ -258,9 +258,9 @@ func TestBadConfig(t *testing.T) {
 		fields = append(fields, problem.Field)
 	}
 	for _, field := range []string{
-		"cost.New", "Config.Flush", "Config.Refresh", "Config.HoldFor", "Book.Currency",
-		"Config.Budgets[0].EachTenant", "Config.Budgets[0].Channel", "Config.Budgets[0].Limit.Currency",
-		"Config.Budgets[0].Limit.Micros", "Config.Budgets[0].Each", "Config.Budgets[0].Policy", "Config.Budgets[1].Each",
+		"cost.New", "cost.Config.Flush", "cost.Config.Refresh", "cost.Config.HoldFor", "Book.Currency",
+		"cost.Config.Budgets[0].EachTenant", "cost.Config.Budgets[0].Channel", "cost.Config.Budgets[0].Limit.Currency",
+		"cost.Config.Budgets[0].Limit.Micros", "cost.Config.Budgets[0].Each", "cost.Config.Budgets[0].Policy", "cost.Config.Budgets[1].Each",
 	} {
 		require.Contains(t, fields, field)
 	}

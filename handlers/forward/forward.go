@@ -34,6 +34,7 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 
 	"github.com/seed-6c01d079/notify"
+	"github.com/seed-6c01d079/notify/handlers/internal/attach"
 )
 
 // Config is how a [Forward] observes and what it copies. The observer's Name is
@@ -74,32 +75,27 @@ func New(publisher message.Publisher, topic string, options ...func(*Config)) *F
 
 // Attach implements [notify.Attacher].
 func (f *Forward) Attach(n *notify.Notifier) error {
-	if err := f.check(); err != nil {
+	var found attach.Problems
+	found.WhenNil(f.publisher, "forward.New", "the publisher is nil")
+	found.When(f.topic == "", "forward.New", "the topic is empty")
+	found.When(strings.HasPrefix(f.topic, ownTopics), "forward.New",
+		"the topic begins with \"notify.\", as notify's own do: what is copied into one of those would be copied again, for ever")
+	found.When(len(f.config.Events) == 0, "forward.Config.Events", "must name the events to copy, such as notify.Delivered{}")
+	for i, e := range f.config.Events {
+		t := reflect.TypeOf(e)
+		found.When(t == nil || t.Kind() != reflect.Struct, fmt.Sprintf("forward.Config.Events[%d]", i),
+			"must be an event's struct, such as notify.Delivered{}")
+	}
+	own := notify.Observer{Name: "forward"}
+	if found == nil {
+		own.Handlers = []notify.Handler{notify.HandleSome(f.copy, f.config.Events...)}
+	}
+	o := found.Observer("forward.Config", f.config.Observer, own)
+	if err := found.Err(); err != nil {
 		return err
 	}
-	f.config.Handlers = []notify.Handler{notify.HandleSome(f.copy, f.config.Events...)}
 	f.encode = n.Encode
-	n.Observe(f.config.Observer)
-	return nil
-}
-
-func (f *Forward) check() error {
-	problem := func(field, text string) error { return &notify.FieldError{Field: field, Problem: text} }
-	switch {
-	case f.publisher == nil:
-		return problem("forward.New", "the publisher is nil")
-	case f.topic == "":
-		return problem("forward.New", "the topic is empty")
-	case strings.HasPrefix(f.topic, ownTopics):
-		return problem("forward.New", "the topic begins with \"notify.\", as notify's own do: what is copied into one of those would be copied again, for ever")
-	case len(f.config.Events) == 0:
-		return problem("forward.Config.Events", "must name the events to copy, such as notify.Delivered{}")
-	}
-	for i, e := range f.config.Events {
-		if t := reflect.TypeOf(e); t == nil || t.Kind() != reflect.Struct {
-			return problem(fmt.Sprintf("forward.Config.Events[%d]", i), "must be an event's struct, such as notify.Delivered{}")
-		}
-	}
+	n.Observe(o)
 	return nil
 }
 

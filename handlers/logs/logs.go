@@ -44,6 +44,7 @@ import (
 	"time"
 
 	"github.com/seed-6c01d079/notify"
+	"github.com/seed-6c01d079/notify/handlers/internal/attach"
 	"github.com/seed-6c01d079/notify/handlers/internal/event"
 )
 
@@ -75,7 +76,6 @@ func New(logger *slog.Logger, options ...func(*Config)) *Logs {
 	}
 	l := &Logs{handler: logger.Handler()}
 	l.config.Name = "logs"
-	l.config.Handlers = []notify.Handler{notify.Handle(l.write)}
 	l.config.Level = Level
 	for _, option := range options {
 		option(&l.config)
@@ -85,10 +85,15 @@ func New(logger *slog.Logger, options ...func(*Config)) *Logs {
 
 // Attach implements [notify.Attacher].
 func (l *Logs) Attach(n *notify.Notifier) error {
-	if l.config.Level == nil {
-		return &notify.FieldError{Field: "logs.Config.Level", Problem: "must not be nil; the default is logs.Level"}
+	var found attach.Problems
+	found.When(l.config.Level == nil, "logs.Config.Level", "must not be nil; the default is logs.Level")
+	o := found.Observer("logs.Config", l.config.Observer, notify.Observer{
+		Name: "logs", Handlers: []notify.Handler{notify.Handle(l.write)},
+	})
+	if err := found.Err(); err != nil {
+		return err
 	}
-	n.Observe(l.config.Observer)
+	n.Observe(o)
 	return nil
 }
 

@@ -43,6 +43,7 @@ import (
 
 	"github.com/seed-6c01d079/notify"
 	"github.com/seed-6c01d079/notify/backend"
+	"github.com/seed-6c01d079/notify/handlers/internal/attach"
 )
 
 // Config is how a [List] observes and guards. The observer's Name is by default
@@ -73,7 +74,6 @@ func New(store Store, options ...func(*Config)) *List {
 	l.config.Name = "suppression"
 	l.config.From = backend.FromOldest()
 	l.config.ReplaySafe = true
-	l.config.Handlers = []notify.Handler{notify.Handle(l.invalid), notify.Handle(l.complained), notify.Handle(l.unsubscribed)}
 	for _, option := range options {
 		option(&l.config)
 	}
@@ -82,12 +82,17 @@ func New(store Store, options ...func(*Config)) *List {
 
 // Attach implements [notify.Attacher].
 func (l *List) Attach(n *notify.Notifier) error {
-	if l.store == nil {
-		return &notify.FieldError{Field: "suppression.New", Problem: "the store is nil; suppression.NewMemory() will do for a single process that may forget"}
+	var found attach.Problems
+	found.WhenNil(l.store, "suppression.New", "the store is nil; suppression.NewMemory() will do for a single process that may forget")
+	o := found.Observer("suppression.Config", l.config.Observer, notify.Observer{
+		Name: "suppression", Handlers: []notify.Handler{notify.Handle(l.invalid), notify.Handle(l.complained), notify.Handle(l.unsubscribed)},
+	})
+	if err := found.Err(); err != nil {
+		return err
 	}
 	l.hash = n.AddressHash
-	n.Guard(l.config.Name, l.guard)
-	n.Observe(l.config.Observer)
+	n.Guard(o.Name, l.guard)
+	n.Observe(o)
 	return nil
 }
 

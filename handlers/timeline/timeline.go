@@ -33,6 +33,7 @@ import (
 
 	"github.com/seed-6c01d079/notify"
 	"github.com/seed-6c01d079/notify/backend"
+	"github.com/seed-6c01d079/notify/handlers/internal/attach"
 )
 
 // Config is how a [Timeline] observes: all of it is the observer's. Name is by
@@ -56,11 +57,9 @@ var _ notify.Attacher = (*Timeline)(nil)
 // [Config]. Two timelines of one Notifier need two names.
 func New(store Store, options ...func(*Config)) *Timeline {
 	t := &Timeline{store: store}
-	t.config.Name = "timeline"
-	t.config.Concurrency = 64
+	t.config.Name, t.config.Concurrency = "timeline", 64
 	t.config.From = backend.FromOldest()
 	t.config.ReplaySafe = true
-	t.config.Handlers = []notify.Handler{notify.Handle(t.add)}
 	for _, option := range options {
 		option(&t.config)
 	}
@@ -69,10 +68,15 @@ func New(store Store, options ...func(*Config)) *Timeline {
 
 // Attach implements [notify.Attacher].
 func (t *Timeline) Attach(n *notify.Notifier) error {
-	if t.store == nil {
-		return &notify.FieldError{Field: "timeline.New", Problem: "the store is nil; timeline.NewMemory() will do for a single process"}
+	var found attach.Problems
+	found.WhenNil(t.store, "timeline.New", "the store is nil; timeline.NewMemory() will do for a single process")
+	o := found.Observer("timeline.Config", t.config.Observer, notify.Observer{
+		Name: "timeline", Concurrency: 64, Handlers: []notify.Handler{notify.Handle(t.add)},
+	})
+	if err := found.Err(); err != nil {
+		return err
 	}
-	n.Observe(t.config.Observer)
+	n.Observe(o)
 	return nil
 }
 

@@ -32,6 +32,7 @@ import (
 	"fmt"
 
 	"github.com/seed-6c01d079/notify"
+	"github.com/seed-6c01d079/notify/handlers/internal/attach"
 )
 
 // Config is how a [Trigger] observes. The observer's Name is the trigger's.
@@ -50,8 +51,9 @@ const (
 // Trigger is an observer that starts something in answer to an event.
 type Trigger struct {
 	config   Config
-	notifier *notify.Notifier
+	handler  notify.Handler
 	starts   bool // there is a function
+	notifier *notify.Notifier
 }
 
 var _ notify.Attacher = (*Trigger)(nil)
@@ -67,7 +69,7 @@ var _ notify.Attacher = (*Trigger)(nil)
 func Notification[T any](name string, answer func(ctx context.Context, e notify.Event[T]) (nt notify.Notification, send bool, err error), options ...func(*Config)) *Trigger {
 	t := newTrigger(name, answer != nil)
 	t.config.Emits = []any{notify.Notification{}}
-	t.config.Handlers = []notify.Handler{notify.Handle(func(ctx context.Context, e notify.Event[T]) error {
+	t.handler = notify.Handle(func(ctx context.Context, e notify.Event[T]) error {
 		nt, send, err := answer(ctx, e)
 		if err != nil || !send {
 			return err
@@ -89,7 +91,7 @@ func Notification[T any](name string, answer func(ctx context.Context, e notify.
 			return fmt.Errorf("trigger: %w", err)
 		}
 		return nil
-	})}
+	})
 	return t.with(options)
 }
 
@@ -99,12 +101,12 @@ func Notification[T any](name string, answer func(ctx context.Context, e notify.
 // [Config].
 func Process[T any](name string, start func(ctx context.Context, key string, e notify.Event[T]) error, options ...func(*Config)) *Trigger {
 	t := newTrigger(name, start != nil)
-	t.config.Handlers = []notify.Handler{notify.Handle(func(ctx context.Context, e notify.Event[T]) error {
+	t.handler = notify.Handle(func(ctx context.Context, e notify.Event[T]) error {
 		if err := t.hop(e.Envelope); err != nil {
 			return err
 		}
 		return start(ctx, t.key(e.Envelope), e)
-	})}
+	})
 	return t.with(options)
 }
 
@@ -115,8 +117,12 @@ func newTrigger(name string, starts bool) *Trigger {
 }
 
 func (t *Trigger) with(options []func(*Config)) *Trigger {
+	name := t.config.Name
 	for _, option := range options {
 		option(&t.config)
+	}
+	if t.config.Name == "" {
+		t.config.Name = name
 	}
 	if t.config.MaxHops == 0 {
 		t.config.MaxHops = defaultHops
@@ -127,14 +133,15 @@ func (t *Trigger) with(options []func(*Config)) *Trigger {
 // Attach implements [notify.Attacher].
 func (t *Trigger) Attach(n *notify.Notifier) error {
 	field := fmt.Sprintf("trigger(%q)", t.config.Name)
-	switch {
-	case !t.starts:
-		return &notify.FieldError{Field: field, Problem: "the function is nil"}
-	case t.config.MaxHops < 0 || t.config.MaxHops > mostHops:
-		return &notify.FieldError{Field: field + ".MaxHops", Problem: fmt.Sprintf("must be from 0 (the default, %d) to %d", defaultHops, mostHops)}
+	var found attach.Problems
+	found.When(!t.starts, field, "the function is nil")
+	found.When(t.config.MaxHops < 0 || t.config.MaxHops > mostHops, field+".MaxHops", fmt.Sprintf("must be from 0 (the default, %d) to %d", defaultHops, mostHops))
+	o := found.Observer(field, t.config.Observer, notify.Observer{Name: t.config.Name, Handlers: []notify.Handler{t.handler}})
+	if err := found.Err(); err != nil {
+		return err
 	}
 	t.notifier = n
-	n.Observe(t.config.Observer)
+	n.Observe(o)
 	return nil
 }
 

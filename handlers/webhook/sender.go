@@ -2,13 +2,13 @@ package webhook
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
 	"time"
 
 	"github.com/seed-6c01d079/notify"
+	"github.com/seed-6c01d079/notify/handlers/internal/attach"
 )
 
 // Config is how a [Sender] observes and sends. The observer's Name is by default
@@ -83,7 +83,6 @@ func New(store Store, options ...func(*Config)) *Sender {
 		CallTimeout: 20 * time.Second, SlowAfter: 5 * time.Second, Calls: 256, Poll: 5 * time.Second,
 	}
 	s.config.Name = "webhooks"
-	s.config.Handlers = []notify.Handler{notify.Handle(s.add)}
 	s.config.Emits = []any{EndpointDisabled{}}
 	for _, option := range options {
 		option(&s.config)
@@ -99,16 +98,11 @@ func New(store Store, options ...func(*Config)) *Sender {
 	return s
 }
 
-// check reports every problem of the Config.
-func (s *Sender) check() error {
-	var found []error
-	add := func(ok bool, field, problem string) {
-		if !ok {
-			found = append(found, &notify.FieldError{Field: field, Problem: problem})
-		}
-	}
+// check finds every problem of the Config.
+func (s *Sender) check() (found attach.Problems) {
+	add := func(ok bool, field, problem string) { found.When(!ok, field, problem) }
 	c := &s.config
-	add(s.store != nil, "webhook.New", "the store is nil; webhook.NewMemory() will do for a single process")
+	add(!attach.IsNil(s.store), "webhook.New", "the store is nil; webhook.NewMemory() will do for a single process")
 	add(c.Data != nil, "webhook.Config.Data", "must not be nil; leave it as it is for the event's own data")
 	add(c.MaxBytes >= minMaxBytes && c.MaxBytes <= 1<<20, "webhook.Config.MaxBytes", "must be from 16 KiB to 1 MiB; the default is 64 KiB")
 	for i, pause := range c.Schedule {
@@ -129,19 +123,23 @@ func (s *Sender) check() error {
 	}
 	add(c.DisableAfter != 0, "webhook.Config.DisableAfter", "must be positive, or negative for never")
 	add(c.Calls > 0 && c.Calls <= 10_000, "webhook.Config.Calls", "must be from 1 to 10000; the default is 256")
-	return errors.Join(found...)
+	return found
 }
 
 // Attach implements [notify.Attacher].
 func (s *Sender) Attach(n *notify.Notifier) error {
-	if err := s.check(); err != nil {
+	found := s.check()
+	o := found.Observer("webhook.Config", s.config.Observer, notify.Observer{
+		Name: "webhooks", Handlers: []notify.Handler{notify.Handle(s.add)},
+	})
+	if err := found.Err(); err != nil {
 		return err
 	}
 	if !s.notifier.CompareAndSwap(nil, n) {
 		return &notify.FieldError{Field: "webhook.New", Problem: "makes a sender for one Notifier, and this one is attached already"}
 	}
 	register(n)
-	n.Observe(s.config.Observer)
+	n.Observe(o)
 	return nil
 }
 
