@@ -107,7 +107,7 @@ func (p *pipeline) begin(ctx context.Context, s stored, w *work, in *slot, now t
 			if ctx.Err() != nil {
 				return err
 			}
-			p.log.ErrorContext(ctx, "notify: a message could not be rendered", "notification", s.ID, "channel", s.leg(w.Leg).Channel, "error", err)
+			p.log.ErrorContext(ctx, "notify: a message could not be rendered", "notification", s.ID, "channel", s.leg(w.Leg).Channel, "error", err, stackOf(err))
 			c.endLeg(w.Leg, EndUnrenderable)
 			return p.ledger.commit(ctx, s, c)
 		}

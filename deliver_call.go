@@ -3,6 +3,7 @@ package notify
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/seed-6c01d079/notify/backend"
@@ -39,8 +40,12 @@ func (p *pipeline) grantAndCall(ctx context.Context, s stored, c *change, w *wor
 		chosen.done(nil)
 	} else {
 		chosen.done(failure)
-		p.log.InfoContext(ctx, "notify: a provider failed", "notification", c.ID, "provider", policy.Name,
-			"verdict", string(failure.Verdict), "class", string(failure.Class), "error", failure)
+		level, stack := slog.LevelInfo, stackOf(failure)
+		if stack.Key != "" {
+			level = slog.LevelError
+		}
+		p.log.Log(ctx, level, "notify: a provider failed", "notification", c.ID, "provider", policy.Name,
+			"verdict", string(failure.Verdict), "class", string(failure.Class), "error", failure, stack)
 	}
 	calls, _ := leg.calls(policy.Name)
 	return p.answered(ctx, w, answer{epoch: epoch, receipt: receipt, err: failure, pause: policy.pause(calls, failure)})
@@ -122,7 +127,7 @@ func (p *pipeline) askAbout(ctx context.Context, s stored, w *work) error {
 	}
 	found, err := sender.ask(ctx, a.Key)
 	if err != nil {
-		p.log.WarnContext(ctx, "notify: a provider could not be asked", "provider", sender.policy.Name, "notification", s.ID, "error", err)
+		p.log.WarnContext(ctx, "notify: a provider could not be asked", "provider", sender.policy.Name, "notification", s.ID, "error", err, stackOf(err))
 	}
 	c := p.decider.asked(s.record, w.Leg, w.Ordinal, found, sender.policy.pause(a.Asks+1, nil), time.Now())
 	if c == nil {

@@ -30,6 +30,10 @@ func RegisterEvent[T any](n *Notifier, wireName string) {
 // The backend holds it then, as durably as it holds anything. What data points
 // to belongs to the event from then on: do not change it.
 //
+// It takes the library's own events too, for tests of observers. In a program they
+// would tell of what is not so: no record changes by them, while timelines, costs
+// and customers believe them. What a provider tells later goes to [Notifier.Report].
+//
 // In an observer's handler the event says what caused it, and its ID follows
 // from the cause, so that a redelivery raises the same one; it then also takes
 // over what notification the cause is about, with tenant, category, labels and

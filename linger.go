@@ -90,7 +90,7 @@ type Limits struct {
 func (n *Notifier) Linger(limits Limits) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	const field = "Limits"
+	const field = "Linger"
 	switch {
 	case n.refuseLocked(field):
 		return
@@ -98,7 +98,7 @@ func (n *Notifier) Linger(limits Limits) {
 		n.addLocked(&FieldError{Field: field, Problem: "need records, and Config.Records is NoRecords", Err: errNoRecords})
 		return
 	case n.decider.limited() != nil:
-		n.problemLocked(field, "are set already")
+		n.problemLocked(field, "the limits are set already: call it, or attach settle.New, once")
 		return
 	}
 	for _, err := range limits.complete(n.config.Budgets) {

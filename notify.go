@@ -74,6 +74,10 @@ const (
 // backend is still the caller's to close.
 func New(config Config) (*Notifier, error) {
 	found := config.complete()
+	if config.Backend != nil && isNil(config.Backend) {
+		found.add("Config.Backend", "is a %T that is nil; leave the field out to have one in memory", config.Backend)
+		config.Backend = nil
+	}
 	if config.Backend == nil {
 		config.Backend = memory.New()
 	}

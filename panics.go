@@ -1,6 +1,11 @@
 package notify
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+)
 
 // safely makes a panic of the host's code an error. Whole steps run in it too,
 // since the host's code is in unlikely places, such as an UnmarshalJSON.
@@ -13,11 +18,27 @@ func safely(call func() error) (err error) {
 	return call()
 }
 
+// hostPanic is a panic of the host's code.
+type hostPanic struct{ text, stack string }
+
+func (p *hostPanic) Error() string { return p.text }
+
 // panicError says that something panicked, and of what type the value was: the
-// value itself may hold anything.
+// value itself may hold anything. Call it where the panic is recovered.
 func panicError(value any) error {
+	p := &hostPanic{stack: string(debug.Stack())}
 	if err, ok := value.(error); ok {
-		return fmt.Errorf("panic of type %T", err)
+		p.text = fmt.Sprintf("panic of type %T", err)
+	} else {
+		p.text = fmt.Sprintf("panic with a %T", value)
 	}
-	return fmt.Errorf("panic with a %T", value)
+	return p
+}
+
+// stackOf is for the log: where it was that panicked, or nothing.
+func stackOf(err error) slog.Attr {
+	if p, ok := errors.AsType[*hostPanic](err); ok {
+		return slog.String("stack", p.stack)
+	}
+	return slog.Attr{}
 }

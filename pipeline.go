@@ -89,7 +89,7 @@ func (p *pipeline) do(ctx context.Context, topic string, e backend.Entry, w *wor
 		return p.leaveToNewer(ctx, topic, e, err)
 	}
 	if err != nil && ctx.Err() == nil {
-		p.log.WarnContext(ctx, "notify: a step failed, and will be tried again", "topic", topic, "notification", w.ID, "error", err)
+		p.log.WarnContext(ctx, "notify: a step failed, and will be tried again", "topic", topic, "notification", w.ID, "error", err, stackOf(err))
 	}
 	return err
 }

@@ -15,7 +15,9 @@ type Provider[M Message] interface {
 	// returns soon after ctx ends. A nil error says that the service took the
 	// message. A failure is a [SendError]; any other error counts as uncertain
 	// ([AsSendError]), so say VerdictTemporary or VerdictPermanent only when
-	// the service has certainly not taken it.
+	// the service has certainly not taken it. Its text goes to the log: an error of
+	// net/http has the URL in it, so wrap what is inside it if that holds a secret
+	// or an address.
 	Send(ctx context.Context, d Delivery[M]) (Receipt, error)
 }
 

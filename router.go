@@ -54,7 +54,7 @@ func (b *bus) observe(o Observer) problems {
 	defer b.registering.Unlock()
 	field := fmt.Sprintf("Observer(%q)", o.Name)
 	if b.find(o.Name) != nil {
-		found.add(field+".Name", "there is an observer of that name")
+		found.add(field+".Name", "there is an observer of that name: give one of them another, a ready-made handler by its Config.Name")
 		return found
 	}
 	r := b.newRunner(o)

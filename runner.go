@@ -3,7 +3,6 @@ package notify
 import (
 	"context"
 	"errors"
-	"runtime/debug"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -143,7 +142,7 @@ func (r *runner) panicked(value any) error {
 		return &panicked{err}
 	}
 	cause := panicError(value)
-	r.bus.log.Error("notify: an observer panicked", "observer", r.Name, "panic", cause, "stack", string(debug.Stack()))
+	r.bus.log.Error("notify: an observer panicked", "observer", r.Name, "panic", cause, stackOf(cause))
 	return &panicked{cause}
 }
 

@@ -62,10 +62,10 @@ func TestWhereItHasNoPlace(t *testing.T) {
 	t.Parallel()
 	require.Contains(t, problems(t, notify.Config{Records: notify.NoRecords(nil)}, func(n *notify.Notifier) {
 		n.Attach(settle.New())
-	})["Limits"], "need records")
+	})["Linger"], "need records")
 	require.Contains(t, problems(t, notify.Config{}, func(n *notify.Notifier) {
 		n.Attach(settle.New(), settle.New())
-	})["Limits"], "are set already")
+	})["Linger"], "are set already")
 	notifytest.Run(t, func(t *testing.T, b *notifytest.Bench) {
 		b.Start()
 		b.Notifier.Attach(settle.New())

@@ -11,6 +11,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"regexp"
@@ -40,12 +41,16 @@ var legalName = regexp.MustCompile(`^[a-z0-9_.-]{1,64}$`)
 // Name returns the name that New was given.
 func (p *Provider[M]) Name() string { return p.name }
 
-// Check returns a [notify.FieldError] if the name is not legal.
+// Check returns a [notify.FieldError] if the name is not legal, or w is nil.
 func (p *Provider[M]) Check() error {
+	var found []error
 	if !legalName.MatchString(p.name) {
-		return &notify.FieldError{Field: "name", Problem: "must be 1 to 64 characters of a-z, 0-9, '-', '_' and '.'"}
+		found = append(found, &notify.FieldError{Field: "name", Problem: "must be 1 to 64 characters of a-z, 0-9, '-', '_' and '.'"})
 	}
-	return nil
+	if p.w == nil {
+		found = append(found, &notify.FieldError{Field: "w", Problem: "must not be nil; os.Stdout will do"})
+	}
+	return errors.Join(found...)
 }
 
 // Send prints the message: a line that names it, then its fields that are set,

@@ -93,9 +93,10 @@ func TestConformance(t *testing.T) {
 
 func TestCheck(t *testing.T) {
 	t.Parallel()
-	require.NoError(t, console.New[notify.SMS]("console-1", nil).Check())
+	require.NoError(t, console.New[notify.SMS]("console-1", io.Discard).Check())
+	require.Equal(t, "w", notify.FieldErrors(console.New[notify.SMS]("console", nil).Check())[0].Field)
 	for _, name := range []string{"", "Console", "a b", strings.Repeat("x", 65)} {
-		require.Len(t, notify.FieldErrors(console.New[notify.SMS](name, nil).Check()), 1, name)
+		require.Len(t, notify.FieldErrors(console.New[notify.SMS](name, io.Discard).Check()), 1, name)
 	}
 }
 
