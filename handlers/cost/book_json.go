@@ -27,7 +27,7 @@ const maxBookBytes = 32 << 20
 //	    {"channel": "email", "per_message": "0.0001"},
 //	    {"channel": "sms", "provider": "twilio", "country": "DE", "from": "2026-04-01T00:00:00Z", "per_segment": "0.0798"}
 //	  ],
-//	  "observers": [{"observer": "webhook", "per_invocation": "0.0000002", "per_second": "0.0000166667"}]
+//	  "observers": [{"observer": "webhooks", "per_invocation": "0.0000002", "per_second": "0.0000166667"}]
 //	}
 func ReadBook(r io.Reader) (Book, error) {
 	data, err := io.ReadAll(io.LimitReader(r, maxBookBytes+1))
