@@ -68,11 +68,17 @@ type stored struct {
 	id        string
 	truncated bool
 	events    []notify.Event[any]
+	at        time.Time
+	// unreadable is what is wrong with an event that does not decode, if there is one.
+	unreadable error
 }
 
 func (h *stored) entry() timeline.Entry {
 	entry := timeline.NewEntry(h.events...)
 	entry.Truncated = h.truncated
+	if h.unreadable != nil { // which may have said where it belongs
+		entry.At, entry.Status.NotificationID, entry.Truncated = h.at.UTC(), h.id, true
+	}
 	return entry
 }
 
@@ -82,7 +88,7 @@ const oneEntry = "select id, at, truncated from {s}.timeline where id = $1"
 // query reads entries at one moment, the newest first. Which finds their rows.
 func (t *timelines) query(which string) string {
 	return t.store.config.sql(`
-select t.id, t.truncated, e.id, e.metadata, e.payload from (` + which + `) t
+select t.id, t.truncated, t.at, e.id, e.metadata, e.payload from (` + which + `) t
 join {s}.timeline_event e on e.notification = t.id order by t.at desc, t.id desc, e.seq`)
 }
 
@@ -98,13 +104,9 @@ func (t *timelines) scan(rows pgx.Rows) (page []stored, err error) {
 	var h stored
 	var uuid string
 	var metadata, payload []byte
-	_, err = pgx.ForEachRow(rows, []any{&h.id, &h.truncated, &uuid, &metadata, &payload}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&h.id, &h.truncated, &h.at, &uuid, &metadata, &payload}, func() error {
 		m, err := newMessage(uuid, metadata, payload)
 		payload = nil // it is the message's now
-		if err != nil {
-			return err
-		}
-		e, err := t.decode(m)
 		if err != nil {
 			return err
 		}
@@ -112,10 +114,24 @@ func (t *timelines) scan(rows pgx.Rows) (page []stored, err error) {
 			page = append(page, h)
 		}
 		last := &page[len(page)-1]
-		last.events = append(last.events, e)
+		if e, err := t.decode(m); err != nil {
+			last.unreadable = err
+		} else {
+			last.events = append(last.events, e)
+		}
 		return nil
 	})
 	return page, err
+}
+
+// readable returns what is wrong with entries of which some events do not decode.
+func readable(page []stored) error {
+	for i := range page {
+		if err := page[i].unreadable; err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Get implements [timeline.Store].
@@ -132,7 +148,7 @@ func (t *timelines) Get(ctx context.Context, id string) (entry timeline.Entry, e
 			return notify.ErrNotFound
 		}
 		entry = page[0].entry()
-		return nil
+		return readable(page)
 	})
 	if err != nil {
 		return timeline.Entry{}, fmt.Errorf("postgres: timeline of notification %q: %w", id, err)

@@ -172,7 +172,9 @@ from unnest($1::text[], $2::text[], $3::timestamptz[]) with ordinality e(id, rec
 		})
 	var found []stored
 	batch.Queue(t.query("select id, at, truncated from {s}.timeline where id = any($1)"), ids).Query(func(rows pgx.Rows) (err error) {
-		found, err = t.scan(rows)
+		if found, err = t.scan(rows); err == nil {
+			err = readable(found)
+		}
 		return err
 	})
 	if err := t.store.send(ctx, conn, batch); err != nil {

@@ -305,3 +305,29 @@ func TestProcessesDropTheSurplusOnce(t *testing.T) {
 		require.Equal(t, 10, count(t, named, table), table)
 	}
 }
+
+// What does not decode any more spoils no list.
+func TestAListWithAnEventThatDoesNotDecode(t *testing.T) {
+	t.Parallel()
+	s := records(t, schema(t))
+	at := time.Now().UTC().Truncate(time.Microsecond)
+	for i, id := range []string{"n2", "n0", "n1"} {
+		accepted := at.Add(-time.Duration(i) * time.Minute)
+		require.NoError(t, s.Timeline(codec(t)).Add(t.Context(), event(id, accepted, "accepted", "notify.accepted.v1", notify.Accepted{})))
+		require.NoError(t, s.Timeline(codec(t)).Add(t.Context(), event(id, accepted.Add(time.Second), "paid", "shop.paid.v1", notify.Raw(`{}`))))
+	}
+	poisoned := s.Timeline(poisoned{codec(t)})
+	var got []string
+	for next := ""; len(got) == 0 || next != ""; {
+		page, err := poisoned.List(t.Context(), timeline.Query{Limit: 1, After: next})
+		require.NoError(t, err)
+		require.Len(t, page.Entries, 1)
+		e := page.Entries[0]
+		require.Equal(t, e.Status.NotificationID == "n0", e.Truncated)
+		require.Equal(t, at.Add(-time.Duration(len(got))*time.Minute), e.At)
+		got, next = append(got, e.Status.NotificationID), page.Next
+	}
+	require.Equal(t, []string{"n2", "n0", "n1"}, got)
+	_, err := poisoned.Get(t.Context(), "n0")
+	require.ErrorContains(t, err, "does not decode")
+}

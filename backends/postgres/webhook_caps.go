@@ -27,37 +27,32 @@ update {s}.webhook_endpoint e set pending = e.pending - n.dropped, dropped = e.d
 // oldest, and some more, so that not every new one has to look.
 func (w *webhooks) room(ctx context.Context, pool *pgxpool.Pool, bytes int) error {
 	c := &w.store.config
-	mostMessages, mostBytes := int64(c.MaxWebhookMessages), int64(c.MaxWebhookBytes)
-	over := func(messages, size int64) bool { return messages >= mostMessages || size+int64(bytes) > mostBytes }
+	over := func(messages, size int64) bool {
+		tooMany, tooLarge := c.webhookSurplus(messages, size, int64(bytes))
+		return tooMany > 0 || tooLarge > 0
+	}
 	messages, known := w.messages.read()
 	size, measured := w.bytes.read()
 	if known && measured && !over(messages, size) {
 		return nil
 	}
-	messages, err := w.count(ctx, &w.messages, pool, "select count(*) from {s}.webhook_message")
+	messages, err := w.count(ctx, &w.messages, pool, countMessages)
 	if err == nil {
-		size, err = w.count(ctx, &w.bytes, pool, "select coalesce(sum(bytes), 0)::bigint from {s}.webhook_message")
+		size, err = w.count(ctx, &w.bytes, pool, sizeMessages)
 	}
 	if err != nil || !over(messages, size) {
 		return err
 	}
-	tooMany, tooLarge := max(messages+1-mostMessages, 0), max(size+int64(bytes)-mostBytes, 0)
-	if tooMany > 0 {
-		tooMany += min(mostMessages/100, maxDeletedAtOnce)
-	}
-	if tooLarge > 0 {
-		tooLarge += mostBytes / 100
-	}
-	var dropped, freed int64
+	left, leftBytes := messages, size
 	err = again(func() error {
 		return c.transaction(ctx, pool, func(tx pgx.Tx) (err error) {
-			dropped, freed, err = w.drop(ctx, tx, tooMany, tooLarge)
+			left, leftBytes, err = w.drop(ctx, tx, messages, size, int64(bytes))
 			return err
 		})
 	})
 	if err == nil {
-		w.messages.add(-dropped)
-		w.bytes.add(-freed)
+		w.messages.add(left - messages)
+		w.bytes.add(leftBytes - size)
 	}
 	return err
 }
@@ -70,6 +65,8 @@ func (w *webhooks) count(ctx context.Context, g *gauge, pool *pgxpool.Pool, quer
 }
 
 const (
+	countMessages = "select count(*) from {s}.webhook_message"
+	sizeMessages  = "select coalesce(sum(bytes), 0)::bigint from {s}.webhook_message"
 	// oldestMessages are so many, or so much, but never all.
 	oldestMessages = `
 select number, bytes from (
@@ -88,16 +85,47 @@ with g as (
 update {s}.webhook_endpoint e set pending = e.pending - n.dropped, dropped = e.dropped + n.dropped from n where e.id = n.endpoint`
 )
 
-// drop drops the oldest messages: so many, and so much, with what waits for them.
-// One process at a time does.
-func (w *webhooks) drop(ctx context.Context, tx pgx.Tx, tooMany, tooLarge int64) (dropped, freed int64, err error) {
+// webhookSurplus is how many messages, and how much of them, are to go for another of that
+// size.
+func (c *Config) webhookSurplus(messages, size, bytes int64) (tooMany, tooLarge int64) {
+	mostMessages, mostBytes := int64(c.MaxWebhookMessages), int64(c.MaxWebhookBytes)
+	tooMany, tooLarge = max(messages+1-mostMessages, 0), max(size+bytes-mostBytes, 0)
+	if tooMany > 0 {
+		tooMany += min(mostMessages/100, maxDeletedAtOnce)
+	}
+	if tooLarge > 0 {
+		tooLarge += mostBytes / 100
+	}
+	return tooMany, tooLarge
+}
+
+// drop drops the oldest messages, with what waits for them, so that there is room
+// for another of that size, and returns how many are left, and how much of them. One
+// process at a time does, and counts anew, since another may just have dropped what
+// was too much; the rest believe what they have counted.
+func (w *webhooks) drop(ctx context.Context, tx pgx.Tx, messages, size, bytes int64) (left, leftBytes int64, err error) {
 	sql := w.store.config.sql
 	lock := fnv.New64a()
 	lock.Write([]byte("notify webhook messages of " + w.store.config.Schema))
 	var mine bool
 	if err := tx.QueryRow(ctx, "select pg_try_advisory_xact_lock($1)", int64(lock.Sum64())).Scan(&mine); err != nil || !mine {
-		return 0, 0, err
+		return messages, size, err
 	}
+	err = tx.QueryRow(ctx, sql(countMessages)).Scan(&messages)
+	if err == nil {
+		err = tx.QueryRow(ctx, sql(sizeMessages)).Scan(&size)
+	}
+	tooMany, tooLarge := w.store.config.webhookSurplus(messages, size, bytes)
+	if err != nil || tooMany == 0 && tooLarge == 0 {
+		return messages, size, err
+	}
+	dropped, freed, err := w.dropMessages(ctx, tx, tooMany, tooLarge)
+	return messages - dropped, size - freed, err
+}
+
+// dropMessages drops the oldest: so many, and so much.
+func (w *webhooks) dropMessages(ctx context.Context, tx pgx.Tx, tooMany, tooLarge int64) (dropped, freed int64, err error) {
+	sql := w.store.config.sql
 	rows, err := tx.Query(ctx, sql(oldestMessages), tooMany, tooLarge, 2*maxDeletedAtOnce)
 	if err != nil {
 		return 0, 0, err

@@ -124,6 +124,41 @@ func TestProcessesShareEndpoints(t *testing.T) {
 	require.NotEmpty(t, raceClaims(t, postgres.Unlimited), "the test sees nothing")
 }
 
+// Processes that come to the cap at once drop what is too much once.
+func TestProcessesDropTheOldestMessagesOnce(t *testing.T) {
+	t.Parallel()
+	named := schema(t)
+	const most, processes = 1000, 8
+	capped := func(c *postgres.Config) { c.MaxWebhookMessages = most }
+	require.NoError(t, records(t, named).Webhooks().Put(t.Context(), endpointOf("ep_1")))
+	for round := range 3 {
+		_, err := connect(t).Exec(t.Context(), fmt.Sprintf(`insert into %s.webhook_message (id, type, tenant, at, bytes, body)
+			select '%d/' || n, '', '', now(), 0, '' from generate_series((select count(*) from %[1]s.webhook_message) + 1, %[3]d) n`, schemaOf(named), round, most))
+		require.NoError(t, err)
+		begin := make(chan struct{})
+		var running, ready sync.WaitGroup
+		for i := range processes {
+			s := records(t, named, capped).Webhooks()
+			ready.Add(1)
+			running.Go(func() {
+				_, err := s.Get(context.Background(), "ep_1") // it is connected
+				ready.Done()
+				<-begin
+				if err == nil {
+					_, err = s.Add(context.Background(), webhookMessage(fmt.Sprint("m_", round, "_", i), noon))
+				}
+				if err != nil {
+					t.Errorf("Add: %v", err)
+				}
+			})
+		}
+		ready.Wait()
+		close(begin)
+		running.Wait()
+		require.GreaterOrEqual(t, count(t, named, "webhook_message"), most-most/100-1)
+	}
+}
+
 // A message is added once, and in the same order for all, whoever adds it.
 func TestProcessesAddTheSame(t *testing.T) {
 	t.Parallel()

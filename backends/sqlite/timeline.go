@@ -66,7 +66,10 @@ func (s *timelines) add(ctx context.Context, opened *store, e notify.Event[any],
 	h, known := s.recent.find(e.NotificationID)
 	if !known {
 		var err error
-		if h, err = s.read(ctx, opened.file.read, e.NotificationID); err != nil {
+		if h, err = s.read(ctx, opened.file.read, e.NotificationID); err == nil {
+			err = h.unreadable
+		}
+		if err != nil {
 			return err
 		}
 		h.tags = tagsOf(timeline.NewEntry(h.events...))
@@ -83,7 +86,7 @@ func (s *timelines) add(ctx context.Context, opened *store, e notify.Event[any],
 		return nil
 	}
 	entry := timeline.NewEntry(events...)
-	next := stored{h.version + 1, h.truncated, events, tagsOf(entry)}
+	next := stored{version: h.version + 1, truncated: h.truncated, events: events, tags: tagsOf(entry)}
 	refused := false
 	err := opened.writer.do(ctx, r.size, func(t *tx) (err error) {
 		if refused, err = t.wasErased(&e.Envelope); refused || err != nil {
@@ -136,8 +139,13 @@ func (s *timelines) Get(ctx context.Context, id string) (timeline.Entry, error) 
 	var h stored
 	if err == nil {
 		defer s.backend.leave()
-		if h, err = s.read(ctx, opened.file.read, id); err == nil && h.version == 0 {
+		h, err = s.read(ctx, opened.file.read, id)
+		switch {
+		case err != nil:
+		case h.version == 0:
 			err = notify.ErrNotFound
+		default:
+			err = h.unreadable
 		}
 	}
 	if err != nil {
@@ -152,11 +160,13 @@ type stored struct {
 	truncated bool
 	events    []notify.Event[any]
 	tags      tags
+	// unreadable is what is wrong with an event that does not decode, if there is one.
+	unreadable error
 }
 
 func (h *stored) entry() timeline.Entry {
 	entry := timeline.NewEntry(h.events...)
-	entry.Truncated = h.truncated
+	entry.Truncated = h.truncated || h.unreadable != nil
 	return entry
 }
 
@@ -183,7 +193,8 @@ func (s *timelines) read(ctx context.Context, from queryer, id string) (h stored
 		}
 		e, err := s.codec.Decode(r.message(int64(len(h.events))))
 		if err != nil {
-			return h, fmt.Errorf("decode event %q: %w", r.uuid, err)
+			h.unreadable = fmt.Errorf("decode event %q: %w", r.uuid, err)
+			continue
 		}
 		h.events = append(h.events, e)
 	}

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -41,25 +42,30 @@ func (s *timelines) list(ctx context.Context, opened *store, q timeline.Query, a
 		return page, err
 	}
 	defer rows.Close()
-	var ids []string
+	var found []timeline.Position
 	for rows.Next() {
 		var id string
-		if err := rows.Scan(&id); err != nil {
+		var at sql.NullString
+		if err := rows.Scan(&id, &at); err != nil {
 			return page, err
 		}
-		ids = append(ids, id)
+		found = append(found, timeline.Position{At: moment(at), ID: id})
 	}
 	if err := rows.Err(); err != nil {
 		return page, err
 	}
-	for _, id := range ids[:min(len(ids), q.Limit)] {
-		h, err := s.read(ctx, tx, id)
+	for _, place := range found[:min(len(found), q.Limit)] {
+		h, err := s.read(ctx, tx, place.ID)
 		if err != nil {
 			return page, err
 		}
-		page.Entries = append(page.Entries, h.entry())
+		entry := h.entry()
+		if h.unreadable != nil { // which may have said where it belongs
+			entry.At, entry.Status.NotificationID = place.At, place.ID
+		}
+		page.Entries = append(page.Entries, entry)
 	}
-	if len(ids) > q.Limit {
+	if len(found) > q.Limit {
 		page.Next = page.Entries[q.Limit-1].Position().Cursor()
 	}
 	return page, nil
@@ -110,6 +116,6 @@ func listQuery(q timeline.Query, after timeline.Position) (query string, args []
 	if !after.IsZero() {
 		and("("+list+".at, "+list+".notification) < (?, ?)", text(after.At), after.ID)
 	}
-	return fmt.Sprintf("SELECT t.notification FROM %s WHERE %s ORDER BY %[3]s.at DESC, %[3]s.notification DESC LIMIT ?",
+	return fmt.Sprintf("SELECT t.notification, %[3]s.at FROM %[1]s WHERE %[2]s ORDER BY %[3]s.at DESC, %[3]s.notification DESC LIMIT ?",
 		from, strings.Join(where, " AND "), list), append(args, q.Limit+1)
 }

@@ -3,6 +3,7 @@ package sqlite_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -327,4 +328,46 @@ func TestAReadOfATimelineEndsWithItsContext(t *testing.T) {
 		require.ErrorIs(t, read(ctx, b.Timeline(leaving{codec(t), &decoded, leave})), context.Canceled, name)
 		require.Equal(t, 1, decoded, name)
 	}
+}
+
+// changed is a codec of a host that has changed what its events are.
+type changed struct{ sqlite.Codec }
+
+func (c changed) Decode(m *message.Message) (notify.Event[any], error) {
+	if m.UUID == "n0/accepted" || m.UUID == "n0/paid" {
+		return notify.Event[any]{}, errors.New("it does not decode")
+	}
+	return c.Codec.Decode(m)
+}
+
+// What does not decode any more spoils no list.
+func TestAListWithAnEventThatDoesNotDecode(t *testing.T) {
+	t.Parallel()
+	b := open(t, path(t))
+	at := now().UTC()
+	for i, id := range []string{"n2", "n0", "n1"} {
+		accepted := at.Add(-time.Duration(i) * time.Minute)
+		for kind, data := range map[string]any{"notify.accepted.v1": notify.Accepted{}, "shop.paid.v1": notify.Raw(`{}`)} {
+			require.NoError(t, b.Timeline(codec(t)).Add(t.Context(), notify.Event[any]{
+				Envelope: notify.Envelope{
+					ID: id + "/" + strings.Split(kind, ".")[1], Type: kind, Source: "/test", NotificationID: id, Time: accepted, Seen: accepted,
+				},
+				Data: data,
+			}))
+		}
+	}
+	spoiled := b.Timeline(changed{codec(t)})
+	var got []string
+	for next := ""; len(got) == 0 || next != ""; {
+		page, err := spoiled.List(t.Context(), timeline.Query{Limit: 1, After: next})
+		require.NoError(t, err)
+		require.Len(t, page.Entries, 1)
+		e := page.Entries[0]
+		require.Equal(t, e.Status.NotificationID == "n0", e.Truncated)
+		require.Equal(t, at.Add(-time.Duration(len(got))*time.Minute), e.At)
+		got, next = append(got, e.Status.NotificationID), page.Next
+	}
+	require.Equal(t, []string{"n2", "n0", "n1"}, got)
+	_, err := spoiled.Get(t.Context(), "n0")
+	require.ErrorContains(t, err, "it does not decode")
 }

@@ -25,8 +25,8 @@ type Entry struct {
 	// Events are in the order in which they first came: the log's, unless some
 	// came out of order, such as from the dead letters.
 	Events []notify.Event[any]
-	// Truncated says that a store at its cap left out some of the Events. They
-	// count in the Status.
+	// Truncated says that a store at its cap left out some of the Events, which count
+	// in the Status; or List those that do not decode, which do not.
 	Truncated bool
 }
 

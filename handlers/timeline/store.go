@@ -27,7 +27,9 @@ type Store interface {
 	// List returns a page of the entries that match q, the newest first: in
 	// descending order of their [Position]. An entry that neither comes nor
 	// moves nor goes while a list is read, page by page, is on exactly one of
-	// its pages. What is wrong with q is reported as [notify.FieldError].
+	// its pages. An entry with an event that does not decode, since the host has
+	// changed its type, is shown without it, as Truncated; Get and Add fail then. What
+	// is wrong with q is reported as [notify.FieldError].
 	List(ctx context.Context, q Query) (Page, error)
 	// Erase removes all that is kept of the notifications of a recipient of the
 	// tenant, which is empty for one without; they are those that the
