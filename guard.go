@@ -31,6 +31,9 @@ type GuardRequest struct {
 	Labels   map[string]string
 	Urgent   bool
 	Now      time.Time
+	// ExpiresAt is when the notification is not worth sending any more: what is
+	// delayed to then or later expires.
+	ExpiresAt time.Time
 }
 
 // Decision is a guard's answer. Its zero value is [Allow].
@@ -125,6 +128,6 @@ func (p *pipeline) ask(ctx context.Context, req GuardRequest) (Decision, error) 
 func guardRequest(r *record, recipient Recipient, now time.Time) GuardRequest {
 	return GuardRequest{
 		NotificationID: r.ID, Recipient: recipient, Tenant: r.Tenant, Category: r.Category,
-		Labels: r.Labels, Urgent: r.Urgent, Now: now,
+		Labels: r.Labels, Urgent: r.Urgent, Now: now, ExpiresAt: r.Deadline,
 	}
 }

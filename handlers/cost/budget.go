@@ -52,9 +52,11 @@ const (
 	// reason [ReasonSpent].
 	Drop Policy = iota
 	// Defer holds it until the next period begins, as [notify.Delayed], for the
-	// reason ReasonSpent. One that expires before ends then. What the [Book] has a
-	// price for that is more than the whole Limit, in the next period too, ends as
-	// with Drop; but if the Limit has no Micros, it is held again and again.
+	// reason ReasonSpent. What cannot be sent then either ends as with Drop: one that
+	// expires before, which is after 24 hours unless [notify.Notification.ExpiresAt] or
+	// [notify.Budgets.Message] says otherwise, and what the [Book] has a price for
+	// that is more than the whole Limit. If the Limit has no Micros, it is held
+	// again and again.
 	Defer
 )
 

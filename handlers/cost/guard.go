@@ -70,7 +70,7 @@ func (g *guard) decide(ctx context.Context, r notify.GuardRequest) (notify.Decis
 		case passes:
 		case b.Channel != "" && r.Channel == "" && (len(ways) > 1 || !slices.Contains(ways, b.Channel)):
 			without = append(without, b.Channel)
-		case b.Policy == Defer && g.fits(b, r, c.end):
+		case b.Policy == Defer && g.passesAt(b, r, c.end):
 			return refuse(notify.DelayUntil(c.end, ReasonSpent), nil)
 		default:
 			return refuse(notify.Suppress(ReasonSpent), nil)
@@ -106,7 +106,7 @@ func (g *guard) noneLeft(without []notify.Channel, r notify.GuardRequest) notify
 		if b.Policy != Defer || !b.covers(r) || !slices.Contains(without, b.Channel) {
 			continue
 		}
-		if _, end := b.period(r.Now, g.ledger.config.Location); g.fits(b, r, end) && (until.IsZero() || end.Before(until)) {
+		if _, end := b.period(r.Now, g.ledger.config.Location); g.passesAt(b, r, end) && (until.IsZero() || end.Before(until)) {
 			until = end
 		}
 	}
@@ -134,10 +134,12 @@ func (g *guard) claim(i int, b *Budget, r notify.GuardRequest) *claim {
 	return c
 }
 
-// fits tells whether the budget has room for a notification when nothing of it is
-// spent. A host that lets nothing be spent may have changed its mind by then.
-func (g *guard) fits(b *Budget, r notify.GuardRequest, at time.Time) bool {
-	return b.Limit.Micros == 0 || g.each(b, r, at) <= b.Limit.Micros
+// passesAt tells whether a notification may be sent when the next period begins:
+// it has not expired by then, and the budget has room for it while nothing is
+// spent. A host that lets nothing be spent may have changed its mind.
+func (g *guard) passesAt(b *Budget, r notify.GuardRequest, at time.Time) bool {
+	lives := r.ExpiresAt.IsZero() || at.Before(r.ExpiresAt)
+	return lives && (b.Limit.Micros == 0 || g.each(b, r, at) <= b.Limit.Micros)
 }
 
 // each is what a notification is taken to cost at a time: by the book, the highest

@@ -98,6 +98,24 @@ func TestABudgetDefers(t *testing.T) {
 	}, budgets(cost.Budget{Channel: "sms", Category: "codes", Limit: euros(90_000), Daily: true, Policy: cost.Defer}))
 }
 
+// What expires before the next period begins does not wait for that in vain.
+func TestABudgetDefersWhatLives(t *testing.T) {
+	run(t, func(d *desk) {
+		require.Equal(d.t, notify.StateSent, d.ends(texting(german, "hello")))
+		now := time.Now().UTC()
+		next := time.Date(now.Year(), now.Month()+1, 1, 0, 0, 0, 0, time.UTC)
+		briefly, lives := texting(german, "hello"), texting(german, "hello")
+		briefly.ExpiresAt, lives.ExpiresAt = next, next.Add(time.Second)
+		require.Equal(d.t, notify.StateSuppressed, d.ends(briefly))
+		id := d.Send(lives)
+		d.Until(id, notify.Delayed{})
+		d.Require(id, notifytest.Once(notify.Delayed{Until: next, Reason: notify.DelayGuard, Guard: "cost", GuardReason: cost.ReasonSpent}))
+		d.Pass(time.Until(next.Add(time.Second)))
+		d.Settle(id)
+		d.Require(id, notifytest.State(notify.StateSent))
+	}, budgets(cost.Budget{Channel: "sms", Category: "codes", Limit: euros(90_000), Policy: cost.Defer}))
+}
+
 // What costs more than the whole budget, by the price book, does not wait for it.
 func TestWhatNeverFits(t *testing.T) {
 	run(t, func(d *desk) {
