@@ -2,6 +2,7 @@ package suppression
 
 import (
 	"errors"
+	"regexp"
 	"time"
 
 	"github.com/seed-6c01d079/notify"
@@ -47,14 +48,27 @@ type Entry struct {
 	EventID string
 }
 
+var (
+	channelName = regexp.MustCompile(`^[a-z0-9_-]{1,32}$`)
+	hashed      = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`) // base64url
+)
+
 // Check returns what is wrong with the entry, as [notify.FieldError].
 func (e Entry) Check() error {
 	var found []error
-	if e.Channel == "" {
+	switch {
+	case e.Channel == "":
 		found = append(found, &notify.FieldError{Field: "Key.Channel", Problem: "is required"})
+	case !channelName.MatchString(string(e.Channel)):
+		found = append(found, &notify.FieldError{Field: "Key.Channel", Problem: "must have 1 to 32 characters of a-z, 0-9, '-' and '_'"})
 	}
-	if (e.RecipientID == "") == (e.AddressHash == "") {
+	switch {
+	case (e.RecipientID == "") == (e.AddressHash == ""):
 		found = append(found, &notify.FieldError{Field: "Key.Subject", Problem: "needs a RecipientID or an AddressHash, and not both"})
+	case e.AddressHash != "" && !hashed.MatchString(e.AddressHash):
+		found = append(found, &notify.FieldError{
+			Field: "Key.Subject.AddressHash", Problem: "must be a hash, not an address: List.Address or Notifier.AddressHash makes it",
+		})
 	}
 	if e.Reason == "" {
 		found = append(found, &notify.FieldError{Field: "Entry.Reason", Problem: "is required"})

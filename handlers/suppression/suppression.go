@@ -70,7 +70,7 @@ var _ notify.Attacher = (*List)(nil)
 // for every guard. Options change its [Config]. Two of one Notifier need two
 // names.
 func New(store Store, options ...func(*Config)) *List {
-	l := &List{store: store}
+	l := &List{store: store, hash: func(notify.Channel, string) string { return "" }}
 	l.config.Name = "suppression"
 	l.config.From = backend.FromOldest()
 	l.config.ReplaySafe = true
@@ -114,8 +114,8 @@ func (l *List) set(ctx context.Context, e Entry) error {
 	return l.store.Set(ctx, e)
 }
 
-// Address is whom an address is about, for [Key.Subject]. The list must have
-// been attached.
+// Address is whom an address is about, for [Key.Subject]: nobody, which no key may
+// have, before the list is attached.
 func (l *List) Address(c notify.Channel, address string) Subject {
 	return Subject{AddressHash: l.hash(c, address)}
 }
