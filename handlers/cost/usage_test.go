@@ -135,6 +135,35 @@ func TestUseThatIsTooMuch(t *testing.T) {
 	})
 }
 
+// Nor does one for which the store has no room.
+func TestUseThatHasNoRoom(t *testing.T) {
+	t.Parallel()
+	notifytest.Run(t, func(t *testing.T, b *notifytest.Bench) {
+		store := cost.NewMemory(func(c *cost.MemoryConfig) { c.Cells = 100 })
+		ledger := cost.New(store, book())
+		b.Notifier.Attach(ledger)
+		use := func(observer string) {
+			notify.On(b.Notifier, observer, func(context.Context, notify.Event[notify.Opened]) error { return nil })
+			b.Pass(time.Second)
+			_, err := notify.Emit(context.Background(), b.Notifier, notify.Opened{})
+			require.NoError(t, err)
+			b.Pass(time.Minute)
+		}
+		b.Start()
+		use("known")
+		var err error
+		for n := 0; err == nil; n++ {
+			_, err = store.Put(context.Background(), spending(fmt.Sprint("t-", n), n, time.Now()))
+		}
+		require.ErrorIs(t, err, notify.ErrOverloaded)
+		use("new")
+		month := time.Now().UTC().Format("2006-01")
+		require.EqualValues(t, 2, invocations(t, ledger, month, "known"))
+		require.Zero(t, invocations(t, ledger, month, "new"))
+		require.NotEmpty(t, b.Notifier.Health(context.Background()).Failing)
+	})
+}
+
 // While the store is down a day may end, or a month: each has its own.
 func TestUseOfADayThatEndsWhileTheStoreIsDown(t *testing.T) {
 	t.Parallel()
