@@ -58,7 +58,7 @@ func (q Query) Resolve() (Query, Position, error) {
 	}
 	q.From, q.Until = q.From.UTC().Truncate(time.Microsecond), q.Until.UTC().Truncate(time.Microsecond)
 	if !q.From.IsZero() && !q.Until.IsZero() && q.Until.Before(q.From) {
-		found = append(found, &notify.FieldError{Field: "Query.Until", Problem: "must not be before From"})
+		found = append(found, &notify.FieldError{Field: "Query.Until", Problem: "must not be before the beginning"})
 	}
 	found = append(found, q.checkLabels()...)
 	after, err := parseCursor(q.After)

@@ -29,12 +29,12 @@ func (h *handler) contents(w http.ResponseWriter, r *http.Request) {
 		err = notify.ErrNotFound
 	}
 	if err != nil {
-		fail(w, err)
+		h.fail(w, r, err)
 		return
 	}
 	found, err := h.config.Contents.Get(r.Context(), entry.Status.NotificationID)
 	if err != nil {
-		fail(w, err)
+		h.fail(w, r, err)
 		return
 	}
 	var all []contentJSON

@@ -21,8 +21,9 @@
 // happens from now on, from the record: each event's ID is the stream's, its type
 // the stream's event. It ends when the notification has settled. A client that
 // connects again with the Last-Event-ID header gets what came after that, and 204
-// (No Content), which tells it to stop, once nothing more comes. Comments keep the
-// connection open meanwhile.
+// (No Content), which tells it to stop, once nothing more comes. If that event is not
+// known, or not any more, all come again, after a [Config.Heartbeat] at the latest.
+// Comments keep the connection open meanwhile.
 //
 // With [Config.Contents] there is one path more: what was sent, leg by leg, as
 // {"contents": [{"leg", "channel", "at", "bytes", "message", ...}]}, in which a message
@@ -30,8 +31,8 @@
 //
 //	GET /notifications/{id}/contents
 //
-// Errors are problem details (RFC 9457), with a pointer to the parameter that is
-// wrong. Nothing is kept in memory but the streams that are open, of which
+// Errors of these are problem details (RFC 9457), with the name of the parameter that
+// is wrong. Nothing is kept in memory but the streams that are open, of which
 // [Config.MaxStreams] may be; the next gets 503. Who may see what is the host's
 // to say: put its authentication before the handler, and see [Config.Tenant].
 package timelinehttp
@@ -39,6 +40,7 @@ package timelinehttp
 import (
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -55,7 +57,7 @@ const (
 type Config struct {
 	// Tenant returns the tenant that the request may see, and no other: the
 	// notifications of others are not found. An error is answered with 403, and
-	// its text is not shown; an empty tenant with 400. Nil is for a host without tenants: then everything
+	// its text goes to the Logger only; an empty tenant with 400. Nil is for a host without tenants: then everything
 	// is shown.
 	Tenant func(*http.Request) (string, error)
 	// Contents, if set, are served to whoever may see the notification: recipients'
@@ -65,6 +67,9 @@ type Config struct {
 	MaxStreams int
 	// Heartbeat is the time between comments in a stream; default 15 s.
 	Heartbeat time.Duration
+	// Logger gets what clients are not told: why the timeline could not be read, and
+	// why Tenant refused; default [slog.Default].
+	Logger *slog.Logger
 }
 
 type handler struct {
@@ -88,6 +93,9 @@ func New(n *notify.Notifier, store timeline.Store, options ...func(*Config)) htt
 	if h.config.Heartbeat <= 0 {
 		h.config.Heartbeat = 15 * time.Second
 	}
+	if h.config.Logger == nil {
+		h.config.Logger = slog.Default()
+	}
 	h.streams = make(chan struct{}, h.config.MaxStreams)
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /notifications", h.list)
@@ -106,11 +114,12 @@ func (h *handler) tenant(w http.ResponseWriter, r *http.Request) (tenant string,
 	}
 	tenant, err := h.config.Tenant(r)
 	if err != nil {
+		h.config.Logger.InfoContext(r.Context(), "timelinehttp: a request was refused for its tenant", "error", err)
 		write(w, problem{Title: "Not allowed", Status: http.StatusForbidden})
 		return "", false
 	}
 	if tenant == "" { // which is also that of an entry whose tenant is not known
-		fail(w, &notify.FieldError{Field: "tenant", Problem: "the request has none"})
+		h.fail(w, r, &notify.FieldError{Field: "tenant", Problem: "the request has none"})
 		return "", false
 	}
 	return tenant, true
@@ -129,12 +138,12 @@ func (h *handler) get(w http.ResponseWriter, r *http.Request) {
 		err = notify.ErrNotFound
 	}
 	if err != nil {
-		fail(w, err)
+		h.fail(w, r, err)
 		return
 	}
 	found, err := h.entry(entry)
 	if err != nil {
-		fail(w, err)
+		h.fail(w, r, err)
 		return
 	}
 	respond(w, http.StatusOK, "application/json", found)
@@ -158,7 +167,7 @@ func (h *handler) list(w http.ResponseWriter, r *http.Request) {
 		page, err = h.store.List(r.Context(), q)
 	}
 	if err != nil {
-		fail(w, err)
+		h.fail(w, r, err)
 		return
 	}
 	list := struct {
@@ -173,7 +182,7 @@ func (h *handler) list(w http.ResponseWriter, r *http.Request) {
 			encoded, err = json.Marshal(one)
 		}
 		if err != nil {
-			fail(w, err)
+			h.fail(w, r, err)
 			return
 		}
 		if size += len(encoded); size > maxBytes && i > 0 {
@@ -199,7 +208,7 @@ type fieldError struct {
 }
 
 // fail answers with what went wrong, as far as the client has to do with it.
-func fail(w http.ResponseWriter, err error) {
+func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p := problem{Title: "The timeline could not be read", Status: http.StatusInternalServerError}
 	switch fields := notify.FieldErrors(err); {
 	case len(fields) > 0:
@@ -211,6 +220,8 @@ func fail(w http.ResponseWriter, err error) {
 		p = problem{Title: "No such notification", Status: http.StatusNotFound}
 	case errors.Is(err, notify.ErrClosed), errors.Is(err, notify.ErrOverloaded):
 		p.Status = http.StatusServiceUnavailable
+	default:
+		h.config.Logger.ErrorContext(r.Context(), "timelinehttp: the timeline could not be read", "error", err)
 	}
 	write(w, p)
 }

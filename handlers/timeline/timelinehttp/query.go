@@ -69,7 +69,7 @@ func query(raw string) (timeline.Query, error) {
 		case "from", "until":
 			at, err := time.Parse(time.RFC3339Nano, value)
 			if err != nil {
-				wrong(name, "must be a time as RFC 3339 writes it, such as 2026-11-25T18:00:00Z")
+				wrong(name, "must be a time as RFC 3339 writes it, such as 2026-11-25T18:00:00Z; a + in a URL is %2B")
 			}
 			if name == "from" {
 				q.From = at

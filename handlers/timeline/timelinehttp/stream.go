@@ -22,7 +22,7 @@ func (h *handler) stream(w http.ResponseWriter, r *http.Request) {
 	}
 	id, last := r.PathValue("id"), r.Header.Get("Last-Event-ID")
 	if last != "" && !strings.HasPrefix(last, id+"/") {
-		fail(w, &notify.FieldError{Field: "Last-Event-ID", Problem: "is not the ID of an event of this notification"})
+		h.fail(w, r, &notify.FieldError{Field: "Last-Event-ID", Problem: "is not the ID of an event of this notification"})
 		return
 	}
 	select {
@@ -37,7 +37,7 @@ func (h *handler) stream(w http.ResponseWriter, r *http.Request) {
 		err = notify.ErrNotFound
 	}
 	if err != nil {
-		fail(w, err)
+		h.fail(w, r, err)
 		return
 	}
 	s := &stream{w: w, control: http.NewResponseController(w)}
@@ -45,12 +45,17 @@ func (h *handler) stream(w http.ResponseWriter, r *http.Request) {
 		s.begin()
 		return
 	}
+	if !status.Settled { // something comes, however late: the client is to know that it is connected
+		if err := s.send(""); err != nil {
+			return
+		}
+	}
 	err = h.follow(r.Context(), s, id, last)
 	switch {
 	case err == nil && !s.begun:
 		w.WriteHeader(http.StatusNoContent) // the client need not come again
 	case err != nil && !s.begun && r.Context().Err() == nil:
-		fail(w, err)
+		h.fail(w, r, err)
 	}
 }
 

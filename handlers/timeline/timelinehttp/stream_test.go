@@ -82,6 +82,28 @@ func TestStream(t *testing.T) {
 	require.Equal(t, seen, s.stream("/notifications/"+id+"/events", "Last-Event-ID", id+"/gone").rest())
 }
 
+// Who connects again while nothing happens is told at once that it is connected.
+func TestStreamBeginsAtOnce(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(c *timelinehttp.Config) { c.Heartbeat = time.Hour })
+	release := make(chan struct{})
+	s.mail.Decide(func(notify.Delivery[notify.Email]) notifytest.Outcome {
+		<-release
+		return notifytest.Succeed()
+	})
+	id := s.send("acme", "ann")
+	live := s.stream("/notifications/" + id + "/events")
+	var last message
+	for last.event != "notify.sending.v1" {
+		var err error
+		last, err = live.next()
+		require.NoError(t, err)
+	}
+	again := s.stream("/notifications/"+id+"/events", "Last-Event-ID", last.id)
+	close(release)
+	require.Equal(t, whole[4:], names(again.rest()))
+}
+
 func TestStreamBadInput(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
