@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/seed-6c01d079/notify"
 )
@@ -33,7 +35,8 @@ type Endpoint struct {
 	// receiver has changed. 1 to 4, never shared with another endpoint.
 	Secrets []Secret
 	// Types are the events it gets, by their type on the wire, such as
-	// "notify.delivered.v1": 1 to 64.
+	// "notify.delivered.v1": 1 to 64. Those of notify must be known; one of a program
+	// that emits it elsewhere need not be.
 	Types []string
 	// Ordered makes the events come one after the other, in the order in which
 	// they were taken from the log: the next only after the one before it was
@@ -71,8 +74,10 @@ func (e Endpoint) clone() Endpoint {
 	return e
 }
 
+var typeName = regexp.MustCompile(`^[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)+$`)
+
 // check reports every problem of the endpoint, of which no text holds a value.
-func (e *Endpoint) check(network *network) error {
+func (e *Endpoint) check(network *network, isKnown func(eventType string) bool) error {
 	var found []error
 	add := func(field, format string, args ...any) {
 		found = append(found, &notify.FieldError{Field: "Endpoint." + field, Problem: fmt.Sprintf(format, args...)})
@@ -101,8 +106,13 @@ func (e *Endpoint) check(network *network) error {
 		add("Types", "must be 1 to %d types, such as \"notify.delivered.v1\"", maxTypes)
 	}
 	for i, t := range e.Types {
-		if t == "" || !isName(t) {
+		switch {
+		case !typeName.MatchString(t) || len(t) > maxNameBytes:
 			add(fmt.Sprintf("Types[%d]", i), "must be an event's type on the wire, such as \"notify.delivered.v1\"")
+		case strings.HasPrefix(t, "notify.") && !isKnown(t):
+			add(fmt.Sprintf("Types[%d]", i), "is no event of notify; their types are as \"notify.delivered.v1\", in full")
+		case slices.Contains(e.Types[:i], t):
+			add(fmt.Sprintf("Types[%d]", i), "is there twice")
 		}
 	}
 	if e.Concurrency < 0 || e.Concurrency > maxCalls {

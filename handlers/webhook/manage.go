@@ -2,14 +2,18 @@ package webhook
 
 import (
 	"context"
+	"regexp"
+	"slices"
 	"time"
+
+	"github.com/seed-6c01d079/notify/topology"
 )
 
 // Put stores an endpoint, new or changed, and reports every problem of it as a
 // [notify.FieldError]. A changed endpoint keeps what waits for it, and whether it
 // is disabled.
 func (s *Sender) Put(ctx context.Context, e Endpoint) error {
-	if err := e.check(s.network); err != nil {
+	if err := e.check(s.network, s.isKnown); err != nil {
 		return err
 	}
 	if err := s.store.Put(ctx, e.clone()); err != nil {
@@ -17,6 +21,18 @@ func (s *Sender) Put(ctx context.Context, e Endpoint) error {
 	}
 	s.wake()
 	return nil
+}
+
+var ownType = regexp.MustCompile(`^notify\.[a-z_]+\.v[0-9]+$`)
+
+// isKnown tells whether a type of notify's own is known to the Notifier, or could be
+// before there is one.
+func (s *Sender) isKnown(eventType string) bool {
+	n := s.notifier.Load()
+	if n == nil {
+		return ownType.MatchString(eventType)
+	}
+	return slices.ContainsFunc(n.Topology().Events, func(e topology.Event) bool { return e.Type == eventType })
 }
 
 // Get returns an endpoint, or an error that wraps [notify.ErrNotFound], as do

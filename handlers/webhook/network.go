@@ -18,7 +18,9 @@ type Network struct {
 	// AllowHTTP allows http, and by default port 80 for it. What is sent can be
 	// read on the way then.
 	AllowHTTP bool
-	// Ports are those allowed; default 443, with AllowHTTP 80 too.
+	// Ports are those allowed; default 443, with AllowHTTP 80 too. There is none that
+	// stands for all: a test starts its server first, and allows that one's port and
+	// address, as the package's example does.
 	Ports []uint16
 	// Allow are addresses that are allowed although they are not public, for
 	// tests and private networks. If there are any, names of private networks

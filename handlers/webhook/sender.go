@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -108,6 +109,7 @@ func (s *Sender) check() (found attach.Problems) {
 	for i, pause := range c.Schedule {
 		add(pause > 0 && pause <= 7*24*time.Hour, fmt.Sprintf("webhook.Config.Schedule[%d]", i), "must be more than 0, and at most 7 days")
 	}
+	add(!slices.Contains(c.Network.Ports, 0), "webhook.Config.Network.Ports", "must not have the port 0")
 	add(len(c.Schedule) <= 100, "webhook.Config.Schedule", "must have at most 100 pauses")
 	for _, d := range []struct {
 		name  string

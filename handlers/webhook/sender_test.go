@@ -31,6 +31,7 @@ func TestAConfigIsChecked(t *testing.T) {
 		"webhook.Config.Poll":          func(c *webhook.Config) { c.Poll = 0 },
 		"webhook.Config.DisableAfter":  func(c *webhook.Config) { c.DisableAfter = 0 },
 		"webhook.Config.Calls":         func(c *webhook.Config) { c.Calls = 0 },
+		"webhook.Config.Network.Ports": func(c *webhook.Config) { c.Network.Ports = []uint16{443, 0} },
 	} {
 		n, err := notify.New(notify.Config{})
 		require.NoError(t, err)
@@ -89,14 +90,19 @@ func TestEndpointsAreChecked(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 4, got.Concurrency)
 	for field, change := range map[string]func(e *webhook.Endpoint){
-		"Endpoint.ID":          func(e *webhook.Endpoint) { e.ID = "a b" },
-		"Endpoint.Tenant":      func(e *webhook.Endpoint) { e.Tenant = strings.Repeat("x", 129) },
-		"Endpoint.URL":         func(e *webhook.Endpoint) { e.URL = "https://canary@example.com" },
-		"Endpoint.Secrets":     func(e *webhook.Endpoint) { e.Secrets = nil },
-		"Endpoint.Secrets[0]":  func(e *webhook.Endpoint) { e.Secrets = []webhook.Secret{{}} },
-		"Endpoint.Secrets[1]":  func(e *webhook.Endpoint) { e.Secrets = []webhook.Secret{secret, secret} },
-		"Endpoint.Types":       func(e *webhook.Endpoint) { e.Types = nil },
-		"Endpoint.Types[0]":    func(e *webhook.Endpoint) { e.Types = []string{""} },
+		"Endpoint.ID":         func(e *webhook.Endpoint) { e.ID = "a b" },
+		"Endpoint.Tenant":     func(e *webhook.Endpoint) { e.Tenant = strings.Repeat("x", 129) },
+		"Endpoint.URL":        func(e *webhook.Endpoint) { e.URL = "https://canary@example.com" },
+		"Endpoint.Secrets":    func(e *webhook.Endpoint) { e.Secrets = nil },
+		"Endpoint.Secrets[0]": func(e *webhook.Endpoint) { e.Secrets = []webhook.Secret{{}} },
+		"Endpoint.Secrets[1]": func(e *webhook.Endpoint) { e.Secrets = []webhook.Secret{secret, secret} },
+		"Endpoint.Types":      func(e *webhook.Endpoint) { e.Types = nil },
+		"Endpoint.Types[0]":   func(e *webhook.Endpoint) { e.Types = []string{""} },
+		"Endpoint.Types[1]":   func(e *webhook.Endpoint) { e.Types = []string{delivered, delivered} },
+		"Endpoint.Types[2]":   func(e *webhook.Endpoint) { e.Types = []string{delivered, "shop.paid", "Sent"} },
+		"Endpoint.Types[3]": func(e *webhook.Endpoint) {
+			e.Types = []string{delivered, "shop.paid.v1", "notify.sent.v1", "notify.sent"}
+		},
 		"Endpoint.Concurrency": func(e *webhook.Endpoint) { e.Concurrency = 65 },
 	} {
 		e := good
@@ -108,6 +114,23 @@ func TestEndpointsAreChecked(t *testing.T) {
 		require.NotContains(t, err.Error(), "canary")
 	}
 	require.Len(t, notify.FieldErrors(hooks.Put(t.Context(), webhook.Endpoint{})), 4, "all at once")
+}
+
+// A type that there is not would never come, and nobody would know why.
+func TestTypesOfEndpointsAreKnown(t *testing.T) {
+	t.Parallel()
+	n, err := notify.New(notify.Config{})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, n.Close(context.Background())) })
+	hooks := webhook.New(webhook.NewMemory())
+	e := webhook.Endpoint{ID: "ep_1", URL: "https://example.com/", Secrets: []webhook.Secret{webhook.NewSecret()}, Types: []string{"notify.sent.v2"}}
+	require.NoError(t, hooks.Put(t.Context(), e), "nobody knows yet")
+	n.Attach(hooks)
+	err = hooks.Put(t.Context(), e)
+	require.Len(t, notify.FieldErrors(err), 1)
+	require.Equal(t, "Endpoint.Types[0]", notify.FieldErrors(err)[0].Field)
+	e.Types = []string{"notify.sent.v1", "webhook.endpoint_disabled.v1", "theirs.paid.v1"}
+	require.NoError(t, hooks.Put(t.Context(), e))
 }
 
 // TestNothingSecretLeaks plants canaries in URLs and answers, has what can fail
