@@ -25,11 +25,7 @@ func (p *pipeline) deliverOnce(ctx context.Context, w *work) error {
 		return err
 	}
 	span := p.began(ctx, OperationDeliver, s.record, w)
-	failure := failurePanic
-	defer func() { span.end(failure) }()
-	err = p.deliverLoaded(span.within(ctx), s, w)
-	failure = failureClass(err)
-	return err
+	return span.during(ctx, func(ctx context.Context) error { return p.deliverLoaded(ctx, s, w) })
 }
 
 func (p *pipeline) deliverLoaded(ctx context.Context, s stored, w *work) error {

@@ -91,6 +91,15 @@ func (b *Begun) end(failure string) {
 	}
 }
 
+// during does something within the span, which ends with it, also by a panic.
+func (b *Begun) during(ctx context.Context, do func(ctx context.Context) error) (err error) {
+	failure := failurePanic
+	defer func() { b.end(failure) }()
+	err = do(b.within(ctx))
+	failure = failureClass(err)
+	return err
+}
+
 // ProviderCall is one call of a provider.
 type ProviderCall struct {
 	Channel  Channel
