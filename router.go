@@ -33,7 +33,8 @@ type bus struct {
 	registering sync.Mutex // held, before mu, while observers come and go
 
 	mu      sync.Mutex
-	runners []*runner // in the order of registration
+	runners []*runner  // in the order of registration
+	left    []*tallies // of observers that are gone, the latest last
 	// run is what the observers' consumption runs under; nil until startAll begins
 	// it.
 	run context.Context
@@ -206,7 +207,31 @@ func (b *bus) remove(r *runner) {
 }
 
 func (b *bus) removeLocked(r *runner) {
-	b.runners = slices.DeleteFunc(b.runners, func(other *runner) bool { return other == r })
+	i := slices.Index(b.runners, r)
+	if i < 0 {
+		return
+	}
+	b.runners = slices.Delete(b.runners, i, i+1)
+	if b.left = append(b.left, r.tallies); len(b.left) > maxLeft {
+		b.left = slices.Delete(b.left, 0, 1)
+	}
+}
+
+// maxLeft bounds the observers that are gone whose counts are kept.
+const maxLeft = 100
+
+// talliesOf are those of an observer to be registered, which go on if one of its
+// name is gone.
+func (b *bus) talliesOf(observer string) *tallies {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	i := slices.IndexFunc(b.left, func(t *tallies) bool { return t.observer == observer })
+	if i < 0 {
+		return &tallies{observer: observer}
+	}
+	t := b.left[i]
+	b.left = slices.Delete(b.left, i, i+1)
+	return t
 }
 
 // tasks are the observers' goroutines.

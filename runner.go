@@ -19,9 +19,7 @@ type runner struct {
 	base    context.Context // what handlers' contexts come from; canceled by stop
 	stop    context.CancelFunc
 	chain   message.HandlerFunc // the handlers inside middleware; nil: there is none
-	stats   counters
-	kinds   kindCounters
-	outputs outputs
+	*tallies
 
 	halted  <-chan struct{}    // closed by halt
 	halt    context.CancelFunc // ends its consumption; guarded by bus.mu, nil before it began
@@ -37,7 +35,7 @@ type runner struct {
 }
 
 func (b *bus) newRunner(o Observer) *runner {
-	r := &runner{Observer: o, bus: b, ended: make(chan struct{}), replaying: make(chan struct{}, 1)}
+	r := &runner{Observer: o, bus: b, tallies: b.talliesOf(o.Name), ended: make(chan struct{}), replaying: make(chan struct{}, 1)}
 	r.base, r.stop = context.WithCancel(b.base)
 	r.chain = r.wrapped(b.middleware)
 	return r

@@ -8,7 +8,8 @@ import (
 )
 
 // Stats is a snapshot of what observers and providers did in this process
-// since it began.
+// since it began. An observer that was detached and is registered again goes on
+// with its counts, unless 100 others were detached since.
 type Stats struct {
 	Observers []ObserverStats
 	Providers []ProviderStats
@@ -84,7 +85,8 @@ type ProviderStats struct {
 }
 
 // Stats returns what observers and providers did. It is cheap enough to be
-// called every second.
+// called every second. Of the backend it asks the lags, one after the other and
+// for as long as ctx allows: after that they are -1.
 func (n *Notifier) Stats(ctx context.Context) Stats {
 	var all Stats
 	for _, r := range n.bus.all() {
@@ -106,6 +108,14 @@ func (n *Notifier) Stats(ctx context.Context) Stats {
 		})
 	}
 	return all
+}
+
+// tallies are what observers of one name have done in this process.
+type tallies struct {
+	observer string
+	stats    counters
+	kinds    kindCounters
+	outputs  outputs
 }
 
 // counters are an observer's or a provider's. The histogram's buckets grow by
