@@ -15,10 +15,10 @@ import (
 // runner runs one observer: it is the Handle of the observer's consumption.
 type runner struct {
 	Observer
-	bus     *bus
-	base    context.Context // what handlers' contexts come from; canceled by stop
-	stop    context.CancelFunc
-	chain   message.HandlerFunc // the handlers inside middleware; nil: there is none
+	bus   *bus
+	base  context.Context // what handlers' contexts come from; canceled by stop
+	stop  context.CancelFunc
+	chain message.HandlerFunc // the handlers inside middleware; nil: there is none
 	*tallies
 
 	halted  <-chan struct{}    // closed by halt
