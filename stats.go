@@ -94,7 +94,7 @@ func (n *Notifier) Stats(ctx context.Context) Stats {
 			Name: r.Name, CallStats: r.stats.snapshot(), Lag: -1, Paused: r.pause.on(),
 			Retries: r.stats.retries.Load(), DeadLetters: r.stats.deadLetters.Load(), Events: r.kinds.snapshot(),
 		}
-		if n.bus.positions != nil {
+		if n.bus.positions != nil && ctx.Err() == nil {
 			if lag, err := n.bus.positions.Lag(ctx, eventsTopic, r.group()); err == nil {
 				s.Lag = lag
 			}
