@@ -29,7 +29,7 @@ func (d *decider) answer(r *record, number, ordinal int, ans answer, now time.Ti
 	failure := failureOf(ans.err)
 	switch {
 	case ans.err == nil || d.keeps(ruleV4) && c.hadEffect(number, ordinal): // 13
-		c.sent(number, ordinal, policy)
+		c.sent(number, ordinal)
 	case ans.err.Verdict != VerdictUncertain && d.isRefused(a, ans.err, policy): // 14
 		leg.Failure = failure
 		c.refused(number, ordinal, policy, ans)
@@ -118,7 +118,7 @@ func (d *decider) asked(r *record, number, ordinal int, found *Receipt, pause ti
 	switch {
 	case found != nil:
 		c.took(number, ordinal, *found, policy)
-		c.sent(number, ordinal, policy)
+		c.sent(number, ordinal)
 	case a.Asks < maxAsks:
 		c.pushLeg(number, now.Add(pause))
 	default:

@@ -29,8 +29,7 @@ func (d *decider) deliver(r *record, number, ordinal int, now time.Time) (*chang
 	switch {
 	case arrived > 0: // by a report or a late answer, while this one waited
 		c := d.change(r, now)
-		policy, _ := d.policy(leg.Channel, leg.attempt(arrived).Provider)
-		c.sent(number, arrived, policy)
+		c.sent(number, arrived)
 		return c, moveDone, time.Time{}
 	case !now.Before(r.Deadline):
 		c := d.change(r, now)
@@ -56,7 +55,7 @@ func (d *decider) resume(r *record, number, ordinal int, now time.Time) (*change
 		return nil, movePutBack, a.Lease.Until // 7
 	case r.hadEffect(number, ordinal):
 		c := d.change(r, now)
-		c.sent(number, ordinal, policy) // 8
+		c.sent(number, ordinal) // 8
 		return c, moveDone, time.Time{}
 	case leg.NextAt.After(now):
 		return nil, movePutBack, leg.NextAt

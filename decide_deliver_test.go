@@ -117,6 +117,40 @@ var deliverDecisions = []decision{
 		legs: "[email receipt  mail granted 2 answered 1 refused 0 sent over][sms  ]",
 	},
 	{
+		name: "8: lease expired, sent by a provider that reports, which this process does not know",
+		set:  func(p *providerPolicy) { keyed(p); reporting(p) },
+		before: func(k *desk) {
+			expired(k)
+			k.repeat(1, 1)
+			k.answer(1, 1, 1, nil)
+			clear(k.busy)
+			k.taken()
+			k.after(time.Minute)
+			delete(k.d.policies, EmailChannel)
+		},
+		do: func(_ *testing.T, k *desk) any {
+			next, _ := k.deliver(1, 1)
+			return []any{next, k.r.leg(1).NextAt.Sub(k.now)}
+		},
+		want: []any{moveDone, 72 * time.Hour}, // the default
+		legs: "[email receipt  mail granted 2 answered 1 refused 0 sent over][sms  ]",
+	},
+	{
+		name: "8: lease expired, sent by a provider that does not report, which this process does not know", set: keyed,
+		before: func(k *desk) {
+			expired(k)
+			k.repeat(1, 1)
+			k.answer(1, 1, 1, nil)
+			clear(k.busy)
+			k.taken()
+			k.after(time.Minute)
+			delete(k.d.policies, EmailChannel)
+		},
+		do: deliverFirst, want: moveDone,
+		raised: []string{"settled"},
+		legs:   "[email ended  mail granted 2 answered 1 refused 0 sent over][sms  ]",
+	},
+	{
 		name: "9: not before its time", set: keyed,
 		before: func(k *desk) { intended(k); k.answer(1, 1, 1, failure(VerdictUncertain)); k.taken() },
 		do: func(_ *testing.T, k *desk) any {

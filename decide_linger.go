@@ -137,8 +137,7 @@ func (c *change) lingerLeg(l lingering, then LimitPolicy) {
 		}
 	}
 	if arrived > 0 { // by a report or a late answer
-		policy, _ := c.d.policy(leg.Channel, leg.attempt(arrived).Provider)
-		c.sent(l.leg, arrived, policy)
+		c.sent(l.leg, arrived)
 		return
 	}
 	c.stuck(l)
@@ -149,9 +148,8 @@ func (c *change) lingerLeg(l lingering, then LimitPolicy) {
 		leg.attempt(ordinal).Over = true
 		c.endLeg(l.leg, EndExpired)
 	default:
-		policy, _ := c.d.policy(leg.Channel, leg.attempt(ordinal).Provider)
-		policy.ResendInDoubt = false // it ends
-		c.inDoubt(l.leg, ordinal, policy, Failure{Verdict: VerdictUncertain, Class: ClassTimeout})
+		ends := providerPolicy{} // whatever it could do: nothing is sent again
+		c.inDoubt(l.leg, ordinal, ends, Failure{Verdict: VerdictUncertain, Class: ClassTimeout})
 	}
 }
 

@@ -4,7 +4,7 @@ import "time"
 
 // sent ends an ordinal that had its effect: of a provider that reports, the
 // leg waits for the report, unless that came before.
-func (c *change) sent(number, ordinal int, p providerPolicy) {
+func (c *change) sent(number, ordinal int) {
 	leg := c.leg(number)
 	leg.attempt(ordinal).Over = true
 	leg.attempt(ordinal).Lease = lease{}
@@ -16,12 +16,38 @@ func (c *change) sent(number, ordinal int, p providerPolicy) {
 	case evidenceUndelivered:
 		c.endLeg(number, EndUndelivered)
 	default:
-		if !p.Receipts || c.Canceled {
+		window := c.receiptWindow(number, ordinal)
+		if window == 0 || c.Canceled {
 			c.endLeg(number, "")
 			return
 		}
-		leg.State, leg.NextAt, leg.Message = legReceipt, c.now.Add(p.ReceiptWindow), nil
+		leg.State, leg.NextAt, leg.Message = legReceipt, c.now.Add(window), nil
 	}
+}
+
+// receiptWindow is how long the provider's report is waited for; 0: it has none.
+// Of a provider that only other processes know, what these wrote down says so.
+func (c *change) receiptWindow(number, ordinal int) time.Duration {
+	p, known := c.d.policy(c.leg(number).Channel, c.leg(number).attempt(ordinal).Provider)
+	if !known {
+		p.Receipts, p.ReceiptWindow = !c.saidFinal(number, ordinal), providerDefaults().ReceiptWindow
+	}
+	if !p.Receipts {
+		return 0
+	}
+	return p.ReceiptWindow
+}
+
+// saidFinal tells whether the provider reports nothing further, as who knew it said.
+func (c *change) saidFinal(number, ordinal int) bool {
+	for i := range c.Outbox {
+		if e := c.Outbox[i].event; e != nil {
+			if sent, ok := e.data.(Sent); ok && sent.Leg.Leg == number && sent.Attempt.Attempt == ordinal {
+				return sent.Final
+			}
+		}
+	}
+	return false
 }
 
 // refused ends an ordinal without effect: the next ordinal, or the leg's

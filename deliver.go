@@ -21,21 +21,19 @@ func (p *pipeline) deliverOnce(ctx context.Context, w *work, in *slot) error {
 		return err
 	}
 	span := p.began(ctx, OperationDeliver, s.record, w)
-	failure := failurePanic
-	defer func() { span.end(failure) }()
-	ctx = span.within(ctx)
-	err = p.deliverLoaded(ctx, s, w, in)
-	for busy := (*busyError)(nil); errors.As(err, &busy); {
-		if err = in.wait(ctx, busy.sender.slots, s.Urgent); err != nil {
-			break
+	return span.during(ctx, func(ctx context.Context) error {
+		err := p.deliverLoaded(ctx, s, w, in)
+		for busy := (*busyError)(nil); errors.As(err, &busy); {
+			if err = in.wait(ctx, busy.sender.slots, s.Urgent); err != nil {
+				break
+			}
+			if s, err = p.loadToDeliver(ctx, w); err != nil || s.record == nil {
+				break
+			}
+			err = p.deliverLoaded(ctx, s, w, in)
 		}
-		if s, err = p.loadToDeliver(ctx, w); err != nil || s.record == nil {
-			break
-		}
-		err = p.deliverLoaded(ctx, s, w, in)
-	}
-	failure = failureClass(err)
-	return err
+		return err
+	})
 }
 
 // busyError says that a provider has no slot free for the call.

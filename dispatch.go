@@ -10,8 +10,13 @@ import (
 // handle goes through a batch, with one recovery. Unless handlers are slow it
 // reads the clock once at each end, and counts once.
 func (r *runner) handle(_ context.Context, b *backend.Batch) (done int, err error) {
+	return r.handleUntil(r.halted, b)
+}
+
+// handleUntil is handle, which waits for the end of a pause until it is halted.
+func (r *runner) handleUntil(halted <-chan struct{}, b *backend.Batch) (done int, err error) {
 	t := round{
-		runner: r, batch: b, delivery: r.delivery(), began: r.bus.now(),
+		runner: r, halted: halted, batch: b, delivery: r.delivery(), began: r.bus.now(),
 		timed: r.timed.Load(), paused: r.pause.on(), failing: r.failing.any.Load(), hooks: r.bus.hooks.Load(),
 	}
 	t.clock(t.began)
@@ -28,6 +33,7 @@ func (r *runner) handle(_ context.Context, b *backend.Batch) (done int, err erro
 // round is one call of handle.
 type round struct {
 	*runner
+	halted   <-chan struct{}
 	batch    *backend.Batch
 	delivery *delivery
 	done     int

@@ -88,8 +88,7 @@ func (n *Notifier) emit(ctx context.Context, f *fact, options []func(*Envelope))
 	if h.traces() && f.TraceParent == given && sampled(given) {
 		span = h.beginEmit(ctx, f)
 	}
-	err := n.publish(span.within(ctx), f, len(options) > 0)
-	span.end(failureClass(err))
+	err := span.during(ctx, func(ctx context.Context) error { return n.publish(ctx, f, len(options) > 0) })
 	if err != nil {
 		return "", err
 	}

@@ -91,6 +91,15 @@ func (b *Begun) end(failure string) {
 	}
 }
 
+// during does something within the span, which ends with it, also by a panic.
+func (b *Begun) during(ctx context.Context, do func(ctx context.Context) error) (err error) {
+	failure := failurePanic
+	defer func() { b.end(failure) }()
+	err = do(b.within(ctx))
+	failure = failureClass(err)
+	return err
+}
+
 // ProviderCall is one call of a provider.
 type ProviderCall struct {
 	Channel  Channel
@@ -101,17 +110,20 @@ type ProviderCall struct {
 	Class   FailureClass
 }
 
-// Hook sets the hooks. It is called once at most, before Run.
-func (n *Notifier) Hook(h Hooks) {
+// Hook sets the hooks, and tells whether it has. It is called once at most, before
+// Run; its problems come from Ready, Run and Send.
+func (n *Notifier) Hook(h Hooks) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	switch {
 	case n.refuseLocked("Hook"):
+		return false
 	case n.hooks.Load() != nil:
 		n.problemLocked("Hook", "was called before: a Notifier has one set of hooks")
-	default:
-		n.hooks.Store(&h)
+		return false
 	}
+	n.hooks.Store(&h)
+	return true
 }
 
 // goOn begins the span of something that goes on with a trace, if that is sampled.

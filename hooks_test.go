@@ -6,12 +6,14 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-6c01d079/notify"
+	"github.com/seed-6c01d079/notify/backend"
 	"github.com/seed-6c01d079/notify/backends/memory"
 	"github.com/seed-6c01d079/notify/notifytest"
 )
@@ -221,6 +223,42 @@ func TestRaisedOnce(t *testing.T) {
 			require.ElementsMatch(t, want, h.raised)
 		})
 	}
+}
+
+// panicky is a backend that panics where something is stored or published.
+type panicky struct {
+	*memory.Backend
+	on atomic.Bool
+}
+
+func (p *panicky) Commit(ctx context.Context, r backend.Record, out []backend.Publication) (int64, error) {
+	if p.on.Load() {
+		panic("no more")
+	}
+	return p.Backend.Commit(ctx, r, out)
+}
+
+func (p *panicky) PublishLocal(now time.Time, topic string, value backend.Local) error {
+	if p.on.Load() {
+		panic("no more")
+	}
+	return p.Backend.PublishLocal(now, topic, value)
+}
+
+func TestASpanEndsWhereTheBackendPanics(t *testing.T) {
+	t.Parallel()
+	carrier := &panicky{Backend: memory.New()}
+	n, h, _, stop := startHooked(t, notify.Config{Backend: carrier}, func(n *notify.Notifier) {
+		notify.RegisterEvent[paid](n, "shop.paid.v1")
+	})
+	ctx := notify.WithTrace(t.Context(), sampledTrace, "")
+	carrier.on.Store(true)
+	require.Panics(t, func() { _, _ = n.Send(ctx, hookedMail()) })
+	require.Panics(t, func() { _, _ = n.SendBatch(ctx, []notify.Notification{hookedMail()}) })
+	require.Panics(t, func() { _, _ = notify.Emit(ctx, n, paid{}) })
+	carrier.on.Store(false)
+	stop()
+	require.Equal(t, []string{"send:" + string(notify.ObserverPanicked), "send:" + string(notify.ObserverPanicked), "emit:" + string(notify.ObserverPanicked)}, h.ends)
 }
 
 func TestHookOnceAndBeforeRun(t *testing.T) {

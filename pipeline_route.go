@@ -23,11 +23,7 @@ func (p *pipeline) routeOnce(ctx context.Context, w *work) error {
 		return nil
 	}
 	span := p.began(ctx, OperationRoute, s.record, w)
-	failure := failurePanic
-	defer func() { span.end(failure) }()
-	err = p.routeTaken(span.within(ctx), s, w)
-	failure = failureClass(err)
-	return err
+	return span.during(ctx, func(ctx context.Context) error { return p.routeTaken(ctx, s, w) })
 }
 
 func (p *pipeline) routeTaken(ctx context.Context, s stored, w *work) error {

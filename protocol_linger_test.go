@@ -164,6 +164,26 @@ func TestALimitIsNoReasonToSendAgain(t *testing.T) {
 	k.sound(t)
 }
 
+// What was sent waits for its provider's report, also where a limit ends the
+// attempt in a process that does not know the provider: a bounce fails over.
+func TestALimitWhereNobodyKnowsTheProvider(t *testing.T) {
+	t.Parallel()
+	k := newDesk(First(EmailChannel, SMSChannel), 0, func(p *providerPolicy) { keyed(p); reporting(p) }).routed().lingers()
+	k.begin(1)
+	k.after(time.Minute)
+	k.repeat(1, 1)
+	k.answer(1, 1, 1, nil) // late
+	clear(k.busy)
+	k.taken()
+	delete(k.d.policies, EmailChannel)
+	k.after(time.Minute).sweep()
+	require.False(t, k.r.settled())
+	require.Equal(t, legReceipt, k.r.leg(1).State)
+	k.report(1, 1, Bounced{})
+	require.Equal(t, legOpen, k.r.leg(2).State)
+	k.sound(t)
+}
+
 // What was canceled before it was sent ends as canceled, whoever ends it.
 func TestALimitOfWhatWasCanceled(t *testing.T) {
 	t.Parallel()

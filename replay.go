@@ -21,8 +21,9 @@ import (
 // error wraps [ErrUnsupported], as on a backend without positions
 // ([backend.Positioner]). The error wraps [ErrNotFound] if the observer is not
 // registered in this process, and is ctx's if that ends before: then some of it
-// was replayed, and Replay may be called again. An observer has one replay at a
-// time, others wait. One that ends with its process is not taken up again.
+// was replayed, and Replay may be called again; handlers that run are waited for.
+// An observer has one replay at a time, others wait. One that ends with its process
+// is not taken up again.
 func (n *Notifier) Replay(ctx context.Context, observer string, from time.Time) error {
 	if err := n.bus.replay(ctx, observer, from); err != nil {
 		return fmt.Errorf("notify: replay to observer %q: %w", observer, err)
@@ -69,8 +70,13 @@ func (b *bus) replay(ctx context.Context, observer string, from time.Time) error
 // history has the observer handle what a group of its own gets, until that has
 // caught up.
 func (b *bus) history(ctx context.Context, r *runner, from time.Time) (err error) {
+	consuming, stop := context.WithCancel(ctx)
+	defer stop()
 	c := r.consumption()
 	c.Group = replayGroup(r.Name)
+	c.Handle = func(_ context.Context, batch *backend.Batch) (int, error) {
+		return r.handleUntil(consuming.Done(), batch)
+	}
 	start := backend.FromTime(from)
 	if from.IsZero() {
 		start = backend.FromOldest()
@@ -82,7 +88,6 @@ func (b *bus) history(ctx context.Context, r *runner, from time.Time) (err error
 	if err := b.positions.Fix(ctx, c.Topic, c.Group, start); err != nil {
 		return orCause(ctx, err)
 	}
-	consuming, stop := context.WithCancel(ctx)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)

@@ -156,6 +156,28 @@ func TestReplayEnds(t *testing.T) {
 	}, func(c *notify.Config) { c.Backend = shared })
 }
 
+// One to an observer that is paused does not wait for the end of the pause.
+func TestReplayToAPausedObserverEnds(t *testing.T) {
+	inForms(t, forms, func(t *testing.T, b *notifytest.Bench) {
+		view := &history{}
+		view.fail = func(notify.Event[any], int) error { return notify.Permanent(errHandler) }
+		notify.RegisterEvent[paid](b.Notifier, "shop.paid.v1")
+		notify.On(b.Notifier, "view", view.observe, replaySafe, func(o *notify.Observer) { o.Concurrency = 1 })
+		b.Start()
+		for n := range 40 {
+			_, err := notify.Emit(t.Context(), b.Notifier, paid{}, func(e *notify.Envelope) { e.NotificationID = fmt.Sprint("n-", n) })
+			require.NoError(t, err)
+		}
+		b.Pass(time.Second)
+		require.True(t, observerStats(t, b, "view").Paused)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		began := time.Now()
+		require.ErrorIs(t, b.Notifier.Replay(ctx, "view", time.Time{}), context.DeadlineExceeded)
+		require.Equal(t, time.Second, time.Since(began))
+	})
+}
+
 func TestReplayIsRefused(t *testing.T) {
 	t.Parallel()
 	notifytest.Run(t, func(t *testing.T, b *notifytest.Bench) {

@@ -31,10 +31,11 @@ type bus struct {
 	hooks *atomic.Pointer[Hooks]
 
 	registering sync.Mutex // held, before mu, while observers come and go
-	registered  time.Time  // when the latest was; guarded by registering
 
 	mu      sync.Mutex
-	runners []*runner // in the order of registration
+	runners []*runner  // in the order of registration
+	left    []*tallies // of observers that are gone, the latest last
+	began   time.Time  // when the latest tallies did
 	// run is what the observers' consumption runs under; nil until startAll begins
 	// it.
 	run context.Context
@@ -193,6 +194,13 @@ func (b *bus) find(name string) *runner {
 	return nil
 }
 
+// gone returns the tallies of observers that are registered no more.
+func (b *bus) gone() []*tallies {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.left)
+}
+
 // all returns the observers in the order of their registration.
 func (b *bus) all() []*runner {
 	b.mu.Lock()
@@ -207,7 +215,36 @@ func (b *bus) remove(r *runner) {
 }
 
 func (b *bus) removeLocked(r *runner) {
-	b.runners = slices.DeleteFunc(b.runners, func(other *runner) bool { return other == r })
+	i := slices.Index(b.runners, r)
+	if i < 0 {
+		return
+	}
+	b.runners = slices.Delete(b.runners, i, i+1)
+	if b.left = append(b.left, r.tallies); len(b.left) > maxLeft {
+		b.left = slices.Delete(b.left, 0, 1)
+	}
+}
+
+// maxLeft bounds the observers that are gone whose counts are kept.
+const maxLeft = 100
+
+// talliesOf are those of an observer to be registered, which go on if one of its
+// name is gone.
+func (b *bus) talliesOf(observer string) *tallies {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	i := slices.IndexFunc(b.left, func(t *tallies) bool { return t.observer == observer })
+	if i < 0 {
+		if now := time.Now().Round(0); now.After(b.began) {
+			b.began = now
+		} else { // the clock is coarse, or has gone back
+			b.began = b.began.Add(1)
+		}
+		return &tallies{observer: observer, since: b.began}
+	}
+	t := b.left[i]
+	b.left = slices.Delete(b.left, i, i+1)
+	return t
 }
 
 // tasks are the observers' goroutines.

@@ -409,3 +409,33 @@ func TestQuantilesOfManyObservers(t *testing.T) {
 		require.InDelta(t, 2980*time.Millisecond, s.Total, float64(time.Millisecond))
 	})
 }
+
+// Statistics and outputs are those since the process began, also of an observer
+// that was gone meanwhile; those of many that are gone are forgotten.
+func TestStatisticsGoOnWithTheName(t *testing.T) {
+	t.Parallel()
+	onBus(t, func(b *busTest) {
+		var got seen[paid]
+		b.run()
+		for range 3 {
+			notify.On(b.Notifier, "o", got.handle)
+			b.pay("1", "")
+			synctest.Wait()
+			require.NoError(t, b.Detach(b.ctx, "o"))
+		}
+		notify.On(b.Notifier, "o", got.handle)
+		o := b.Stats(b.ctx).Observers[0]
+		require.Equal(t, "o", o.Name)
+		require.EqualValues(t, 3, o.Invocations)
+		require.EqualValues(t, 3, o.Within(time.Hour))
+		require.EqualValues(t, 3, o.Events[0].Invocations)
+		require.NoError(t, b.Detach(b.ctx, "o"))
+		for i := range 100 {
+			other := fmt.Sprint("other-", i)
+			notify.On(b.Notifier, other, got.handle)
+			require.NoError(t, b.Detach(b.ctx, other))
+		}
+		notify.On(b.Notifier, "o", got.handle)
+		require.Zero(t, b.Stats(b.ctx).Observers[0].Invocations)
+	})
+}

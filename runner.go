@@ -5,7 +5,6 @@ import (
 	"errors"
 	"slices"
 	"sync/atomic"
-	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
@@ -15,14 +14,11 @@ import (
 // runner runs one observer: it is the Handle of the observer's consumption.
 type runner struct {
 	Observer
-	bus     *bus
-	since   time.Time       // when it was registered; no other has the same
-	base    context.Context // what handlers' contexts come from; canceled by stop
-	stop    context.CancelFunc
-	chain   message.HandlerFunc // the handlers inside middleware; nil: there is none
-	stats   counters
-	kinds   kindCounters
-	outputs outputs
+	bus   *bus
+	base  context.Context // what handlers' contexts come from; canceled by stop
+	stop  context.CancelFunc
+	chain message.HandlerFunc // the handlers inside middleware; nil: there is none
+	*tallies
 
 	halted  <-chan struct{}    // closed by halt
 	halt    context.CancelFunc // ends its consumption; guarded by bus.mu, nil before it began
@@ -38,12 +34,7 @@ type runner struct {
 }
 
 func (b *bus) newRunner(o Observer) *runner {
-	if now := time.Now().Round(0); now.After(b.registered) {
-		b.registered = now
-	} else { // the clock is coarse, or has gone back
-		b.registered = b.registered.Add(1)
-	}
-	r := &runner{Observer: o, bus: b, since: b.registered, ended: make(chan struct{}), replaying: make(chan struct{}, 1)}
+	r := &runner{Observer: o, bus: b, tallies: b.talliesOf(o.Name), ended: make(chan struct{}), replaying: make(chan struct{}, 1)}
 	r.base, r.stop = context.WithCancel(b.base)
 	r.chain = r.wrapped(b.middleware)
 	return r

@@ -26,16 +26,19 @@ func (n *Notifier) Send(ctx context.Context, nt Notification) (string, error) {
 		return "", err
 	}
 	span := n.beginSend(ctx, r)
-	ctx = span.within(ctx)
-	if err = n.admit(ctx, 1, true); err == nil {
-		err = n.ledger.accept(ctx, r)
-	}
-	span.end(failureClass(err))
-	if err != nil {
+	if err := span.during(ctx, func(ctx context.Context) error { return n.acceptOne(ctx, r) }); err != nil {
 		return "", err
 	}
 	noteSent(ctx, 1)
 	return r.ID, nil
+}
+
+// acceptOne stores a notification, once there is room for it.
+func (n *Notifier) acceptOne(ctx context.Context, r *record) error {
+	if err := n.admit(ctx, 1, true); err != nil {
+		return err
+	}
+	return n.ledger.accept(ctx, r)
 }
 
 // beginSend begins the span of sending, which goes into the records.
@@ -97,25 +100,21 @@ func (n *Notifier) SendBatch(ctx context.Context, nts []Notification) ([]SendRes
 		return nil, found.err()
 	}
 	span := n.beginSend(ctx, records...)
-	ctx = span.within(ctx)
 	results := make([]SendResult, len(nts))
-	var failed []error
-	for i, r := range records {
-		results[i].ID = r.ID
-		err := n.admit(ctx, 1, true)
-		if err == nil {
-			err = n.ledger.accept(ctx, r)
+	err := span.during(ctx, func(ctx context.Context) error {
+		var failed []error
+		for i, r := range records {
+			results[i].ID = r.ID
+			if err := n.acceptOne(ctx, r); err != nil {
+				results[i] = SendResult{Err: err}
+				failed = append(failed, fmt.Errorf("[%d]: %w", i, err))
+			}
 		}
-		if err != nil {
-			results[i] = SendResult{Err: err}
-			failed = append(failed, fmt.Errorf("[%d]: %w", i, err))
+		if sent := len(nts) - len(failed); sent > 0 {
+			noteSent(ctx, sent)
 		}
-	}
-	if sent := len(nts) - len(failed); sent > 0 {
-		noteSent(ctx, sent)
-	}
-	err := errors.Join(failed...)
-	span.end(failureClass(err))
+		return errors.Join(failed...)
+	})
 	return results, err
 }
 

@@ -25,9 +25,7 @@ func (n *Notifier) SendTx(ctx context.Context, tx any, nt Notification) (string,
 		return "", err
 	}
 	span := n.beginSend(ctx, r)
-	err = n.sendTx(span.within(ctx), tx, r)
-	span.end(failureClass(err))
-	if err != nil {
+	if err := span.during(ctx, func(ctx context.Context) error { return n.sendTx(ctx, tx, r) }); err != nil {
 		return "", err
 	}
 	noteSent(ctx, 1)

@@ -11,6 +11,9 @@ import (
 // since it began.
 type Stats struct {
 	Observers []ObserverStats
+	// Detached are the observers that are registered no more, the latest 100. One
+	// that is registered again goes on with its counts.
+	Detached  []ObserverStats
 	Providers []ProviderStats
 }
 
@@ -46,8 +49,8 @@ func (s CallStats) Within(d time.Duration) int64 {
 // least one of its handlers is for.
 type ObserverStats struct {
 	Name string
-	// Since is when it was registered, which its counts begin with. One that was
-	// detached and registered anew has another, and no two have the same.
+	// Since is when its counts began: when it was registered for the first time, but
+	// for one that was forgotten. No two have the same.
 	Since time.Time
 	CallStats
 	// Retries counts the events that were put back to come again, DeadLetters
@@ -87,20 +90,22 @@ type ProviderStats struct {
 }
 
 // Stats returns what observers and providers did. It is cheap enough to be
-// called every second.
+// called every second. Of the backend it asks the lags, one after the other and
+// for as long as ctx allows: after that they are -1.
 func (n *Notifier) Stats(ctx context.Context) Stats {
 	var all Stats
 	for _, r := range n.bus.all() {
-		s := ObserverStats{
-			Name: r.Name, Since: r.since, CallStats: r.stats.snapshot(), Lag: -1, Paused: r.pause.on(),
-			Retries: r.stats.retries.Load(), DeadLetters: r.stats.deadLetters.Load(), Events: r.kinds.snapshot(),
-		}
-		if n.bus.positions != nil {
+		s := r.snapshot()
+		s.Paused = r.pause.on()
+		if n.bus.positions != nil && ctx.Err() == nil {
 			if lag, err := n.bus.positions.Lag(ctx, eventsTopic, r.group()); err == nil {
 				s.Lag = lag
 			}
 		}
 		all.Observers = append(all.Observers, s)
+	}
+	for _, t := range n.bus.gone() {
+		all.Detached = append(all.Detached, t.snapshot())
 	}
 	for _, s := range n.senders() {
 		all.Providers = append(all.Providers, ProviderStats{
@@ -109,6 +114,22 @@ func (n *Notifier) Stats(ctx context.Context) Stats {
 		})
 	}
 	return all
+}
+
+// tallies are what observers of one name have done in this process.
+type tallies struct {
+	observer string
+	since    time.Time
+	stats    counters
+	kinds    kindCounters
+	outputs  outputs
+}
+
+func (t *tallies) snapshot() ObserverStats {
+	return ObserverStats{
+		Name: t.observer, Since: t.since, CallStats: t.stats.snapshot(), Lag: -1,
+		Retries: t.stats.retries.Load(), DeadLetters: t.stats.deadLetters.Load(), Events: t.kinds.snapshot(),
+	}
 }
 
 // counters are an observer's or a provider's. The histogram's buckets grow by

@@ -119,8 +119,13 @@ type point struct {
 // collect returns what a scrape would.
 func (r *rig) collect(t testing.TB) map[string][]point {
 	t.Helper()
+	return collect(t, r.reader)
+}
+
+func collect(t testing.TB, reader *sdkmetric.ManualReader) map[string][]point {
+	t.Helper()
 	var data metricdata.ResourceMetrics
-	require.NoError(t, r.reader.Collect(t.Context(), &data))
+	require.NoError(t, reader.Collect(t.Context(), &data))
 	all := map[string][]point{}
 	for _, s := range data.ScopeMetrics {
 		for _, m := range s.Metrics {

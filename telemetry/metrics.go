@@ -17,7 +17,9 @@ import (
 type metrics struct {
 	telemetry    *Telemetry
 	notifier     *notify.Notifier
-	registration metric.Registration
+	meter        metric.Meter
+	observed     []metric.Observable
+	registration metric.Registration // nil before register
 
 	events series[eventKey]
 	costs  series[costKey]
@@ -44,7 +46,7 @@ var (
 
 func newMetrics(t *Telemetry, n *notify.Notifier, meter metric.Meter) (*metrics, error) {
 	m := &metrics{
-		telemetry: t, notifier: n,
+		telemetry: t, notifier: n, meter: meter,
 		events: series[eventKey]{beyond: eventKey.beyond, set: eventKey.set},
 		costs:  series[costKey]{beyond: costKey.beyond, set: costKey.set},
 		states: series[notify.State]{
@@ -55,29 +57,28 @@ func newMetrics(t *Telemetry, n *notify.Notifier, meter metric.Meter) (*metrics,
 	}
 	var errs []error
 	keep := func(err error) { errs = append(errs, err) }
-	var all []metric.Observable
 	count := func(name, unit, what string) metric.Int64ObservableCounter {
 		c, err := meter.Int64ObservableCounter(name, metric.WithUnit(unit), metric.WithDescription(what))
 		keep(err)
-		all = append(all, c)
+		m.observed = append(m.observed, c)
 		return c
 	}
 	gauge := func(name, unit, what string) metric.Int64ObservableGauge {
 		g, err := meter.Int64ObservableGauge(name, metric.WithUnit(unit), metric.WithDescription(what))
 		keep(err)
-		all = append(all, g)
+		m.observed = append(m.observed, g)
 		return g
 	}
 	upDown := func(name, unit, what string) metric.Int64ObservableUpDownCounter {
 		u, err := meter.Int64ObservableUpDownCounter(name, metric.WithUnit(unit), metric.WithDescription(what))
 		keep(err)
-		all = append(all, u)
+		m.observed = append(m.observed, u)
 		return u
 	}
 	sum := func(name, unit, what string) metric.Float64ObservableCounter {
 		c, err := meter.Float64ObservableCounter(name, metric.WithUnit(unit), metric.WithDescription(what))
 		keep(err)
-		all = append(all, c)
+		m.observed = append(m.observed, c)
 		return c
 	}
 	histogram := func(name, what string, bounds []float64) metric.Float64Histogram {
@@ -88,7 +89,7 @@ func newMetrics(t *Telemetry, n *notify.Notifier, meter metric.Meter) (*metrics,
 	consumed, err := messagingconv.NewClientConsumedMessagesObservable(meter)
 	keep(err)
 	m.consumed = consumed.Inst()
-	all = append(all, m.consumed)
+	m.observed = append(m.observed, m.consumed)
 	m.observerTime = sum("notify.observer.time", "s", "Time that an observer's handlers took.")
 	m.retries = count("notify.observer.retries", "{event}", "Events that an observer failed on and that were put back to come again.")
 	m.deadLetters = count("notify.observer.dead_letters", "{event}", "Events that an observer gave up.")
@@ -105,8 +106,13 @@ func newMetrics(t *Telemetry, n *notify.Notifier, meter metric.Meter) (*metrics,
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	m.registration, err = meter.RegisterCallback(m.collect, all...)
-	return m, err
+	return m, nil
+}
+
+// register has it collected.
+func (m *metrics) register() (err error) {
+	m.registration, err = m.meter.RegisterCallback(m.collect, m.observed...)
+	return err
 }
 
 // raised is the hook for the events of notifications.
@@ -145,6 +151,10 @@ func (m *metrics) collect(ctx context.Context, o metric.Observer) error {
 	stats := m.notifier.Stats(ctx)
 	for i := range stats.Observers {
 		m.collectObserver(o, &stats.Observers[i])
+		m.collectState(o, &stats.Observers[i])
+	}
+	for i := range stats.Detached { // a counter does not go away
+		m.collectObserver(o, &stats.Detached[i])
 	}
 	for i := range stats.Providers {
 		p := &stats.Providers[i]
@@ -166,16 +176,21 @@ func (m *metrics) collectObserver(o metric.Observer, s *notify.ObserverStats) {
 	o.ObserveFloat64(m.observerTime, s.Total.Seconds(), set)
 	o.ObserveInt64(m.retries, s.Retries, set)
 	o.ObserveInt64(m.deadLetters, s.DeadLetters, set)
-	o.ObserveInt64(m.inFlight, s.InFlight, set)
-	o.ObserveInt64(m.paused, oneIf(s.Paused), set)
-	if s.Lag >= 0 {
-		o.ObserveInt64(m.lag, s.Lag, set)
-	}
 	if price := m.telemetry.config.ObserverPrice; price != nil {
 		if p := price(s.Name); p.Currency != "" {
 			micros := float64(p.PerInvocation)*float64(s.Invocations) + float64(p.PerSecond)*s.Total.Seconds()
 			o.ObserveFloat64(m.observerCost, micros/1e6, metric.WithAttributeSet(setOf(keyObserver, s.Name, keyCurrency, currency(p.Currency))))
 		}
+	}
+}
+
+// collectState observes what only an observer has that is registered.
+func (m *metrics) collectState(o metric.Observer, s *notify.ObserverStats) {
+	set := metric.WithAttributes(attribute.String(keyObserver, s.Name))
+	o.ObserveInt64(m.inFlight, s.InFlight, set)
+	o.ObserveInt64(m.paused, oneIf(s.Paused), set)
+	if s.Lag >= 0 {
+		o.ObserveInt64(m.lag, s.Lag, set)
 	}
 }
 

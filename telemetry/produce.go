@@ -59,7 +59,10 @@ func (d *Durations) Produce(ctx context.Context) ([]metricdata.ScopeMetrics, err
 	}
 	now := time.Now()
 	data := metricdata.Histogram[float64]{Temporality: metricdata.CumulativeTemporality}
-	for _, s := range n.Stats(ctx).Observers {
+	withoutLag, done := context.WithCancel(ctx)
+	done() // the metrics have asked the backend
+	stats := n.Stats(withoutLag)
+	for _, s := range append(stats.Observers, stats.Detached...) {
 		p := durationsOf(&s)
 		p.StartTime, p.Time = since, now
 		data.DataPoints = append(data.DataPoints, p)

@@ -85,21 +85,39 @@ func (t *Telemetry) Attach(n *notify.Notifier) error {
 	if d := t.config.Durations; d != nil && !d.of(n) {
 		return errors.New("telemetry: Config.Durations tell of another Notifier: make them for each")
 	}
+	t.notifier = n
+	if err := t.hookLocked(n); err != nil {
+		return errors.Join(err, t.releaseLocked())
+	}
+	return nil
+}
+
+// hookLocked has the Notifier tell. Hooks that it refuses are among its problems.
+func (t *Telemetry) hookLocked(n *notify.Notifier) error {
 	var hooks notify.Hooks
+	var m *metrics
 	if t.config.MeterProvider != nil {
-		m, err := newMetrics(t, n, t.config.MeterProvider.Meter(scope, metric.WithSchemaURL(semconv.SchemaURL)))
+		var err error
+		m, err = newMetrics(t, n, t.config.MeterProvider.Meter(scope, metric.WithSchemaURL(semconv.SchemaURL)))
 		if err != nil {
 			return fmt.Errorf("telemetry: make the instruments: %w", err)
 		}
-		t.metrics = m
 		hooks.Raised, hooks.Called = m.raised, m.called
 	}
 	if t.config.TracerProvider != nil {
 		t.tracer = t.config.TracerProvider.Tracer(scope, trace.WithSchemaURL(semconv.SchemaURL))
 		hooks.Caller, hooks.Begin, hooks.Remote = t.caller, t.begin, remote
 	}
-	t.notifier = n
-	n.Hook(hooks)
+	if !n.Hook(hooks) {
+		return t.releaseLocked()
+	}
+	if m == nil {
+		return nil
+	}
+	t.metrics = m
+	if err := m.register(); err != nil {
+		return fmt.Errorf("telemetry: register what is collected: %w", err)
+	}
 	return nil
 }
 
@@ -108,15 +126,22 @@ func (t *Telemetry) Attach(n *notify.Notifier) error {
 func (t *Telemetry) Close() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	return t.releaseLocked()
+}
+
+func (t *Telemetry) releaseLocked() error {
+	if t.notifier == nil {
+		return nil // Durations may be another's
+	}
 	t.notifier = nil
 	if d := t.config.Durations; d != nil {
 		d.of(nil)
 	}
-	if t.metrics == nil {
-		return nil
-	}
 	m := t.metrics
 	t.metrics = nil
+	if m == nil || m.registration == nil {
+		return nil
+	}
 	if err := m.registration.Unregister(); err != nil {
 		return fmt.Errorf("telemetry: close: %w", err)
 	}

@@ -43,8 +43,7 @@
 // ends, after its observers: each time the whole of what this process has used in
 // the period, or since the observer was last idle for ten minutes, so that a write
 // that is repeated changes nothing, in a store that keeps entries for that long. A
-// process that is killed loses what it used since the last, and so does an observer
-// that is detached; those of one interval around the period's end count in the one
+// process that is killed loses what it used since the last; those of one interval around the period's end count in the one
 // before. While the store fails it is tried again, [notify.Notifier.Health] tells of
 // it, and nothing is lost but what cannot be written when the Notifier ends. What a
 // store refuses of one observer keeps no other from being counted.

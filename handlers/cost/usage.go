@@ -106,7 +106,7 @@ func (l *Ledger) flush(ctx context.Context) error {
 	}
 	for key, t := range u.tallies {
 		if t.version < u.version && (t.total == t.written || t.total.Invocations == 0) {
-			delete(u.tallies, key) // it was detached
+			delete(u.tallies, key) // it is forgotten
 		}
 	}
 	return err
@@ -117,7 +117,8 @@ func (u *usage) look(ctx context.Context, n *notify.Notifier) {
 	ctx, cancel := context.WithTimeout(ctx, statsTimeout)
 	defer cancel()
 	u.version++
-	for _, o := range n.Stats(ctx).Observers {
+	stats := n.Stats(ctx)
+	for _, o := range append(stats.Observers, stats.Detached...) {
 		for _, e := range o.Events {
 			key := used{o.Name, e.Type, o.Since.UnixNano()}
 			t := u.tallies[key]
