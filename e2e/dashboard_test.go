@@ -37,6 +37,7 @@ func byGrafanasSchema(file map[string]json.RawMessage) error {
 	if err != nil {
 		return err
 	}
+	//lint:ignore SA1019 a file for Grafana 10 has the first schema
 	var d dashboard.Dashboard
 	err = d.UnmarshalJSONStrict(raw)
 	// Without a problem it returns an empty list, which is not nil.
