@@ -136,7 +136,7 @@ func (u *unsure) Add(ctx context.Context, m webhook.Message) (int, error) {
 }
 
 func (u *unsure) Claim(ctx context.Context, c webhook.Claiming) ([]webhook.Claim, time.Time, error) {
-	c.Until = c.Now.Add(2 * time.Second)
+	c.Until = c.Now.Add(5 * time.Second) // and longer than a machine is busy with something else
 	return u.Store.Claim(ctx, c)
 }
 

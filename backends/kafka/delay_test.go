@@ -174,12 +174,12 @@ func TestATopicThatIsRefusedHoldsUpNoDelay(t *testing.T) {
 	prefix := prefixOf(common)
 	before, b := open(t, fake.ListenAddrs(), common), open(t, fake.ListenAddrs(), common)
 	require.NoError(t, b.Fix(t.Context(), "good", "g", backend.FromNow()))
+	refusal := fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: prefix + "full", Err: kerr.MessageTooLarge, Count: -1})
 	at := time.Now().Add(300 * time.Millisecond)
 	for i, topic := range []string{"good", "full", "weak", "good"} {
 		require.NoError(t, before.PublishAt(t.Context(), at, topic, wire("k"+strconv.Itoa(i), i)))
 	}
 	require.NoError(t, before.Close())
-	refusal := fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: prefix + "full", Err: kerr.MessageTooLarge, Count: -1})
 	alter := func(value string) {
 		t.Helper()
 		_, err := admin(t, fake.ListenAddrs()).AlterTopicConfigs(t.Context(), []kadm.AlterConfig{{Name: "retention.ms", Value: &value}}, prefix+"weak")

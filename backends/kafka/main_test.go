@@ -1,6 +1,7 @@
 package kafka_test
 
 import (
+	"flag"
 	"os"
 	"testing"
 
@@ -8,9 +9,11 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if addr := os.Getenv(restartVariable); addr != "" && len(os.Args) == 2 && os.Args[1] == "restart" {
-		os.Exit(askForRestart(addr))
+	if len(os.Args) == 3 && os.Args[1] == "restart" {
+		os.Exit(askForRestart(os.Args[2]))
 	}
+	// The tests wait for brokers more than they work. The flag -parallel still counts.
+	_ = flag.Set("test.parallel", "8")
 	// Watermill's own test leaves one behind.
 	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/ThreeDotsLabs/watermill/pubsub/tests.TestReconnect.func2"))
 }

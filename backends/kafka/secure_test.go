@@ -38,14 +38,32 @@ func roundTrip(t *testing.T, b *kafka.Backend) {
 	l.complete(t)
 }
 
+// logBuffer may be read while it is written.
+type logBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
 func TestSASL(t *testing.T) {
 	t.Parallel()
 	for _, mechanism := range []string{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"} {
 		t.Run(mechanism, func(t *testing.T) {
 			t.Parallel()
 			fake := newFake(t, kfake.EnableSASL(), kfake.Superuser(mechanism, "notify", secret))
-			as := func(user, password string, patience time.Duration) (*kafka.Backend, *bytes.Buffer) {
-				logged := new(bytes.Buffer)
+			as := func(user, password string, patience time.Duration) (*kafka.Backend, *logBuffer) {
+				logged := new(logBuffer)
 				return open(t, fake.ListenAddrs(), config(func(c *kafka.Config) {
 					c.SASL = kafka.SASL{Mechanism: mechanism, User: user, Password: password}
 					c.StartTimeout = patience

@@ -23,6 +23,7 @@ import (
 // TestWatermillPubSub runs Watermill's universal tests. Each constructor's call
 // has a backend of its own, as if it were another process.
 func TestWatermillPubSub(t *testing.T) {
+	t.Parallel()
 	features := tests.Features{
 		ConsumerGroups:                   true,
 		GuaranteedOrder:                  true, // its messages have no key, and share a partition
@@ -115,9 +116,6 @@ func (r *restartable) restart() error {
 	return err
 }
 
-// restartVariable has the address where a restart is asked for.
-const restartVariable = "NOTIFY_TEST_RESTART"
-
 // command returns a command that restarts the cluster: this program again, which
 // asks this process for it.
 func (r *restartable) command(t *testing.T) []string {
@@ -141,10 +139,9 @@ func (r *restartable) command(t *testing.T) []string {
 			_ = conn.Close()
 		}
 	})
-	t.Setenv(restartVariable, ln.Addr().String())
 	self, err := os.Executable()
 	require.NoError(t, err)
-	return []string{self, "restart"}
+	return []string{self, "restart", ln.Addr().String()}
 }
 
 // askForRestart is what the command runs.

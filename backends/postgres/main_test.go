@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"strings"
@@ -29,7 +30,8 @@ func TestMain(m *testing.M) {
 	}
 	if dsn = os.Getenv("NOTIFY_TEST_POSTGRES"); dsn == "" {
 		var err error
-		if server, err = postgrestest.Start(); errors.Is(err, postgrestest.ErrMissing) {
+		many := func(c *postgrestest.Config) { c.Options = []string{"max_connections=1000"} }
+		if server, err = postgrestest.Start(many); errors.Is(err, postgrestest.ErrMissing) {
 			missing = err
 		} else if err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -37,6 +39,11 @@ func TestMain(m *testing.M) {
 		} else {
 			dsn = server.DSN()
 		}
+	}
+	// The tests wait more than they work. The flag -parallel still counts.
+	_ = flag.Set("test.parallel", "6")
+	if os.Getenv("STRESS_TEST_COUNT") == "" {
+		_ = os.Setenv("STRESS_TEST_COUNT", "1")
 	}
 	// Watermill's own TestReconnect leaves one behind.
 	left := goleak.IgnoreAnyFunction("github.com/ThreeDotsLabs/watermill/pubsub/tests.TestReconnect.func2")

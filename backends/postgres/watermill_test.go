@@ -1,7 +1,6 @@
 package postgres_test
 
 import (
-	"os"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -12,26 +11,19 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-6c01d079/notify/backends/postgres"
+	"github.com/seed-6c01d079/notify/backends/postgres/postgrestest"
 )
 
-// features has a restart only where the server is ours, and not under the race
-// detector, which finds a race in the test itself.
-func features() tests.Features {
-	f := tests.Features{
-		ConsumerGroups:                   true,
-		GuaranteedOrder:                  true,
-		Persistent:                       true,
-		NewSubscriberReceivesOldMessages: true,
-	}
-	if server != nil && !raced {
-		f.RestartServiceCommand = server.RestartCommand()
-	}
-	return f
+var features = tests.Features{
+	ConsumerGroups:                   true,
+	GuaranteedOrder:                  true,
+	Persistent:                       true,
+	NewSubscriberReceivesOldMessages: true,
 }
 
 // suite returns the constructors that Watermill's universal tests want, all
 // for one backend.
-func suite(t *testing.T) (tests.PubSubConstructor, tests.ConsumerGroupPubSubConstructor) {
+func suite(t *testing.T, dsn string) (tests.PubSubConstructor, tests.ConsumerGroupPubSubConstructor) {
 	b := postgres.New(dsn, schema(t))
 	t.Cleanup(func() { require.NoError(t, b.Close()) })
 	ofGroup := func(t *testing.T, group string) (message.Publisher, message.Subscriber) {
@@ -51,18 +43,24 @@ func suite(t *testing.T) (tests.PubSubConstructor, tests.ConsumerGroupPubSubCons
 	}, ofGroup
 }
 
+// A restart is asked for only where the server is ours, and then of one that no other
+// test uses; and not under the race detector, which finds a race in the test itself.
 func TestWatermillPubSub(t *testing.T) {
-	plain, ofGroup := suite(t)
-	tests.TestPubSub(t, features(), plain, ofGroup)
+	t.Parallel()
+	f, dsn := features, dsn
+	if server != nil && !raced {
+		own, err := postgrestest.Start()
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, own.Stop()) })
+		f.RestartServiceCommand, dsn = own.RestartCommand(), own.DSN()
+	}
+	plain, ofGroup := suite(t, dsn)
+	tests.TestPubSub(t, f, plain, ofGroup)
 }
 
-// STRESS_TEST_COUNT, Watermill's own, says how many suites run at once.
+// STRESS_TEST_COUNT, Watermill's own, says how many suites run at once: see TestMain.
 func TestWatermillPubSubStress(t *testing.T) {
-	if os.Getenv("STRESS_TEST_COUNT") == "" {
-		t.Setenv("STRESS_TEST_COUNT", "1")
-	}
-	f := features()
-	f.RestartServiceCommand = nil // the suites share a server
-	plain, ofGroup := suite(t)
-	tests.TestPubSubStressTest(t, f, plain, ofGroup)
+	t.Parallel()
+	plain, ofGroup := suite(t, dsn)
+	tests.TestPubSubStressTest(t, features, plain, ofGroup)
 }

@@ -1,6 +1,7 @@
 package sqlite_test
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -18,6 +19,14 @@ func TestMain(m *testing.M) {
 	if role := roles[os.Getenv(roleVariable)]; role != nil {
 		fmt.Fprintln(os.Stderr, role(os.Getenv(fileVariable)))
 		os.Exit(1)
+	}
+	if os.Getenv("STRESS_TEST_COUNT") == "" {
+		_ = os.Setenv("STRESS_TEST_COUNT", "2")
+	}
+	// The tests wait more than they work, but under the race detector. The flag
+	// -parallel still counts.
+	if !raced {
+		_ = flag.Set("test.parallel", "8")
 	}
 	goleak.VerifyTestMain(m)
 }

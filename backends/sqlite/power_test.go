@@ -199,7 +199,7 @@ func TestPowerLoss(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	moments, copies := 0, 0
 	losses(log, func(i int, l *loss) {
-		if raced && i%4 != 0 {
+		if raced && i%8 != 0 {
 			return // SQLite in Go is twenty times slower then, and nothing here is concurrent
 		}
 		if i < opened { // while it was made: that can be gone on with

@@ -1,7 +1,6 @@
 package sqlite_test
 
 import (
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -47,15 +46,14 @@ func suite(t *testing.T) (tests.PubSubConstructor, tests.ConsumerGroupPubSubCons
 }
 
 func TestWatermillPubSub(t *testing.T) {
+	t.Parallel()
 	plain, ofGroup := suite(t)
 	tests.TestPubSub(t, features, plain, ofGroup)
 }
 
-// STRESS_TEST_COUNT, Watermill's own, says how many suites run at once.
+// STRESS_TEST_COUNT, Watermill's own, says how many suites run at once: see TestMain.
 func TestWatermillPubSubStress(t *testing.T) {
-	if os.Getenv("STRESS_TEST_COUNT") == "" {
-		t.Setenv("STRESS_TEST_COUNT", "2")
-	}
+	t.Parallel()
 	plain, ofGroup := suite(t)
 	tests.TestPubSubStressTest(t, features, plain, ofGroup)
 }
