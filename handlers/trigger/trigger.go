@@ -30,6 +30,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/seed-6c01d079/notify"
 )
@@ -50,7 +51,7 @@ const (
 // Trigger is an observer that starts something in answer to an event.
 type Trigger struct {
 	config   Config
-	notifier *notify.Notifier
+	notifier atomic.Pointer[notify.Notifier]
 	starts   bool // there is a function
 }
 
@@ -79,7 +80,7 @@ func Notification[T any](name string, answer func(ctx context.Context, e notify.
 		if nt.Tenant == "" {
 			nt.Tenant = e.Tenant
 		}
-		_, err = t.notifier.Send(ctx, nt)
+		_, err = t.notifier.Load().Send(ctx, nt)
 		switch {
 		case errors.Is(err, notify.ErrKeyReused):
 			return nil // it was sent when the event came before
@@ -133,7 +134,9 @@ func (t *Trigger) Attach(n *notify.Notifier) error {
 	case t.config.MaxHops < 0 || t.config.MaxHops > mostHops:
 		return &notify.FieldError{Field: field + ".MaxHops", Problem: fmt.Sprintf("must be from 0 (the default, %d) to %d", defaultHops, mostHops)}
 	}
-	t.notifier = n
+	if !t.notifier.CompareAndSwap(nil, n) && t.notifier.Load() != n {
+		return &notify.FieldError{Field: field, Problem: "is attached to another Notifier: make one for each"}
+	}
 	n.Observe(t.config.Observer)
 	return nil
 }
