@@ -34,10 +34,10 @@ func (b *bus) bury(r *runner, m *message.Message, attempts int, class ObserverEr
 	if err != nil {
 		// An event that has no form on a wire would come again for ever. Its
 		// letter says which one it was.
-		id, kind, _ := aboutEvent(m)
-		wire = message.NewMessage(id, nil)
-		wire.Metadata = message.Metadata{attrID: id, attrType: kind, backend.KeyMetadata: backend.Key(m)}
-		b.log.Error("notify: a dead letter is without its event", "observer", r.Name, "event", id, "error", err)
+		lost, _ := aboutEvent(m)
+		wire = message.NewMessage(lost.ID, nil)
+		wire.Metadata = message.Metadata{attrID: lost.ID, attrType: lost.Type, backend.KeyMetadata: backend.Key(m)}
+		b.log.Error("notify: a dead letter is without its event", "observer", r.Name, "event", lost.ID, "error", err)
 	}
 	ctx := context.WithoutCancel(r.base)
 	text := clip(fmt.Sprint(cause), maxLetterError) // the host's Error may panic, which fmt outlives
@@ -53,10 +53,10 @@ func (b *bus) bury(r *runner, m *message.Message, attempts int, class ObserverEr
 	}
 	b.log.Error("notify: an observer gave up on an event", "observer", r.Name, "event", wire.UUID,
 		"class", string(class), "attempts", attempts, "error", text)
-	if eventID, kind, ok := aboutEvent(m); ok {
+	if about, ok := aboutEvent(m); ok {
 		b.emit(ctx, DeadLettered{
-			Observer: r.Name, EventID: eventID, EventType: kind, Class: class, Attempts: attempts, LetterID: id,
-		})
+			Observer: r.Name, EventID: about.ID, EventType: about.Type, Class: class, Attempts: attempts, LetterID: id,
+		}, about)
 	}
 	return nil
 }

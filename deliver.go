@@ -190,6 +190,6 @@ func (p *pipeline) await(ctx context.Context, s stored, w *work, until time.Time
 
 func (p *pipeline) announceBreaker(ctx context.Context, s *sender) {
 	for _, event := range s.takeChanges() {
-		p.emit(ctx, event)
+		p.emit(ctx, event, nil)
 	}
 }

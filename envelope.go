@@ -32,7 +32,8 @@ type Envelope struct {
 	Time time.Time
 	Seen time.Time
 	// CausationID is the ID of the event that this one answers, if it was
-	// raised in an observer; Depth counts the links of that chain.
+	// raised in an observer, or that it is about, if an observer failed on that;
+	// Depth counts the links of that chain.
 	CausationID string
 	Depth       int
 	// TraceParent and TraceState are the W3C Trace Context of the Send.

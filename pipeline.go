@@ -33,7 +33,7 @@ type pipeline struct {
 	// known.
 	parkedReports func(ctx context.Context, s stored, aliases []string)
 	// emit raises an event about the machinery.
-	emit  func(ctx context.Context, data any)
+	emit  func(ctx context.Context, data any, about *Envelope)
 	hooks *atomic.Pointer[Hooks]
 }
 

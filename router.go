@@ -26,8 +26,8 @@ type bus struct {
 	log        *slog.Logger
 	base       context.Context // ends what does not end by itself
 	born       time.Time
-	// emit raises an event about the machinery.
-	emit  func(ctx context.Context, data any)
+	// emit raises an event about the machinery, or about what became of an event.
+	emit  func(ctx context.Context, data any, about *Envelope)
 	hooks *atomic.Pointer[Hooks]
 
 	registering sync.Mutex // held, before mu, while observers come and go

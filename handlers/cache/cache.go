@@ -20,8 +20,8 @@
 //
 // Events that are handled at about the same time share a call of the
 // [Invalidator]: the first waits [Config.Window] for others, and each key is in
-// the call once. One call has up to [Config.MaxKeys] keys, but for those of a
-// single event. Keys wait nowhere else: it stores nothing but the observer's
+// the call once. One call has fewer than [Config.MaxKeys] keys before the last event
+// joins it, whose keys are all in it. Keys wait nowhere else: it stores nothing but the observer's
 // position. A call that fails fails all its events, which are retried as
 // [notify.Retry] says, and are dead letters in the end; an observer that fails on
 // everything pauses, and goes on by itself.

@@ -30,6 +30,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/seed-6c01d079/notify"
 	"github.com/seed-6c01d079/notify/handlers/internal/attach"
@@ -53,7 +54,7 @@ type Trigger struct {
 	config   Config
 	handler  notify.Handler
 	starts   bool // there is a function
-	notifier *notify.Notifier
+	notifier atomic.Pointer[notify.Notifier]
 }
 
 var _ notify.Attacher = (*Trigger)(nil)
@@ -81,7 +82,7 @@ func Notification[T any](name string, answer func(ctx context.Context, e notify.
 		if nt.Tenant == "" {
 			nt.Tenant = e.Tenant
 		}
-		_, err = t.notifier.Send(ctx, nt)
+		_, err = t.notifier.Load().Send(ctx, nt)
 		switch {
 		case errors.Is(err, notify.ErrKeyReused):
 			return nil // it was sent when the event came before
@@ -140,7 +141,9 @@ func (t *Trigger) Attach(n *notify.Notifier) error {
 	if err := found.Err(); err != nil {
 		return err
 	}
-	t.notifier = n
+	if !t.notifier.CompareAndSwap(nil, n) && t.notifier.Load() != n {
+		return &notify.FieldError{Field: field, Problem: "is attached to another Notifier: make one for each"}
+	}
 	n.Observe(o)
 	return nil
 }

@@ -105,6 +105,30 @@ func TestHops(t *testing.T) {
 	})
 }
 
+// An alert of a dead letter may become one itself, of an observer that can handle
+// neither: that chain ends too.
+func TestAlertsOfAlertsEnd(t *testing.T) {
+	t.Parallel()
+	notifytest.Run(t, func(t *testing.T, b *notifytest.Bench) {
+		_, text := providers(b.Notifier)
+		notify.On(b.Notifier, "broken", func(_ context.Context, e notify.Event[any]) error {
+			if _, accepted := e.Data.(notify.Accepted); accepted {
+				return notify.Permanent(errLater)
+			}
+			return nil
+		})
+		alerts := 0
+		b.Notifier.Attach(trigger.Notification("alert", func(_ context.Context, e notify.Event[notify.DeadLettered]) (notify.Notification, bool, error) {
+			alerts++
+			return by(notify.SMSChannel), alerts < 100, nil
+		}))
+		b.Settle(b.Send(by(notify.EmailChannel)))
+		b.Rest()
+		// The hops are accepted, its dead letter, the alert, its dead letter, ...
+		require.Len(t, text.Deliveries(), 4)
+	})
+}
+
 // A process gets the same key each time, and one that fails gets another try.
 func TestProcess(t *testing.T) {
 	t.Parallel()
@@ -145,6 +169,25 @@ func TestKeysOfLongIDs(t *testing.T) {
 		b.Rest()
 		require.Len(t, text.Deliveries(), 2)
 	})
+}
+
+// One cannot send for two Notifiers.
+func TestOneNotifier(t *testing.T) {
+	t.Parallel()
+	tr := trigger.Notification("again", func(context.Context, notify.Event[notify.Sent]) (notify.Notification, bool, error) {
+		return by(notify.SMSChannel), true, nil
+	})
+	var all []*notify.Notifier
+	for range 2 {
+		n, err := notify.New(notify.Config{})
+		require.NoError(t, err)
+		n.Attach(tr)
+		all = append(all, n)
+	}
+	require.ErrorContains(t, all[1].Run(t.Context()), `trigger("again"): is attached to another Notifier`)
+	for _, n := range all {
+		require.NoError(t, n.Close(t.Context()))
+	}
 }
 
 func TestBadInput(t *testing.T) {
