@@ -53,7 +53,8 @@ func TestAGuardSeesTheNotification(t *testing.T) {
 		id := b.Send(nt)
 		b.Settle(id)
 		require.True(t, got.Now.Equal(began))
-		got.Now = time.Time{}
+		require.True(t, got.ExpiresAt.Equal(began.Add(24*time.Hour)))
+		got.Now, got.ExpiresAt = time.Time{}, time.Time{}
 		require.Equal(t, notify.GuardRequest{
 			NotificationID: id, Recipient: anna(), Channels: []notify.Channel{notify.EmailChannel}, Tenant: "acme", Category: "orders", Urgent: true, Labels: nt.Labels,
 		}, got)

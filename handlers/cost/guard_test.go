@@ -233,6 +233,8 @@ func TestAllChannelsAreLeftOut(t *testing.T) {
 		nt := texting(german, "hello")
 		nt.To.Addresses[notify.EmailChannel] = "ann@example.com"
 		nt.Route = notify.First(notify.SMSChannel, notify.EmailChannel)
+		require.Equal(d.t, notify.StateSuppressed, d.ends(nt), "it expires before")
+		nt.ExpiresAt = time.Now().AddDate(0, 2, 0)
 		id := d.Send(nt)
 		d.Until(id, notify.Delayed{})
 		require.Empty(d.t, d.text.Calls())
