@@ -30,7 +30,7 @@ func TestImports(t *testing.T) {
 		"github.com/sony/gobreaker/v2",
 		"golang.org/x/time/rate",
 	}, memory...)
-	handlers := append([]string{module, module + "/handlers/internal/event"}, root...)
+	handlers := append([]string{module, module + "/handlers/internal/attach", module + "/handlers/internal/event"}, root...)
 	for _, one := range []struct {
 		pkg     string
 		allowed []string
