@@ -105,6 +105,13 @@ func New(invalidator Invalidator, options ...func(*Config)) *Cache {
 	for _, option := range options {
 		option(&c.config)
 	}
+	c.burst.window, c.burst.most = c.config.Window, c.config.MaxKeys
+	if c.burst.window == 0 {
+		c.burst.window = 5 * time.Millisecond
+	}
+	if c.burst.most == 0 {
+		c.burst.most = 1000
+	}
 	return c
 }
 
@@ -126,13 +133,6 @@ func (c *Cache) Attach(n *notify.Notifier) error {
 	o := found.Observer("cache.Config", c.config.Observer, own)
 	if err := found.Err(); err != nil {
 		return err
-	}
-	c.burst.window, c.burst.most = c.config.Window, c.config.MaxKeys
-	if c.burst.window == 0 {
-		c.burst.window = 5 * time.Millisecond
-	}
-	if c.burst.most == 0 {
-		c.burst.most = 1000
 	}
 	n.Observe(o)
 	return nil

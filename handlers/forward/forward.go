@@ -30,6 +30,7 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"sync/atomic"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
@@ -57,7 +58,7 @@ type Forward struct {
 	config    Config
 	publisher message.Publisher
 	topic     string
-	encode    func(notify.Event[any]) (*message.Message, error)
+	notifier  atomic.Pointer[notify.Notifier]
 }
 
 var _ notify.Attacher = (*Forward)(nil)
@@ -94,7 +95,9 @@ func (f *Forward) Attach(n *notify.Notifier) error {
 	if err := found.Err(); err != nil {
 		return err
 	}
-	f.encode = n.Encode
+	if !f.notifier.CompareAndSwap(nil, n) && f.notifier.Load() != n {
+		return &notify.FieldError{Field: "forward.New", Problem: "is attached to another Notifier: make one for each"}
+	}
 	n.Observe(o)
 	return nil
 }
@@ -110,7 +113,7 @@ func (f *Forward) copy(ctx context.Context, e notify.Event[any]) error {
 		e = f.config.Change(e)
 		e.ID, e.Type = id, kind
 	}
-	m, err := f.encode(e)
+	m, err := f.notifier.Load().Encode(e)
 	if err != nil {
 		return notify.Permanent(fmt.Errorf("forward: encode the event %s: %w", e.ID, err))
 	}

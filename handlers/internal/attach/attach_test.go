@@ -94,3 +94,20 @@ func TestIsNil(t *testing.T) {
 		require.False(t, attach.IsNil(v), "%T", v)
 	}
 }
+
+// What belongs to one Notifier says so to another, rather than mixing them up.
+func TestOneNotifierEach(t *testing.T) {
+	for name, a := range readyMade(func(*notify.Observer) {}) {
+		t.Run(name, func(t *testing.T) {
+			_, _ = attached(t, a)
+			problems, names := attached(t, a)
+			switch name {
+			case "forward", "trigger", "webhooks", "cost":
+				require.Contains(t, problems, "attached")
+				require.Empty(t, names)
+			default:
+				require.Equal(t, []string{name}, names)
+			}
+		})
+	}
+}
