@@ -17,7 +17,7 @@ func (l *List) guard(ctx context.Context, r notify.GuardRequest) (notify.Decisio
 		subjects = append(subjects, Subject{RecipientID: r.Recipient.ID})
 	}
 	for channel, address := range r.Recipient.Addresses {
-		if hash := l.hash(channel, address); hash != "" {
+		if hash := l.Address(channel, address).AddressHash; hash != "" {
 			hashes[channel] = hash
 			subjects = append(subjects, Subject{AddressHash: hash})
 		}

@@ -39,6 +39,7 @@ package suppression
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed-6c01d079/notify"
@@ -59,9 +60,9 @@ type Config struct {
 // List is an observer that writes a [Store], and the guard that reads it. Its
 // methods are safe for concurrent use.
 type List struct {
-	config Config
-	store  Store
-	hash   func(notify.Channel, string) string
+	config   Config
+	store    Store
+	notifier atomic.Pointer[notify.Notifier]
 }
 
 var _ notify.Attacher = (*List)(nil)
@@ -70,7 +71,7 @@ var _ notify.Attacher = (*List)(nil)
 // for every guard. Options change its [Config]. Two of one Notifier need two
 // names.
 func New(store Store, options ...func(*Config)) *List {
-	l := &List{store: store, hash: func(notify.Channel, string) string { return "" }}
+	l := &List{store: store}
 	l.config.Name = "suppression"
 	l.config.From = backend.FromOldest()
 	l.config.ReplaySafe = true
@@ -90,7 +91,9 @@ func (l *List) Attach(n *notify.Notifier) error {
 	if err := found.Err(); err != nil {
 		return err
 	}
-	l.hash = n.AddressHash
+	if !l.notifier.CompareAndSwap(nil, n) && l.notifier.Load() != n {
+		return &notify.FieldError{Field: "suppression.New", Problem: "is attached to another Notifier: make one for each"}
+	}
 	n.Guard(o.Name, l.guard)
 	n.Observe(o)
 	return nil
@@ -117,7 +120,11 @@ func (l *List) set(ctx context.Context, e Entry) error {
 // Address is whom an address is about, for [Key.Subject]: nobody, which no key may
 // have, before the list is attached.
 func (l *List) Address(c notify.Channel, address string) Subject {
-	return Subject{AddressHash: l.hash(c, address)}
+	n := l.notifier.Load()
+	if n == nil {
+		return Subject{}
+	}
+	return Subject{AddressHash: n.AddressHash(c, address)}
 }
 
 func (l *List) invalid(ctx context.Context, e notify.Event[notify.AddressInvalid]) error {

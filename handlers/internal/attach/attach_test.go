@@ -102,7 +102,7 @@ func TestOneNotifierEach(t *testing.T) {
 			_, _ = attached(t, a)
 			problems, names := attached(t, a)
 			switch name {
-			case "forward", "trigger", "webhooks", "cost":
+			case "forward", "trigger", "webhooks", "cost", "suppression":
 				require.Contains(t, problems, "attached")
 				require.Empty(t, names)
 			default:
