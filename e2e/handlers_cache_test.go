@@ -76,7 +76,7 @@ func cacheSubject(t *trial, unsafe bool) subject {
 					read(p, e.NotificationID) // somebody looks just now
 					return []string{e.NotificationID}
 				})}
-				t.trouble.middleware(&c.Observer)
+				t.trouble.observe(&c.Observer)
 			}))
 		},
 		beside: func(p *process) {

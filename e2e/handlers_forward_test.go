@@ -51,7 +51,7 @@ func forwardSubject(t *trial, unsafe bool) subject {
 		attach: func(p *process) {
 			p.Attach(forward.New(topics, "deliveries", func(c *forward.Config) {
 				c.Events = events
-				t.trouble.middleware(&c.Observer)
+				t.trouble.observe(&c.Observer)
 			}))
 		},
 		check: func(_ *process, known truth) (wrong []string) {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
-	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -30,12 +29,15 @@ type trouble struct {
 	// down and up the calls between which what the handler writes to is down.
 	unlucky  func(id string) bool
 	down, up int
+	// deaths are the numbers of handled events at which the process dies: after the
+	// effect, and before it is acknowledged.
+	deaths []int
 
 	died, lost, failed, unanswered, buried int // what happened
 }
 
 func newTrouble() *trouble {
-	return &trouble{brought: map[string]int{}, unlucky: func(id string) bool { return chance(id)%9 == 0 }, down: 20, up: 45}
+	return &trouble{brought: map[string]int{}, unlucky: func(id string) bool { return chance(id)%9 == 0 }, down: 20, up: 45, deaths: []int{9, 60, 110}}
 }
 
 var (
@@ -44,10 +46,6 @@ var (
 	errDown    = errors.New("it is down")
 	errDead    = errors.New("the process is dead")
 )
-
-// deaths are the numbers of handled events at which the process dies: after the
-// effect, and before it is acknowledged.
-var deaths = []int{9, 60, 110}
 
 func (x *trouble) begin(p *process) {
 	x.mu.Lock()
@@ -64,16 +62,9 @@ func (x *trouble) end() {
 // observe puts trouble around an observer.
 func (x *trouble) observe(o *notify.Observer) {
 	name := o.Name
-	before := notify.Handle(func(_ context.Context, e notify.Event[any]) error { return x.before(name, e.ID, e.NotificationID) })
-	after := notify.Handle(func(_ context.Context, e notify.Event[any]) error { return x.after(name, e.ID, e.NotificationID) })
-	o.Handlers = slices.Concat([]notify.Handler{before}, o.Handlers, []notify.Handler{after})
 	o.Retry.Backoff = func(int) time.Duration { return 2 * time.Millisecond }
-}
-
-// middleware is the same for an observer whose handlers are not to be had.
-func (x *trouble) middleware(o *notify.Observer) {
-	name := o.Name
-	o.Retry.Backoff = func(int) time.Duration { return 2 * time.Millisecond }
+	// So that it has trouble with every event.
+	o.Handlers = []notify.Handler{notify.Handle(func(context.Context, notify.Event[any]) error { return nil })}
 	o.Middleware = append(o.Middleware, func(next message.HandlerFunc) message.HandlerFunc {
 		return func(m *message.Message) ([]*message.Message, error) {
 			id, about := m.UUID, m.Metadata["ce_subject"]
@@ -123,7 +114,7 @@ func (x *trouble) after(observer, id, about string) error {
 	}
 	x.handled++
 	switch {
-	case x.died < len(deaths) && x.handled >= deaths[x.died]:
+	case x.died < len(x.deaths) && x.handled >= x.deaths[x.died]:
 		x.died++
 		x.process.die()
 		return errDead
@@ -167,8 +158,8 @@ func (x *trouble) write(effect func() error) error {
 func (x *trouble) missing() error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.died < len(deaths) {
-		return fmt.Errorf("the process has died %d times, and should %d", x.died, len(deaths))
+	if x.died < len(x.deaths) {
+		return fmt.Errorf("the process has died %d times, and should %d", x.died, len(x.deaths))
 	}
 	return nil
 }
@@ -179,7 +170,7 @@ func (x *trouble) require(t *testing.T) {
 	defer x.mu.Unlock()
 	t.Logf("%d events handled, %d calls: %d times dead, %d answers of the handler lost, %d calls failed, %d without an answer, %d dead letters",
 		x.handled, x.calls, x.died, x.lost, x.failed, x.unanswered, x.buried)
-	require.Equal(t, len(deaths), x.died)
+	require.Equal(t, len(x.deaths), x.died)
 	for _, happened := range []int{x.lost, x.failed, x.unanswered, x.buried} {
 		require.Positive(t, happened)
 	}

@@ -130,7 +130,7 @@ func (c *Cache) Attach(n *notify.Notifier) error {
 		}
 		own.Handlers = append(own.Handlers, rule.handler(c))
 	}
-	o := found.Observer("cache.Config", c.config.Observer, own)
+	o := attach.Observer(c.config.Observer, own)
 	if err := found.Err(); err != nil {
 		return err
 	}

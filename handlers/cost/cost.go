@@ -149,11 +149,10 @@ func (l *Ledger) Attach(n *notify.Notifier) error {
 	for i, b := range l.config.Budgets {
 		b.check(&found, fmt.Sprintf("cost.Config.Budgets[%d]", i))
 	}
-	var observed attach.Problems
-	o := observed.Observer("cost.Config", l.config.Observer, notify.Observer{
+	o := attach.Observer(l.config.Observer, notify.Observer{
 		Name: "cost", Handlers: []notify.Handler{notify.Handle(l.sent), notify.Handle(l.delivered), notify.Handle(l.undelivered)},
 	})
-	if err := errors.Join(errors.Join(found...), observed.Err(), l.book.Check()); err != nil {
+	if err := errors.Join(errors.Join(found...), l.book.Check()); err != nil {
 		return err
 	}
 	if !l.notifier.CompareAndSwap(nil, n) {

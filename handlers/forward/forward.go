@@ -91,7 +91,7 @@ func (f *Forward) Attach(n *notify.Notifier) error {
 	if found == nil {
 		own.Handlers = []notify.Handler{notify.HandleSome(f.copy, f.config.Events...)}
 	}
-	o := found.Observer("forward.Config", f.config.Observer, own)
+	o := attach.Observer(f.config.Observer, own)
 	if err := found.Err(); err != nil {
 		return err
 	}

@@ -87,7 +87,7 @@ func New(logger *slog.Logger, options ...func(*Config)) *Logs {
 func (l *Logs) Attach(n *notify.Notifier) error {
 	var found attach.Problems
 	found.When(l.config.Level == nil, "logs.Config.Level", "must not be nil; the default is logs.Level")
-	o := found.Observer("logs.Config", l.config.Observer, notify.Observer{
+	o := attach.Observer(l.config.Observer, notify.Observer{
 		Name: "logs", Handlers: []notify.Handler{notify.Handle(l.write)},
 	})
 	if err := found.Err(); err != nil {

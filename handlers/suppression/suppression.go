@@ -85,7 +85,7 @@ func New(store Store, options ...func(*Config)) *List {
 func (l *List) Attach(n *notify.Notifier) error {
 	var found attach.Problems
 	found.WhenNil(l.store, "suppression.New", "the store is nil; suppression.NewMemory() will do for a single process that may forget")
-	o := found.Observer("suppression.Config", l.config.Observer, notify.Observer{
+	o := attach.Observer(l.config.Observer, notify.Observer{
 		Name: "suppression", Handlers: []notify.Handler{notify.Handle(l.invalid), notify.Handle(l.complained), notify.Handle(l.unsubscribed)},
 	})
 	if err := found.Err(); err != nil {

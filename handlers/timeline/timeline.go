@@ -70,7 +70,7 @@ func New(store Store, options ...func(*Config)) *Timeline {
 func (t *Timeline) Attach(n *notify.Notifier) error {
 	var found attach.Problems
 	found.WhenNil(t.store, "timeline.New", "the store is nil; timeline.NewMemory() will do for a single process")
-	o := found.Observer("timeline.Config", t.config.Observer, notify.Observer{
+	o := attach.Observer(t.config.Observer, notify.Observer{
 		Name: "timeline", Concurrency: 64, Handlers: []notify.Handler{notify.Handle(t.add)},
 	})
 	if err := found.Err(); err != nil {

@@ -137,7 +137,7 @@ func (t *Trigger) Attach(n *notify.Notifier) error {
 	var found attach.Problems
 	found.When(!t.starts, field, "the function is nil")
 	found.When(t.config.MaxHops < 0 || t.config.MaxHops > mostHops, field+".MaxHops", fmt.Sprintf("must be from 0 (the default, %d) to %d", defaultHops, mostHops))
-	o := found.Observer(field, t.config.Observer, notify.Observer{Name: t.config.Name, Handlers: []notify.Handler{t.handler}})
+	o := attach.Observer(t.config.Observer, notify.Observer{Name: t.config.Name, Handlers: []notify.Handler{t.handler}})
 	if err := found.Err(); err != nil {
 		return err
 	}

@@ -131,7 +131,7 @@ func (s *Sender) check() (found attach.Problems) {
 // Attach implements [notify.Attacher].
 func (s *Sender) Attach(n *notify.Notifier) error {
 	found := s.check()
-	o := found.Observer("webhook.Config", s.config.Observer, notify.Observer{
+	o := attach.Observer(s.config.Observer, notify.Observer{
 		Name: "webhooks", Handlers: []notify.Handler{notify.Handle(s.add)},
 	})
 	if err := found.Err(); err != nil {

@@ -1,11 +1,11 @@
 // Package attach holds what ready-made observers share when they are attached: they
-// report all that is wrong with their configuration, and their handlers are their own.
+// report all that is wrong with their configuration, and keep their own handlers.
 package attach
 
 import (
 	"errors"
-	"fmt"
 	"reflect"
+	"slices"
 
 	"github.com/seed-6c01d079/notify"
 )
@@ -30,12 +30,10 @@ func (p *Problems) WhenNil(v any, constructor, problem string) {
 func (p Problems) Err() error { return errors.Join(p...) }
 
 // Observer returns what a host made of an observer, with the name and concurrency
-// of own where it says nothing, and with own's handlers: those are not the host's to
-// change. The configuration is named as "timeline.Config".
-func (p *Problems) Observer(configuration string, given, own notify.Observer) notify.Observer {
-	p.When(len(given.Handlers) > 0, configuration+".Handlers",
-		fmt.Sprintf("must be empty: the handlers of %q are its own; observe with others by notify.On", own.Name))
-	given.Handlers = own.Handlers
+// of own where it says nothing. Handlers of the host's come after own's, rather than
+// in their place.
+func Observer(given, own notify.Observer) notify.Observer {
+	given.Handlers = slices.Concat(own.Handlers, given.Handlers)
 	if given.Name == "" {
 		given.Name = own.Name
 	}

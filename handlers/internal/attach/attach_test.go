@@ -18,6 +18,7 @@ import (
 	"github.com/seed-6c01d079/notify/handlers/timeline"
 	"github.com/seed-6c01d079/notify/handlers/trigger"
 	"github.com/seed-6c01d079/notify/handlers/webhook"
+	"github.com/seed-6c01d079/notify/topology"
 )
 
 type publisher struct{}
@@ -61,19 +62,34 @@ func attached(t *testing.T, a notify.Attacher) (string, []string) {
 	return err.Error(), names
 }
 
-// Handlers of the host's in place of its own would silently undo what it is for.
-func TestHandlersAreTheObserversOwn(t *testing.T) {
-	for name, a := range readyMade(func(o *notify.Observer) {
-		o.Handlers = []notify.Handler{notify.Handle(func(context.Context, notify.Event[any]) error { return nil })}
-	}) {
-		t.Run(name, func(t *testing.T) {
-			problems, names := attached(t, a)
-			require.Contains(t, problems, "must be empty: the handlers of \""+name+"\" are its own")
-			require.Contains(t, problems, ".Handlers")
-			require.Empty(t, names)
-		})
+// Handlers of the host's come after its own: in their place they would silently undo
+// what it is for.
+func TestHandlersOfTheHostComeAfterItsOwn(t *testing.T) {
+	own := map[string]int{}
+	handlers := func(change func(*notify.Observer)) map[string][]topology.Handler {
+		all := map[string][]topology.Handler{}
+		for name, a := range readyMade(change) {
+			n, err := notify.New(notify.Config{})
+			require.NoError(t, err)
+			n.Attach(a)
+			for _, o := range n.Topology().Observers {
+				all[name] = append(all[name], o.Handlers...)
+			}
+			require.NoError(t, n.Close(context.Background()))
+		}
+		return all
+	}
+	for name, all := range handlers(func(*notify.Observer) {}) {
+		own[name] = len(all)
+		require.NotEmpty(t, all)
+	}
+	for name, all := range handlers(func(o *notify.Observer) { o.Handlers = []notify.Handler{notify.Handle(mine)} }) {
+		require.Len(t, all, own[name]+1, name)
+		require.Contains(t, all[own[name]].Function, "attach_test.mine", name)
 	}
 }
+
+func mine(context.Context, notify.Event[notify.Clicked]) error { return nil }
 
 // A host that puts an Observer in place of the default one has the name still.
 func TestAnObserverWithoutANameHasItsOwn(t *testing.T) {
