@@ -46,7 +46,6 @@ func suite(t *testing.T, dsn string) (tests.PubSubConstructor, tests.ConsumerGro
 // A restart is asked for only where the server is ours, and then of one that no other
 // test uses; and not under the race detector, which finds a race in the test itself.
 func TestWatermillPubSub(t *testing.T) {
-	t.Parallel()
 	f, dsn := features, dsn
 	if server != nil && !raced {
 		own, err := postgrestest.Start()
@@ -60,7 +59,6 @@ func TestWatermillPubSub(t *testing.T) {
 
 // STRESS_TEST_COUNT, Watermill's own, says how many suites run at once: see TestMain.
 func TestWatermillPubSubStress(t *testing.T) {
-	t.Parallel()
 	plain, ofGroup := suite(t, dsn)
 	tests.TestPubSubStressTest(t, features, plain, ofGroup)
 }
