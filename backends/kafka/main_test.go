@@ -1,7 +1,6 @@
 package kafka_test
 
 import (
-	"flag"
 	"os"
 	"testing"
 
@@ -12,8 +11,6 @@ func TestMain(m *testing.M) {
 	if len(os.Args) == 3 && os.Args[1] == "restart" {
 		os.Exit(askForRestart(os.Args[2]))
 	}
-	// The tests wait for brokers more than they work. The flag -parallel still counts.
-	_ = flag.Set("test.parallel", "8")
 	// Watermill's own test leaves one behind.
 	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/ThreeDotsLabs/watermill/pubsub/tests.TestReconnect.func2"))
 }

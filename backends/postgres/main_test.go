@@ -2,7 +2,6 @@ package postgres_test
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"os"
 	"strings"
@@ -40,9 +39,6 @@ func TestMain(m *testing.M) {
 			dsn = server.DSN()
 		}
 	}
-	// The tests wait more than they work; Watermill's, which have hundreds of
-	// connections, run alone. The flag -parallel still counts.
-	_ = flag.Set("test.parallel", "4")
 	if os.Getenv("STRESS_TEST_COUNT") == "" {
 		_ = os.Setenv("STRESS_TEST_COUNT", "1")
 	}

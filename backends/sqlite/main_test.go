@@ -1,7 +1,6 @@
 package sqlite_test
 
 import (
-	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -22,11 +21,6 @@ func TestMain(m *testing.M) {
 	}
 	if os.Getenv("STRESS_TEST_COUNT") == "" {
 		_ = os.Setenv("STRESS_TEST_COUNT", "2")
-	}
-	// The tests wait more than they work, but under the race detector. The flag
-	// -parallel still counts.
-	if !raced {
-		_ = flag.Set("test.parallel", "8")
 	}
 	goleak.VerifyTestMain(m)
 }
