@@ -22,8 +22,8 @@ type usage struct {
 	left       []pending // of periods that are over, and not written yet
 }
 
-// used is one registration of an observer, and a type of event. There are as many
-// as the program has now, and those of which not all is written.
+// used is an observer, by its name and when its counts began, and a type of event.
+// There are as many as the Notifier remembers, and those of which not all is written.
 type used struct {
 	observer, event string
 	since           int64
