@@ -14,60 +14,17 @@ import (
 // The tag that the nested modules require.
 const nextTag = "v0.1.0"
 
-// consumer is a host program: main.go of a module outside the workspace.
-const consumer = `package main
-
-import (
-	"context"
-	"fmt"
-	"log"
-	"os"
-	"time"
-
-	"github.com/seed-6c01d079/notify"
-	"github.com/seed-6c01d079/notify/handlers/timeline"
-	"github.com/seed-6c01d079/notify/providers/console"
-)
-
-func main() {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	n, err := notify.New(notify.Config{})
-	if err != nil {
-		log.Fatal(err)
-	}
-	notify.Use(n, console.New[notify.Email]("console", os.Stdout))
-	n.Attach(timeline.New(timeline.NewMemory()))
-	go func() { _ = n.Run(ctx) }()
-	if err := n.Ready(ctx); err != nil {
-		log.Fatal(err)
-	}
-	id, err := n.Send(ctx, notify.Notification{
-		To:      notify.Recipient{ID: "u_1", Addresses: map[notify.Channel]string{notify.EmailChannel: "ann@example.com"}},
-		Content: notify.Content{Title: "Hello", Body: "from outside the workspace"},
-		Route:   notify.First(notify.EmailChannel),
-	})
-	if err != nil {
-		log.Fatal(err)
-	}
-	status, err := n.Wait(ctx, id)
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Println("settled:", status.State)
-	if err := n.Close(ctx); err != nil {
-		log.Fatal(err)
-	}
-}
-`
-
-// TestConsumer builds and runs a host outside the workspace against the
+// TestConsumer builds and runs the README's program outside the workspace, against the
 // modules as this tree would be tagged: from a local repository, through go's
 // own resolution of nested modules, without go.work and its replacements.
 func TestConsumer(t *testing.T) {
 	t.Parallel()
 	root, err := filepath.Abs("..")
 	require.NoError(t, err)
+	readme, err := os.ReadFile("../README.md")
+	require.NoError(t, err)
+	program := goBlock.FindSubmatch(readme)
+	require.NotEmpty(t, program)
 	repo, home, host := t.TempDir(), t.TempDir(), t.TempDir()
 	copyTree(t, root, repo)
 	git(t, repo, "init", "-q", "-b", "main")
@@ -76,7 +33,7 @@ func TestConsumer(t *testing.T) {
 	git(t, repo, "tag", nextTag)
 	git(t, repo, "tag", "providers/"+nextTag)
 
-	require.NoError(t, os.WriteFile(filepath.Join(host, "main.go"), []byte(consumer), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(host, "main.go"), program[1], 0o600))
 	cache := strings.TrimSpace(run(t, root, nil, "go", "env", "GOMODCACHE"))
 	env := append(os.Environ(),
 		"GOWORK=off", "GOFLAGS=-mod=mod -modcacherw", "GOMODCACHE="+filepath.Join(home, "mod"),
