@@ -26,7 +26,8 @@ const (
 // is [ErrTooLate], unless it was canceled: then the answer is CancelDone again,
 // but ErrTooLate if a call that was unanswered at the first Cancel has had its
 // effect, or nobody can tell. An ID that is not known yet is remembered for 30
-// days, and canceled when it appears. Canceling twice answers anew.
+// days, and canceled when it appears. Cancel may be called again, and then
+// answers by what is known by then.
 func (n *Notifier) Cancel(ctx context.Context, id string) (Cancellation, error) {
 	if err := n.open(ctx); err != nil {
 		return "", err

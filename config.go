@@ -23,11 +23,12 @@ type Records = backend.Records
 type Config struct {
 	// Backend carries work and events; default a new memory.New(). The Notifier
 	// closes it, unless KeepBackend is set: several Notifiers may share one if
-	// all of them set it. Without it a Notifier takes itself for the only one.
+	// all of them set it. Without it a Notifier assumes that it is the
+	// backend's only user.
 	Backend     Backend
 	KeepBackend bool
-	// Records keeps the records if the backend does not; [NoRecords] gives them
-	// up.
+	// Records keeps the records if the backend does not; [NoRecords] does
+	// without records.
 	Records Records
 	// Directory knows the recipients; default none: every notification brings
 	// its addresses.
@@ -64,8 +65,9 @@ type Config struct {
 	Source string
 	// MaxBytes bounds one notification, encoded as JSON; default 256 KiB.
 	MaxBytes int
-	// Logger gets what nobody else is told; default slog.Default(). It never
-	// gets content or addresses, unless an error of the host's holds them.
+	// Logger gets what no caller and no event tells; default slog.Default(). It
+	// never gets content or addresses, unless an error of the host's holds
+	// them.
 	Logger *slog.Logger
 	// DrainTimeout bounds how long Close, or the end of Run's context, waits
 	// for what is under way; default 30 s.
@@ -78,9 +80,9 @@ type Budgets struct {
 	// ExpiresAt expires; default 24 h.
 	Message time.Duration
 	// Channel is how long after its start a leg begins new attempts; default
-	// 6 h. What a guard delays the leg does not count, neither here nor for a
-	// provider. See [ProviderConfig] for the budgets of a provider and an
-	// attempt.
+	// 6 h. Time for which a guard delays the leg does not count, neither here
+	// nor for a provider. See [ProviderConfig] for the budgets of a provider
+	// and an attempt.
 	Channel time.Duration
 	// Retention is how long a record is kept after its notification settled:
 	// for Status, for later reports, and as long as an idempotency key is

@@ -6,7 +6,7 @@
 //
 // # A tour
 //
-// Define what is the program's own. A [Provider] sends the messages of one
+// Define what belongs to your program. A [Provider] sends the messages of one
 // channel through one service: any type with these two methods is one. The
 // message is typed: [Email], [SMS], [Push], [Chat], or a struct of the host's
 // own. Ready-made providers are in the module
@@ -37,8 +37,8 @@
 //	}}
 //
 // Register it all with a [Notifier]. The zero [Config] keeps everything in
-// memory. Nothing that is registered returns an error: what is wrong, all of
-// it, comes from Ready, Run and Send.
+// memory. Registering returns no error: Ready, Run and Send report everything
+// that is wrong.
 //
 //	n, err := notify.New(notify.Config{})
 //	notify.RegisterEvent[OrderPaid](n, "shop.order_paid.v1")
@@ -47,8 +47,8 @@
 //
 // An observer gets the events of its type: [FailedOver], [Sent], any other of
 // the vocabulary, or the host's; with any as the type it gets all. It may send
-// in turn. It may also get an event twice: the event's ID as the Key keeps the
-// repetition from being sent.
+// notifications itself. It may also get an event twice: with the event's ID as
+// the Key, the second Send sends nothing.
 //
 //	notify.On(n, "failovers", func(ctx context.Context, e notify.Event[notify.FailedOver]) error {
 //	    log.Printf("%s failed, trying %s", e.Data.From.Channel, e.Data.To.Channel)
@@ -87,8 +87,8 @@
 //	})
 //
 // Observe what becomes of it: Wait for its end, Watch its events as they
-// happen, or read the view, which follows in a moment. An event of the host's
-// is raised by Emit, for whoever observes its type.
+// happen, or read the view, which follows within milliseconds. Emit raises an
+// event of the host's, for all observers of its type.
 //
 //	status, err := n.Wait(ctx, id) // status.State is notify.StateSent
 //	for e, err := range n.Watch(ctx, id) { ... }
@@ -97,7 +97,7 @@
 //
 //	_, err = notify.Emit(ctx, n, OrderPaid{Order: "7"})
 //
-// And stop: Close lets what is under way finish, and the observers catch up.
+// Stop: Close lets what is under way finish, and the observers catch up.
 //
 //	err = n.Close(ctx)
 //
@@ -122,9 +122,9 @@
 //
 // A notification has one [Recipient], with addresses or with an ID that the
 // [Directory] resolves. Its [Route] is a plan of channels: [First] tries one
-// after the other, [All] uses all at once, and both nest. Before the plan each
-// [Guard] is asked, and may suppress or delay. [Notifier.Explain] tells what
-// would happen, and sends nothing.
+// after the other, [All] uses all at once, and both nest. Before the plan is
+// made, each [Guard] is called, and may suppress or delay the notification.
+// [Notifier.Explain] tells what would happen, and sends nothing.
 //
 // Each part of the plan that uses one channel is a leg. A leg has attempts: one
 // message, to one provider, under one key. Several providers of a channel are
@@ -134,37 +134,39 @@
 // # When an answer is lost
 //
 // A provider says what a failure means by a [SendError]. If nobody can tell
-// whether it took the message, the attempt is in doubt: it is repeated under
-// the same key if the provider honours keys ([Capabilities]), asked about if it
-// can be asked ([Asker]), and otherwise ends as [Unknown]: nothing is sent
-// twice unless the host opts in ([Route.OnDoubt],
-// [ProviderConfig.ResendInDoubt]).
+// whether it took the message, the attempt is in doubt: the call is repeated
+// under the same key if the provider honours keys ([Capabilities]); else the
+// provider is asked what became of it, if it can be asked ([Asker]); else the
+// attempt ends as [Unknown]. Nothing is sent twice unless the host opts in
+// ([Route.OnDoubt], [ProviderConfig.ResendInDoubt]).
 //
 // What a provider says later, by a webhook for example, goes to
-// [Notifier.Report], and may end a leg, or raise [Corrected] long after. Where a
-// provider says that it has such receipts ([Capabilities]), a message that it
-// took has not settled before the receipt has come, or its window is over.
+// [Notifier.Report], and may end a leg, or raise [Corrected] long after. If a
+// provider announces such receipts ([Capabilities]), a notification settles only
+// when the receipt has come, or the time to wait for it is over
+// ([ProviderConfig.ReceiptWindow]).
 //
 // # Events and observers
 //
 // Events are facts, and carry neither content nor addresses. Each has an
-// [Envelope] with an ID that a repetition shares; on a wire they are CloudEvents
-// 1.0. The host's own events are any structs ([RegisterEvent], [Emit]).
+// [Envelope] with an ID that stays the same when the event is delivered again;
+// on the wire they are CloudEvents 1.0. The host's own events are any structs
+// ([RegisterEvent], [Emit]).
 //
 // Every [Observer] has its own position, retries and dead letters: one that is
-// slow, fails or panics holds up nobody else, and never the sending. Handlers
-// must expect an event twice. An observer with several handlers keeps one
-// order between them; several [On] calls are several observers, and on a
+// slow, fails or panics delays no other observer, and never the sending.
+// Handlers must expect an event twice. An observer with several handlers keeps
+// one order between them; several [On] calls are several observers, and on a
 // broker each reads the topic for itself.
 //
 // What an observer cannot handle waits among its dead letters for
 // [Notifier.Redrive]; [Notifier.Stats] counts what each one does and costs in
-// time. [Notifier.Health] is for a readiness probe. Module telemetry tells
-// OpenTelemetry of all that, by [Notifier.Hook].
+// time. [Notifier.Health] is for a readiness probe. The module telemetry
+// reports all that to OpenTelemetry, through [Notifier.Hook].
 //
-// Observers that come ready made are an [Attacher], such as those of the handlers
-// packages; one with work of its own beside them is a [Worker], which the
-// Notifier starts and ends.
+// Ready-made observers, such as those of the handlers packages, are an
+// [Attacher]; one that also has background work is a [Worker], which the Notifier
+// starts and ends.
 //
 // # Backends
 //
@@ -172,11 +174,11 @@
 // backends/memory; one durable file by backends/sqlite; Kafka and PostgreSQL by
 // backends/kafka and backends/postgres, a module each; any other Watermill
 // Pub/Sub by [FromWatermill]. Where a backend keeps no records, as Kafka does not,
-// [Config.Records] names a store that does, or [NoRecords]. In a transaction of
-// the host's own database it is [Notifier.SendTx] that sends. What a backend and
-// its records really give, [Notifier.Guarantees] says in words.
+// [Config.Records] names a store that does, or [NoRecords]. [Notifier.SendTx]
+// sends within a transaction of the host's own database. [Notifier.Guarantees]
+// says in words what a backend and its records give.
 //
-// A process may run everything, or a part ([Roles]).
+// A process may run the whole pipeline, or a part of it ([Roles]).
 //
 // # Tests
 //

@@ -27,19 +27,22 @@ func RegisterEvent[T any](n *Notifier, wireName string) {
 }
 
 // Emit raises an event of the host's for all observers, and returns its ID.
-// The backend holds it then, as durably as it holds anything. What data points
-// to belongs to the event from then on: do not change it.
+// When it returns without an error, the backend holds the event, as durably as
+// it holds anything. What data points to belongs to the event from then on: do
+// not change it.
 //
 // It takes the library's own events too, for tests of observers. In a program they
-// would tell of what is not so: no record changes by them, while timelines, costs
-// and customers believe them. What a provider tells later goes to [Notifier.Report].
+// would report what has not happened: they change no record, but timelines, costs
+// and webhooks take them for true. What a provider tells later goes to
+// [Notifier.Report].
 //
-// In an observer's handler the event says what caused it, and its ID follows
-// from the cause, so that a redelivery raises the same one; it then also takes
-// over what notification the cause is about, with tenant, category, labels and
-// trace. Options may change those fields, and the ID; the type and the time
-// when it is seen are Emit's. An observer that answers an event at the end of
-// a chain of 32 gets an error, and the event becomes its dead letter.
+// In an observer's handler the event names its cause, the event that is being
+// handled, and its ID is derived from the cause's, so that a redelivery raises
+// the same event again. It then also takes over the cause's notification,
+// recipient, tenant, category, labels and trace. Options may change those
+// fields and the ID; Emit sets the type and the time Seen. An observer that
+// answers an event at the end of a chain of 32 gets an error, and the event
+// becomes its dead letter.
 func Emit[T any](ctx context.Context, n *Notifier, data T, options ...func(*Envelope)) (string, error) {
 	if kind := n.codec.kindOf(reflect.TypeFor[T]()); kind != nil {
 		return n.emit(ctx, factOf(kind, data), options)

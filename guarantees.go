@@ -6,8 +6,8 @@ import (
 	"github.com/seed-6c01d079/notify/backends/memory"
 )
 
-// Guarantees says in words what this Notifier gives with its backend, records
-// and providers. Run logs it once.
+// Guarantees says in words what this Notifier guarantees with its backend,
+// records and providers. Run logs it once.
 func (n *Notifier) Guarantees() []string {
 	var all []string
 	_, inMemory := n.config.Backend.(*memory.Backend)

@@ -17,11 +17,12 @@ import (
 //
 // It goes by the observers' positions in the log: an observer that is behind, or
 // that retries an event of another notification, is waited for, so give ctx a
-// deadline. After ctx's error, the text says who had not. An observer may run in
-// another process. The error wraps [ErrNotFound] if the notification is not
-// known, or the backend knows no observer of a name; [ErrUnsupported] if the
-// backend has no positions ([backend.Positioner]), or an observer's handler
-// waits for its own observer, which it would hold up itself.
+// deadline. If ctx ends first, the error wraps ctx's and names the observers
+// that had not. An observer may run in another process. The error wraps
+// [ErrNotFound] if the notification is not known, or the backend knows no
+// observer of a name; [ErrUnsupported] if the backend has no positions
+// ([backend.Positioner]), or an observer's handler waits for its own observer,
+// which it would hold up itself.
 func (n *Notifier) Handled(ctx context.Context, id string, observers ...string) error {
 	if len(observers) == 0 {
 		return &FieldError{Field: "Handled", Problem: "needs the name of an observer at least"}

@@ -10,16 +10,14 @@ import (
 	"github.com/seed-6c01d079/notify/backend"
 )
 
-// Health is what a Notifier is able to do at the moment. Its Err is for a
-// readiness probe; the rest wants somebody's attention, and a restart would not
-// help.
+// Health is what a Notifier is able to do at the moment. Err is for a readiness
+// probe. The rest is for somebody to look at: a restart would not help.
 type Health struct {
 	// Running says that Run has started everything, and has not begun to end.
 	Running bool
-	// Failing says what this process cannot do: reach the records, or read a
-	// topic, which it tries again meanwhile, and which counts as failing until
-	// reading has lasted a minute, or keep a [Worker] going. Each error names
-	// which.
+	// Failing says what this process cannot do: reach the records, read a
+	// topic, or keep a [Worker] running. Each error names which. It tries again
+	// meanwhile; a topic counts as failing until it has been read for a minute.
 	Failing []error
 	// ProvidersDown are the providers whose circuit breaker is open, and
 	// ObserversPaused the observers that fail on everything, by name.
@@ -45,8 +43,8 @@ func (h Health) Err() error {
 }
 
 // Health looks at the Notifier, and asks the records, the positions and the dead
-// letters, for as long as ctx allows: what does not answer is Failing. It may be
-// called at any time.
+// letters, until ctx ends: what does not answer is in Failing. It may be called
+// at any time.
 func (n *Notifier) Health(ctx context.Context) Health {
 	h := Health{Running: n.isRunning(), Failing: n.bus.consuming.failing(time.Now())}
 	h.Failing = append(h.Failing, n.workers.failing(time.Now())...)

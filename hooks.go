@@ -21,9 +21,10 @@ type Hooks struct {
 	// else only if a trace context says that its trace is sampled (W3C Trace Context,
 	// section 3.2.2.5.1).
 	Begin func(ctx context.Context, s Span) Begun
-	// Remote returns a context that has a trace context and nothing else. Where a
-	// trace is not sampled, its values are found in the context of steps, providers
-	// and handlers. It is called when somebody looks for one.
+	// Remote returns a context that holds the given trace context and nothing else.
+	// Where a trace is not sampled, the contexts of steps, providers and handlers
+	// take values that they do not have from it. It is called only when such a
+	// value is asked for.
 	Remote func(parent, state string) context.Context
 	// Raised is called once for each event of a notification, by the process that
 	// stored it, when it is stored: however often it is published or handled. Without
@@ -66,15 +67,15 @@ type Span struct {
 	TraceParent, TraceState string
 }
 
-// Begun is a span that [Hooks.Begin] has begun. The zero Begun is none.
+// Begun is a span that [Hooks.Begin] has begun. The zero Begun is no span.
 type Begun struct {
 	// Context is that of what is done within it; nil leaves it as it was.
 	Context context.Context
 	// TraceParent and TraceState, if not empty, are the W3C Trace Context of what is
 	// sent or emitted.
 	TraceParent, TraceState string
-	// End, if not nil, is called once when it is over: with "", or with the class of
-	// the failure, of which there are few.
+	// End, if not nil, is called once when it is over: with "", or with the
+	// failure's class, from a short closed list.
 	End func(failure string)
 }
 

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// Phase is what a notification, or one leg of it, waits for on its way: the
-// states in which it must not stay. Unlike a [State] it says nothing of what
-// was sent.
+// Phase is what a notification, or one leg of it, waits for on its way, and
+// must not wait for too long. Unlike a [State] it says nothing about what was
+// sent.
 type Phase string
 
 // The phases, the first two of a notification without a plan, the others of a
@@ -17,7 +17,7 @@ const (
 	// the notification: a schedule, or a guard.
 	PhaseAccepted Phase = "accepted"
 	// PhaseHeld waits because a guard delays the notification or the leg. It
-	// counts since it was first to go; a schedule does not count.
+	// counts from when that was first due to go on; a schedule does not count.
 	PhaseHeld Phase = "held"
 	// PhaseRouted waits for its first call, since that was due.
 	PhaseRouted Phase = "routed"
@@ -25,8 +25,8 @@ const (
 	// are over.
 	PhaseRetrying Phase = "retrying"
 	// PhaseSending is in doubt: a call was begun and nobody knows what came of
-	// it. It counts since nobody has a right to that call any more, or since the
-	// next look at it was due.
+	// it. It counts from the end of the call's lease, or from when the record
+	// was next due to be looked at.
 	PhaseSending Phase = "sending"
 	// PhaseSent waits for the provider's report, since it was sent.
 	PhaseSent Phase = "sent"
@@ -78,15 +78,15 @@ type Limits struct {
 // Linger bounds how long notifications may stay in a phase: past its limit the
 // sweep raises [Stuck], once each time that the phase is entered, and ends it if
 // the policy says so. Package handlers/settle has the defaults that most hosts
-// want. With limits, Stuck is raised by them alone, and no more after a number
-// of sweeps in vain. It needs records.
+// want. With limits, only they raise Stuck: it is no longer raised after several
+// sweeps in vain. It needs records.
 //
-// Give all processes the same limits: the one that writes a record says when it
-// is looked at next, and the one with [Roles.Route] that sweeps it decides.
-// Limits that change take effect when a record is written or looked at next:
-// within half an hour for what should move on, else when its hold or its receipt
-// window is over. Call it once, before Run; its problems come from Ready, Run
-// and Send.
+// Give all processes the same limits: the process that writes a record sets when
+// it is looked at next, and the process with [Roles] Route that sweeps it
+// decides what happens. Limits that change take effect when a record is written
+// or looked at next: within half an hour for what should move on, else when its
+// hold or its receipt window is over. Call it once, before Run; its problems
+// come from Ready, Run and Send.
 func (n *Notifier) Linger(limits Limits) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

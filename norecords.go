@@ -14,31 +14,32 @@ import (
 // state of a notification travels with its work, from step to step. letters
 // keeps the dead letters; nil if the backend does. Each Notifier needs its own.
 //
-// The backend must hold delayed messages ([backend.DelayedPublisher]). Given up
-// are [Notification.Key], [Notifier.Cancel], [Notifier.Status] and
-// [Notifier.Report], each of which answers with [ErrUnsupported], and routes with
-// [All], since nobody would know when the last of several legs has ended. A
-// provider's receipts are not waited for: what it took has settled. Wait and
-// Watch read the events, need a backend that is a [backend.Tailer], and wait for
-// an ID that nobody knows until their context ends.
+// The backend must hold delayed messages ([backend.DelayedPublisher]).
+// [Notification.Key], [Notifier.Cancel], [Notifier.Status] and [Notifier.Report]
+// then return ErrUnsupported, and so do routes with [All], since nobody would
+// know when the last of several legs has ended. A provider's receipts are not
+// waited for: what it took has settled. Wait and Watch read the events, need a
+// backend that is a [backend.Tailer], and wait for an ID that nobody knows until
+// their context ends.
 //
 // What Send accepted still settles, whatever crashes; an observer that sends, in
 // answer to an event that comes again, sends again. When a process dies, or loses
 // its work to another, before the backend has stored that the work is done, the
 // last step is done again by somebody who knows nothing of it. A call is made
 // again, under the same key: a provider that does not honour keys sends twice. If
-// the step had passed the work on, there are two of it from then on, and both are
-// done: if the first call had failed for now and the repeated one does not, the
-// message is sent by the next attempt too, under its own key. Events that are
-// raised again have the same ID, and may then have another time and another
-// content.
+// the step had passed the work on, there are two copies of the work from then on,
+// and both are done: if the first call had failed for now and the repeated one
+// does not, the message is sent by the next attempt too, under its own key.
+// Events that are raised again have the same ID, and may then have another time
+// and another content.
 //
 // The backend has to take messages of a megabyte: work carries the notification
 // and the rendered message. What makes it larger than 900,000 bytes ends its leg
 // as [EndUnrenderable].
 //
-// A program that begins to keep records goes on with what was under way without;
-// what has records is lost to one that gives them up: let it settle before.
+// A program that begins to keep records goes on with what was under way without
+// them. One that gives up its records loses what has one: let everything settle
+// before.
 func NoRecords(letters backend.DeadLetters) Records {
 	c := carried{held: map[string]*carriedRecord{}}
 	if letters == nil {

@@ -226,8 +226,9 @@ func (n *Notifier) accepting(ctx context.Context) (validation, error) {
 // Ready waits for Run to be called, in another goroutine, and until everything
 // runs: every observer that is registered sees every event that is raised after
 // it. It returns what is wrong with the registrations (of those while running,
-// the first 100), what kept Run from starting, or [ErrClosed]; also what is
-// wrong so far when ctx ends, which is all that ends it if nobody calls Run.
+// the first 100), what kept Run from starting, or [ErrClosed]; When ctx ends
+// first, it returns ctx's error, and what is wrong so far; if nobody calls Run,
+// only ctx ends it.
 func (n *Notifier) Ready(ctx context.Context) error {
 	var err error
 	select {

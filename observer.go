@@ -13,8 +13,8 @@ import (
 )
 
 // Observer watches events. It is a consumer group of its own, with its own
-// position, retries and dead letters, so it holds up nobody else, however slow
-// it is. Name and Handlers are required.
+// position, retries and dead letters, so it delays no other observer, however
+// slow it is. Name and Handlers are required.
 type Observer struct {
 	// Name is unique, and the same after a restart, since the backend keeps
 	// the observer's position under it: 1 to 128 bytes of printable
@@ -110,7 +110,7 @@ func (h *Handler) matches(f *fact) bool {
 // The context ends with the observer's timeout and when the function has
 // returned, and carries the event as the cause of what the function sends and
 // emits: do not use it afterwards. A nil error means done, also after the
-// timeout. An error or a panic has the event come again, unless the error is
+// timeout. After an error or a panic the event comes again, unless the error is
 // [Permanent]; a function that heeds its context returns the context's error.
 // It may get an event twice, with the same ID, and is called by up to
 // [Observer.Concurrency] goroutines at once.
@@ -143,10 +143,10 @@ func Handle[T any](fn func(ctx context.Context, e Event[T]) error) Handler {
 }
 
 // HandleSome makes a function a handler of several types of events, given by a
-// value of each: those of the vocabulary, or the host's own. It is for functions
-// that do the same with all of them, where no interface selects them; what else
-// there is does not cost the observer anything, and the topology shows which they
-// are. See [Handle] for the rest.
+// value of each: those of the vocabulary, or the host's own. It is for a function
+// that does the same with all of them, where no interface selects them. Other
+// events cost the observer nothing, and the topology shows which events it
+// handles. See [Handle] for the rest.
 func HandleSome(fn func(ctx context.Context, e Event[any]) error, events ...any) Handler {
 	h := Handle(fn)
 	h.some = make([]reflect.Type, len(events))

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Outgoing is a message that is about to be sent. It is content: what gets it
-// answers for where it goes.
+// Outgoing is a message that is about to be sent. It holds content and an
+// address: whoever receives it is responsible for where it goes.
 type Outgoing struct {
 	NotificationID string
 	RecipientID    string

@@ -70,7 +70,7 @@ type Capabilities struct {
 	// Receipts says that the service reports later what became of a message,
 	// which the host passes on to [Notifier.Report]: until then, or until
 	// [ProviderConfig.ReceiptWindow] is over, the notification has not settled.
-	// Without it, a message that was taken is over.
+	// Without it, an attempt is over once the service took the message.
 	Receipts bool
 	// ReplaysFailures says that the service answers a repeated key with the
 	// failure that it answered first, so that a permanent one is definite

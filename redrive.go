@@ -13,13 +13,13 @@ import (
 )
 
 // Redrive gives dead letters back to the observer whose they are, and to no
-// other: each is handled once more, at once and here, whatever the observer is
-// at, so it must be registered in this process. With no IDs it takes all of the
-// observer's, those of its FormerName too. It returns how many were handled; an
-// error names the first that failed, which stays among the dead letters, and
-// those after it. The error wraps [ErrNotFound] if the observer is not
-// registered here, or, once the others are handled, if an ID is no dead letter
-// of its. The handlers' context ends with ctx.
+// other: each is handled once more, at once and in this process, whatever the
+// observer's position is, so the observer must be registered here. With no IDs
+// it takes all of the observer's, those of its FormerName too. It returns how
+// many were handled; an error names the first that failed, which stays among
+// the dead letters, and those after it. The error wraps [ErrNotFound] if the
+// observer is not registered here, or, once the others are handled, if an ID is
+// no dead letter of its. The handlers' context ends with ctx.
 func (n *Notifier) Redrive(ctx context.Context, observer string, ids ...string) (int, error) {
 	r := n.bus.find(observer)
 	if r == nil {

@@ -62,8 +62,8 @@ func (n *Notifier) Observe(o Observer) {
 	n.refuse(n.bus.observe(o))
 }
 
-// Attach registers ready-made observers, and those that are a [Worker] with
-// their work.
+// Attach registers ready-made observers; the Notifier also runs the work of
+// those that are a [Worker].
 func (n *Notifier) Attach(all ...Attacher) {
 	for i, a := range all {
 		if isNil(a) {

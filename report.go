@@ -36,9 +36,9 @@ type Report struct {
 }
 
 // Report takes what a provider says later. It is stored when Report returns
-// nil, so a webhook may answer 2xx then. Whoever reports first wins: the same
-// fact again changes nothing. A report that comes before the message it is
-// about is known waits for it, for 72 h, at most 16 of a message.
+// nil, so a webhook may answer 2xx then. A fact that is reported again changes
+// nothing. A report that comes before the message it is about is known waits
+// for it, for 72 h, at most 16 of a message.
 func (n *Notifier) Report(ctx context.Context, rep Report) error {
 	if err := n.open(ctx); err != nil {
 		return err

@@ -14,9 +14,10 @@ type Roles struct {
 	// Observe runs the observers that are registered here.
 	Observe bool
 	// Elsewhere are channels that other processes deliver. A process that
-	// routes must know them, or it rejects them as having no provider. Only a
-	// notification that was accepted by a process which routes too, and knows
-	// them, it leaves to others first, for an hour: that may be a newer version.
+	// routes must know them, or it rejects them as having no provider. If a
+	// notification was accepted by another process that routes and knows the
+	// channel, which may be of a newer version, it is left to other processes
+	// for an hour before its channel is rejected.
 	Elsewhere []Channel
 }
 

@@ -77,8 +77,8 @@ type SendResult struct {
 
 // SendBatch sends many notifications. It checks all of them first, and if one
 // is wrong sends none and returns an error with fields such as
-// "[3].To.Addresses[email]". Otherwise it answers for each in its place, and
-// the error joins those of the results.
+// "[3].To.Addresses[email]". Otherwise the results are in the order of nts, and
+// the error joins theirs.
 func (n *Notifier) SendBatch(ctx context.Context, nts []Notification) ([]SendResult, error) {
 	if err := n.open(ctx); err != nil {
 		return nil, err

@@ -49,8 +49,9 @@ func (s CallStats) Within(d time.Duration) int64 {
 // least one of its handlers is for.
 type ObserverStats struct {
 	Name string
-	// Since is when its counts began: when it was registered for the first time, but
-	// for one that was forgotten. No two have the same.
+	// Since is when its counts began: when it was first registered in this process,
+	// or registered again after [Stats.Detached] had forgotten it. No two observers
+	// have the same.
 	Since time.Time
 	CallStats
 	// Retries counts the events that were put back to come again, DeadLetters
@@ -90,8 +91,8 @@ type ProviderStats struct {
 }
 
 // Stats returns what observers and providers did. It is cheap enough to be
-// called every second. Of the backend it asks the lags, one after the other and
-// for as long as ctx allows: after that they are -1.
+// called every second. It asks the backend for the lags, one after the other
+// and until ctx ends; those that are left are -1.
 func (n *Notifier) Stats(ctx context.Context) Stats {
 	var all Stats
 	for _, r := range n.bus.all() {

@@ -55,10 +55,10 @@ type AttemptStatus struct {
 	Failure Failure `json:"failure,omitzero"`
 }
 
-// Fold makes a [Status] from a notification's events, for a read view. The
-// zero Fold is ready for use. It may be given the events in any order, and
-// any of them many times: the same facts make the same Status. A Fold is not
-// safe for concurrent use.
+// Fold computes a Status from a notification's events, for a read view. The
+// zero Fold is ready for use. Events may come in any order, and any number of
+// times: the same facts give the same Status. A Fold is not safe for concurrent
+// use.
 //
 // Each attempt counts with the highest of what is known of it, in the order
 // sending, failed for now, unknown, failed for good, sent, undelivered,
