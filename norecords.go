@@ -15,12 +15,12 @@ import (
 // keeps the dead letters; nil if the backend does. Each Notifier needs its own.
 //
 // The backend must hold delayed messages ([backend.DelayedPublisher]).
-// [Notification.Key], [Notifier.Cancel], [Notifier.Status] and [Notifier.Report]
-// then return ErrUnsupported, and so do routes with [All], since nobody would
-// know when the last of several legs has ended. A provider's receipts are not
-// waited for: what it took has settled. Wait and Watch read the events, need a
-// backend that is a [backend.Tailer], and wait for an ID that nobody knows until
-// their context ends.
+// Then [Notifier.Cancel], [Notifier.Status] and [Notifier.Report] return
+// [ErrUnsupported], and so does Send for a [Notification.Key], and for a route
+// with [All], since nobody would know when the last of several legs has ended. A
+// provider's receipts are not waited for: what it took has settled. Wait and
+// Watch read the events, need a backend that is a [backend.Tailer], and wait for
+// an ID that nobody knows until their context ends.
 //
 // What Send accepted still settles, whatever crashes; an observer that sends, in
 // answer to an event that comes again, sends again. When a process dies, or loses

@@ -12,19 +12,18 @@
 //
 // The keys of every event that is raised after the observer is registered are
 // invalidated at least once, after the event, and an event is done when its keys
-// are. So a reader who fills the cache from what the events changed may find it
-// stale for as long as the observer is behind ([notify.Notifier.Handled] waits
-// for it), and not for longer. Invalidating twice does no harm.
+// are. So the cache may be stale for as long as the observer is behind
+// ([notify.Notifier.Handled] waits for it), and not for longer. Invalidating
+// twice does no harm.
 //
 // # Bursts
 //
 // Events that are handled at about the same time share a call of the
 // [Invalidator]: the first waits [Config.Window] for others, and each key is in
-// the call once. One call has fewer than [Config.MaxKeys] keys before the last event
-// joins it, whose keys are all in it. Keys wait nowhere else: it stores nothing but the observer's
-// position. A call that fails fails all its events, which are retried as
-// [notify.Retry] says, and are dead letters in the end; an observer that fails on
-// everything pauses, and goes on by itself.
+// the call once. The event that brings a call to [Config.MaxKeys] keys or more is its last, and
+// all of its keys are in it. Keys wait nowhere else: it stores nothing but the observer's
+// position. A call that fails fails all its events, which are retried as [notify.Retry] says, and
+// are dead letters in the end; an observer that fails on everything pauses, and resumes by itself.
 package cache
 
 import (
@@ -59,7 +58,7 @@ type Config struct {
 	// Rules say which keys events are about, made by [Keys]. Required.
 	Rules []Rule
 	// Window is how long the first event waits for others to share its call;
-	// default 5 ms, negative is not at all.
+	// default 5 ms, negative for no wait.
 	Window time.Duration
 	// MaxKeys is how many keys end the wait; default 1,000.
 	MaxKeys int
@@ -79,7 +78,7 @@ type Rule struct {
 }
 
 // Keys is a rule for events of a type, which is as for [notify.Handle]. keys must
-// be safe for concurrent use; no keys are none.
+// be safe for concurrent use; it may return none.
 func Keys[T any](keys func(e notify.Event[T]) []string) Rule {
 	if keys == nil {
 		return Rule{}

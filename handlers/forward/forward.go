@@ -7,21 +7,22 @@
 //
 // # What it sends
 //
-// Each event as CloudEvents 1.0 in binary mode, as [notify.Notifier.Encode]
-// makes it: the attributes as metadata (ce_id, ce_type, ...), which a Kafka
-// marshaler makes headers of, and JSON as the payload. The metadata
-// ce_partitionkey is the notification's ID: partition by it to keep the order of
-// a notification's events. Events hold no content and no addresses, but the
-// host's own IDs and labels: [Config.Change] takes out what others must not see.
+// Each event is sent as CloudEvents 1.0 in binary mode, as
+// [notify.Notifier.Encode] makes it: the attributes as metadata (ce_id, ce_type,
+// ...), which a Kafka marshaler turns into headers, and JSON as the payload. The
+// metadata ce_partitionkey is the notification's ID: partition by it to keep the
+// order of a notification's events. Events hold no content and no addresses, but
+// the host's own IDs and labels: use [Config.Change] to take out what others
+// must not see.
 //
 // # What it promises
 //
 // Every chosen event that is raised after the observer is registered is
 // published at least once; a repeat has the same ID. Events of one notification
 // keep their order. It stores nothing but the observer's position, and has no
-// queue of its own: while the publisher fails, an event is retried as
-// [notify.Retry] says and the others wait in the log; an observer that fails on
-// everything pauses, and goes on by itself. The publisher stays the host's:
+// queue of its own: while the publisher fails, events are retried as
+// [notify.Retry] says and others wait in the log; an observer that fails on
+// everything pauses, and resumes by itself. The publisher belongs to the host:
 // forward never closes it.
 package forward
 
@@ -45,7 +46,7 @@ type Config struct {
 	// Events are what to copy: a value of each type, of notify's vocabulary
 	// or of the host's own, which are registered before. Required.
 	Events []any
-	// Keep, if set, chooses among those, by the tenant say.
+	// Keep, if set, chooses among those, for example by tenant.
 	Keep func(e notify.Event[any]) bool
 	// Change, if set, returns the event as it is to be sent, such as without
 	// labels. It must not change what e points to, since observers share it, and

@@ -8,7 +8,7 @@ import (
 
 // Level returns the default level of an event's record.
 //
-// Warn is for what goes wrong and is still being dealt with, or wants a look:
+// Warn is for what goes wrong and is still being dealt with, or needs a look:
 // Retrying, FailedOver, Failed, Unknown, Undelivered, Bounced, Expired,
 // Corrected, Complained, AddressInvalid, Stuck, ObserverFailed. Error is for
 // what is lost or down: Undeliverable, DeadLettered, ObserverSkipped,

@@ -33,9 +33,10 @@
 //
 // # When the log fails
 //
-// An error of the [slog.Handler] has the event come again, as
-// [notify.Observer] says; it is a dead letter in the end, and holds up nobody
-// else. So an event may be written twice, with the same event_id.
+// After an error of the [slog.Handler] the event comes again, as
+// [notify.Observer] says, and in the end is a dead letter; other notifications'
+// events are written meanwhile. So an event may be written twice, with the same
+// event_id.
 package logs
 
 import (

@@ -9,7 +9,7 @@ import (
 )
 
 // Subject is whom an entry is about: a recipient by the host's ID, or an address
-// by its [notify.Notifier.AddressHash]. Exactly one is set.
+// by its [notify.Notifier.AddressHash]. Exactly one field is set.
 type Subject struct {
 	RecipientID string
 	AddressHash string
@@ -20,7 +20,7 @@ type Key struct {
 	Tenant  string
 	Channel notify.Channel
 	Subject
-	// Scope is what they get no more of: notifications of that Category; empty is
+	// Scope is the Category of the notifications that are suppressed; empty is
 	// all.
 	Scope string
 }
@@ -79,8 +79,8 @@ func (e Entry) Check() error {
 	return errors.Join(found...)
 }
 
-// Replaces tells a [Store] whether e stands in place of what is known of its
-// key: the latest in time does, and of two at once the one that is not lifted,
+// Replaces tells a [Store] whether e replaces the known entry of its key: the
+// later one counts, and of two at the same time the one that is not lifted,
 // then the one with the smaller event ID.
 func (e Entry) Replaces(known Entry) bool {
 	switch order := e.At.Compare(known.At); {

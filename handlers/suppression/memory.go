@@ -18,8 +18,9 @@ type MemoryConfig struct {
 }
 
 // Memory is a [Store] in memory: what it knows ends with the process. At its cap
-// it refuses new keys with [notify.ErrOverloaded], since to forget one would send
-// to who does not want it. List goes through all entries.
+// it refuses new keys with [notify.ErrOverloaded], since to forget an old one
+// would send to somebody who must not get anything. List goes through all
+// entries.
 type Memory struct {
 	config MemoryConfig
 

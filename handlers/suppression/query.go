@@ -17,7 +17,7 @@ const (
 
 // Query asks for entries. An entry has to meet every condition that is set.
 type Query struct {
-	// Tenant is as in the [Key]; AllTenants says that it is not looked at.
+	// Tenant is as in the [Key]; with AllTenants it does not matter.
 	Tenant     string
 	AllTenants bool
 	// Channel and RecipientID are as in the Key; empty is any.

@@ -1,5 +1,6 @@
-// Package suppression keeps whom not to send to: hard bounces, complaints and
-// unsubscribes become a list, which a guard reads at the next send.
+// Package suppression keeps a list of recipients and addresses that nothing is
+// sent to: hard bounces, complaints and unsubscribes add to it, and a guard
+// reads it before each send.
 //
 //	list := suppression.New(suppression.NewMemory())
 //	n.Attach(list)
@@ -10,30 +11,32 @@
 //
 //   - An address that does not exist ([notify.AddressInvalid]: a hard bounce, or
 //     a provider that says so at once) gets nothing more on that channel.
-//   - Who complains ([notify.Complained]) gets nothing more on that channel.
-//   - Who unsubscribes ([notify.Unsubscribed]) gets nothing more of that scope on
-//     that channel: notifications whose Category it is, or all if both are empty.
-//     What a machine did counts for nothing.
+//   - A recipient who complains ([notify.Complained]) gets nothing more on that
+//     channel.
+//   - A recipient who unsubscribes ([notify.Unsubscribed]) gets nothing more of
+//     that scope on that channel: notifications whose Category is the scope, or
+//     all if both are empty. What a machine did ([notify.Engagement]) does not
+//     count.
 //
 // All of it is per tenant. A complaint and an unsubscribe are about the recipient
 // by the host's ID, whatever address they use, and where there is no ID, about
-// the address; addresses are kept as [notify.Notifier.AddressHash] only.
+// the address. Of addresses only the [notify.Notifier.AddressHash] is kept.
 // Categories in [Config.Essential] are sent in spite of complaints and
 // unsubscribes, but not to addresses that do not exist.
 //
 // A notification goes out on the channels that are left; with none, it ends as
-// [notify.Suppressed]. A leg that was delayed is looked at again before it is
+// [notify.Suppressed]. A leg that was delayed is checked again before it is
 // sent.
 //
 // # What it promises
 //
 // An event takes effect with the delay of an observer, usually milliseconds.
-// Events may come twice and in any order: of what is known of a key the latest
-// in time stands, so that an old event which comes again does not undo a Lift.
-// When the [Store] fails, an event is retried as [notify.Retry] says and is a
-// dead letter in the end; and nothing is sent until the guard can read the list
-// again, since a step whose guard fails is tried again. What a store keeps at
-// most, and what it does then, is the store's to say: see [Memory].
+// Events may come twice and in any order: for each key the latest fact in time
+// counts, so that an old event which comes again does not undo a Lift. When the
+// [Store] fails, an event is retried as [notify.Retry] says and is a dead
+// letter in the end; and nothing is sent until the guard can read the list
+// again, since a step whose guard fails is tried again. Each store documents
+// what it keeps at most, and what it does then: see [Memory].
 package suppression
 
 import (
@@ -104,7 +107,7 @@ func (l *List) Suppress(ctx context.Context, k Key) error {
 	return l.set(ctx, Entry{Key: k, Reason: ByHost, At: time.Now()})
 }
 
-// Lift takes a key off the list: what is suppressed later counts again.
+// Lift takes a key off the list: later events put it back.
 func (l *List) Lift(ctx context.Context, k Key) error {
 	return l.set(ctx, Entry{Key: k, Reason: ByHost, Lifted: true, At: time.Now()})
 }
@@ -117,8 +120,8 @@ func (l *List) set(ctx context.Context, e Entry) error {
 	return l.store.Set(ctx, e)
 }
 
-// Address is whom an address is about, for [Key.Subject]: nobody, which no key may
-// have, before the list is attached.
+// Address returns the [Subject] of an address. Before the list is attached it is
+// the zero Subject, which no key may have.
 func (l *List) Address(c notify.Channel, address string) Subject {
 	n := l.notifier.Load()
 	if n == nil {

@@ -33,13 +33,13 @@ type Sealed struct {
 	Leg            int
 	// At is when it was kept, in whole microseconds.
 	At time.Time
-	// Recipient is the [RecipientHash] of whom it is for; empty is nobody that has
-	// an ID. AcceptedAt is the notification's. Neither is part of what Contents
+	// Recipient is the [RecipientHash] of the recipient; empty for one without an
+	// ID. AcceptedAt is the notification's. Neither is part of what Contents
 	// returns.
 	Recipient  string
 	AcceptedAt time.Time
 	// WrappedKey is the content's own key, under the ring's key KeyID. Without it
-	// Ciphertext is noise.
+	// nobody can read Ciphertext.
 	KeyID      string
 	WrappedKey []byte
 	Ciphertext []byte
@@ -77,22 +77,23 @@ type inside struct {
 
 // ContentsConfig bounds what [Contents] keeps.
 type ContentsConfig struct {
-	// MaxBytes is how large a message may be, in JSON, to be kept: attachments
-	// count. Of a larger one it is only kept that there was one. Default 256 KiB.
+	// MaxBytes is how large a message may be, in JSON with its attachments, to be
+	// kept. Of a larger one all but the message itself is kept. Default 256 KiB.
 	MaxBytes int
 }
 
 // Contents keeps what was sent beside a timeline: events hold no content, and a
 // host that needs to see it says so by attaching this. Each content is sealed by
 // AES-256-GCM under a key of its own, which the ring wraps; both are bound to the
-// notification and its leg. So whoever has the store's bytes but not the ring has no
-// content, and what is erased is gone once its wrapped key is, backups included as
-// far as the ring's keys are changed and the old ones destroyed.
+// notification and its leg. So the store's bytes are of no use without the ring.
+// What is erased is gone once its wrapped key is; a backup of it is gone, too, once
+// the ring's keys were replaced and the old ones destroyed.
 //
 // It is kept before it is sent (see [notify.Notifier.Keep], whose cost it has): while
 // the store or the ring fails, nothing is sent. The work and the records of the
-// Notifier hold contents too, in clear, until a notification has settled and their
-// retention is over; where that matters, keep the timeline in another place.
+// Notifier hold contents too, unencrypted, until a notification has settled and their
+// retention is over; where that matters, keep the timeline in another file or
+// database.
 //
 // All methods are safe for concurrent use.
 type Contents struct {
@@ -104,7 +105,7 @@ type Contents struct {
 
 var _ notify.Attacher = (*Contents)(nil)
 
-// NewContents returns what [notify.Notifier.Attach] has keep the contents in the
+// NewContents returns, for [notify.Notifier.Attach], what keeps contents in the
 // store, which must be a [ContentStore], as those of this project are. Options
 // change its [ContentsConfig].
 func NewContents(store Store, keys KeyRing, options ...func(*ContentsConfig)) *Contents {
@@ -172,8 +173,8 @@ func (c *Contents) seal(ctx context.Context, s *Sealed, data []byte) error {
 }
 
 // Get returns the contents of a notification, by leg, or an error that wraps
-// [notify.ErrNotFound] if there are none, or the ring has their key no more. One
-// that was tampered with is an error.
+// [notify.ErrNotFound] if there are none, or the ring does not have their key
+// any more. A content that was tampered with is an error.
 func (c *Contents) Get(ctx context.Context, notificationID string) ([]Content, error) {
 	if err := c.problem(); err != nil {
 		return nil, err
@@ -221,7 +222,7 @@ func (c *Contents) open(ctx context.Context, s *Sealed) (Content, error) {
 }
 
 // Erase removes the contents of one notification; [Store.Erase] does so for all of
-// a recipient. Of one that is under way more may come.
+// a recipient. If the notification is still under way, more may be kept later.
 func (c *Contents) Erase(ctx context.Context, notificationID string) error {
 	if err := c.problem(); err != nil {
 		return err

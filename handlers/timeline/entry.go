@@ -25,8 +25,9 @@ type Entry struct {
 	// Events are in the order in which they first came: the log's, unless some
 	// came out of order, such as from the dead letters.
 	Events []notify.Event[any]
-	// Truncated says that a store at its cap left out some of the Events, which count
-	// in the Status; or List those that do not decode, which do not.
+	// Truncated says that Events are missing: those that a store at its cap left out,
+	// which still count in the Status, or those that List could not decode, which do
+	// not.
 	Truncated bool
 }
 
@@ -107,9 +108,10 @@ func (h *history) keep(e notify.Event[any], most int) {
 	}
 }
 
-// Append returns the events with e, in a slice of its own, unless they have it
-// already. It is for stores that keep at most so many: e is left out, and only that
-// is told, if they are so many and it is not of the lifecycle.
+// Append returns the events with e added, in a new slice, unless they have it
+// already. It is for stores with a cap on a notification's events: if there are
+// most already and e is not of the lifecycle, e is left out, and leftOut is
+// true.
 func Append(events []notify.Event[any], e notify.Event[any], most int) (with []notify.Event[any], leftOut bool) {
 	switch {
 	case slices.ContainsFunc(events, func(has notify.Event[any]) bool { return has.ID == e.ID }):
@@ -122,7 +124,7 @@ func Append(events []notify.Event[any], e notify.Event[any], most int) (with []n
 
 // OfLifecycle tells whether the event is about delivery, rather than engagement
 // or an event of the host's. It is for stores: at their cap they leave out the
-// others first, of which there is no end.
+// others first, whose number has no bound.
 func OfLifecycle(e notify.Event[any]) bool {
 	_, engagement := e.Data.(interface{ EngagementRef() notify.Engagement })
 	return !engagement && strings.HasPrefix(e.Type, "notify.")

@@ -19,8 +19,8 @@ func CheckErase(recipientID string) error {
 }
 
 // RecipientHash names a recipient of a tenant, for a store that has to remember
-// that they were erased, without saying who they are to whoever does not know
-// their ID: SHA-256 of both, in hexadecimal.
+// that they were erased, without giving their ID away: SHA-256 of both, in
+// hexadecimal.
 func RecipientHash(tenant, recipientID string) string {
 	sum := sha256.Sum256([]byte(RecipientTag(tenant, recipientID).Value))
 	return hex.EncodeToString(sum[:])

@@ -17,8 +17,8 @@ type KeyRing interface {
 	// Wrap seals the key under the ring's current key, bound to the context that
 	// about is, and returns the ID of the current key.
 	Wrap(ctx context.Context, key, about []byte) (keyID string, wrapped []byte, err error)
-	// Unwrap opens what Wrap sealed. The error of a key that the ring has no more
-	// wraps [notify.ErrNotFound].
+	// Unwrap opens what Wrap sealed. If the ring does not have the key any more,
+	// the error wraps [notify.ErrNotFound].
 	Unwrap(ctx context.Context, keyID string, wrapped, about []byte) (key []byte, err error)
 }
 
@@ -28,9 +28,9 @@ type keyRing struct {
 	ciphers map[string]cipher.AEAD
 }
 
-// NewKeyRing returns a ring of keys of 32 bytes, by their IDs, of which the current
-// one wraps: by AES-256-GCM (NIST SP 800-38D) with a random nonce, so change it
-// before it has wrapped some four billion. To rotate, add a key and make it the
+// NewKeyRing returns a ring of keys of 32 bytes, by their IDs; the current one
+// wraps, by AES-256-GCM (NIST SP 800-38D) with a random nonce, so replace it before
+// it has wrapped some four billion contents. To rotate, add a key and make it the
 // current one; an earlier one is needed for as long as there are contents that it
 // wrapped, which is as long as the store keeps them. Taking it out makes them
 // unreadable. IDs are stored beside the contents. What is wrong is a

@@ -19,26 +19,27 @@ type MemoryConfig struct {
 	// For is how long a notification is kept, from [Entry.At]; default without a
 	// bound, since the program's end is one.
 	For time.Duration
-	// ContentBytes is how much of sealed contents is kept, see [Contents]: one too
-	// many drops the oldest, by [Sealed.At]. Default 64 MiB.
+	// ContentBytes is how much of sealed contents is kept, see [Contents]: beyond
+	// that the oldest are dropped, by [Sealed.At]. Default 64 MiB.
 	ContentBytes int
 }
 
 // Memory is a [Store] in memory. It has two caps, and never fails or waits at
 // them:
 //
-//   - A notification too many drops another, whole: the oldest of those that
-//     have settled or whose Accepted is not known, and if there is none, the
-//     oldest of all. A later event of one that was dropped begins a new entry,
-//     of what comes from then on.
-//   - An event too many takes the place of the notification's latest event that
-//     is not of its lifecycle, which are engagement and the host's own; if
-//     there is none, or it is no lifecycle event itself, it is left out. Both
-//     set [Entry.Truncated], and count in the status.
+//   - When there are too many notifications, one is dropped: the oldest of
+//     those that have settled or whose Accepted is not known, and if there is
+//     none, the oldest of all. A later event of a dropped one begins a new
+//     entry, of what comes from then on.
+//   - When a notification has too many events, a new lifecycle event takes the
+//     place of the latest one that is not of the lifecycle (engagement, or the
+//     host's own). If there is none, or the new event is not of the lifecycle,
+//     the new one is left out. Both set [Entry.Truncated], and what is left out
+//     still counts in the status.
 //
 // One that is older than For is not shown any more, and is dropped when the next
-// event comes. Of what was erased it remembers as many notifications, and as many
-// recipients, as it keeps notifications.
+// event comes. It remembers the erasure of up to as many notifications, and as
+// many recipients, as it keeps notifications.
 //
 // A notification with a dozen events takes some 10 KiB, beside what the host
 // puts into labels and its own events. List looks at one notification after

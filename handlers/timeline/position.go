@@ -11,7 +11,7 @@ import (
 )
 
 // Position is an entry's place in a list: lists are in descending order of At,
-// then of ID, byte by byte. The zero Position is before all.
+// then of ID, byte by byte. The zero Position comes before all others.
 type Position struct {
 	At time.Time
 	ID string

@@ -22,9 +22,9 @@ type Query struct {
 	RecipientID string
 	Tenant      string
 	Category    string
-	// Channel chooses those that went over the channel: a leg of theirs on it has
-	// begun an attempt, or has ended for a reason without one. What a plan only
-	// held ready does not count. Empty is any.
+	// Channel chooses those that used the channel: a leg on it has begun an
+	// attempt, or has ended without one. A leg that the plan held ready and never
+	// started does not count. Empty is any.
 	Channel notify.Channel
 	// Labels chooses those that have all of these labels, by their exact names and
 	// values: up to 16, of at most 128 bytes. Empty is any.

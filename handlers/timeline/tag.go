@@ -14,8 +14,8 @@ const (
 	maxLabel  = 128 // bytes of a name or a value
 )
 
-// Tag is one of several values that an entry is found by. Stores index them;
-// what Name and Value are is this package's to say.
+// Tag is one of several values that an entry is found by. Stores index them as
+// they are; only this package knows what Name and Value mean.
 type Tag struct{ Name, Value string }
 
 const (
@@ -25,8 +25,8 @@ const (
 )
 
 // Tags returns what a store indexes of the entry: its channels, its labels, and
-// whom its events name beside the recipient in the Status. Each is there once,
-// in order of name and value.
+// the recipients that its events name and its Status does not. Each is there
+// once, in order of name and value.
 func (e Entry) Tags() []Tag {
 	var tags []Tag
 	for i := range e.Status.Legs {
@@ -45,9 +45,9 @@ func (e Entry) Tags() []Tag {
 	return slices.Compact(tags)
 }
 
-// RecipientTag is what an entry has if an event of it names another recipient
-// than its Status does, or the recipient of another tenant: [Store.Erase] erases
-// it for each of them.
+// RecipientTag is the tag of an entry of which an event names another recipient,
+// or tenant, than its Status does: [Store.Erase] erases the entry for each of
+// them.
 func RecipientTag(tenant, recipientID string) Tag {
 	return Tag{recipientTag, tenant + "\n" + recipientID} // neither has a line break
 }

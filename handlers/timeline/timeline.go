@@ -10,22 +10,22 @@
 // # What it stores
 //
 // The events about notifications as they are, in the order in which they first
-// came, which is the log's, and the [notify.Status] that they amount to. So it
-// holds no content and no addresses, but the host's own IDs and labels, and the
-// host's own events about a notification with all that the host put into them. What
-// was sent is kept beside it, sealed, by a host that attaches [Contents].
-// Events about the machinery, which name no notification, are not kept.
+// came, which is the log's, and the [notify.Status] that they amount to. So a
+// timeline holds no content and no addresses, but the host's own IDs and labels,
+// and the host's own events about a notification with all that the host put into
+// them. To keep what was sent as well, sealed, attach [Contents]. Events about the
+// machinery, which name no notification, are not kept.
 //
 // # What it promises
 //
 // The view follows the log with a delay, usually of milliseconds: what Send
 // just accepted may not be found yet. An event that comes again, and events
-// that come in another order, give the same status, so the view may be filled
-// anew from any log. When a [Store] fails, the event is retried as
-// [notify.Observer] says, and is a dead letter in the end; meanwhile
-// the later events of that notification wait, and nobody else does. What a
-// store keeps at most, and what it drops then, is the store's to say: see
-// [Memory]. What a recipient's right to be forgotten asks for is [Store.Erase].
+// that come in another order, give the same status, so the view may be rebuilt
+// from any log. When a [Store] fails, the event is retried as [notify.Observer]
+// says, and is a dead letter in the end; meanwhile the later events of that
+// notification wait, and no others. Each store documents what it keeps at most,
+// and what it drops then: see [Memory]. [Store.Erase] serves a recipient's
+// right to be forgotten.
 package timeline
 
 import (

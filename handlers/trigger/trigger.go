@@ -16,13 +16,13 @@
 // at least once, under a key that follows from the observer's name and the
 // event's ID: a repeat has the same key, unless the observer was renamed before
 // it came. A notification is sent once for a key,
-// as [notify.Notification.Key] says, and says which event caused it; a process
-// has to heed its key itself. An event at the end of a chain of
+// as [notify.Notification.Key] says, and names the event that caused it; a
+// process has to check its key itself. An event at the end of a chain of
 // [Config.MaxHops] answers starts nothing and becomes a dead letter, so that
 // notifications which answer each other do not go on for ever. It stores nothing
 // but the observer's position. What fails is retried as [notify.Retry] says, and
-// is a dead letter in the end; bad input, as [notify.FieldErrors] report it, is
-// one at once.
+// is a dead letter in the end; bad input ([notify.FieldErrors]) is a dead letter
+// at once.
 package trigger
 
 import (
@@ -62,8 +62,8 @@ var _ notify.Attacher = (*Trigger)(nil)
 // Notification returns an observer for [notify.Notifier.Attach] that sends the
 // notification which answer returns for an event, or none if send is false. If
 // it names no Tenant, it has the event's; its Key is the trigger's, whatever
-// answer sets. What was sent for an event stands, also if answer returns
-// something else when the event comes again.
+// answer sets. The first notification that was sent for an event counts, even
+// if answer returns something else when the event comes again.
 //
 // T and answer are as for [notify.Handle]. Options change the [Config]. It needs
 // records: see [notify.NoRecords].

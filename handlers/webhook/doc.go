@@ -34,25 +34,26 @@
 // agree to some seconds. So a receiver has to expect an event twice, under the
 // same webhook-id.
 //
-// One endpoint's trouble holds up no other: each has so many calls at once, by
-// default 4, and only one while it is failing, until its first success, or if it
-// is ordered; and those that are failing, slow or not yet proven have half of
-// all calls among themselves (see [Lane]).
+// One endpoint's trouble delays no other. An endpoint has up to
+// [Endpoint.Concurrency] calls at once, by default 4, and only one while it is
+// failing, until its first success, or if it is ordered. Endpoints that are
+// failing, slow or not yet proven share one half of all calls, and the others
+// the other half (see [Lane]).
 //
 // # When it fails
 //
 // An answer from 200 to 299 is a success, and everything else is not: a redirect
 // is not followed. What failed is tried again by [Config.Schedule], by default
 // ten times in some three days, not before what Retry-After says, which also
-// holds the endpoint's other events; then it is given up, which its last
-// [Attempt] shows by having no Next. An answer of 410 disables the endpoint, and
-// so does a failure after [Config.DisableAfter], by default 5 days, without a
-// success: [EndpointDisabled] is raised, what waits stays, and what comes is not
-// kept for it. [Sender.Enable] goes on, and [Sender.Replay] fetches what was
+// holds the endpoint's other events; then it is given up: its last [Attempt] has
+// no Next. An answer of 410 disables the endpoint, and so does a failure after
+// [Config.DisableAfter], by default 5 days, without a success:
+// [EndpointDisabled] is raised, what waits stays, and new events do not wait for
+// it. [Sender.Enable] resumes sending, and [Sender.Replay] sends what was
 // missed.
 //
 // If the store fails, the event is tried again as [notify.Observer] says, and is
-// a dead letter in the end; calls stop, and are tried again, and
+// a dead letter in the end; calls stop, and are tried again;
 // [notify.Notifier.Health] tells.
 //
 // # What it stores
@@ -60,15 +61,14 @@
 // Endpoints with their URLs and secrets; the payloads of events that an endpoint
 // wants, which hold no content and no addresses, but the host's own IDs, and what
 // [Config.Data] makes; what waits for which endpoint; and of each attempt when,
-// how long, the status and the kind of failure, nothing of the answer. What a
-// store keeps at most, and what it drops then, is the store's to say: see
-// [Memory].
+// how long, the status and the kind of failure, nothing of the answer. Each store
+// documents what it keeps at most, and what it drops then: see [Memory].
 //
 // # What it calls
 //
 // Endpoints' URLs come from strangers, so a call must not reach what only the
 // host can: see [Network]. The address is checked when the connection is made,
 // after the name was resolved, and each call makes one of its own. Of an answer
-// the headers are read, up to 16 KiB, and nothing of the body. Neither URLs nor
-// secrets are in errors, logs or events.
+// only the headers are read, up to 16 KiB. Neither URLs nor secrets are in
+// errors, logs or events.
 package webhook

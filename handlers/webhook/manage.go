@@ -9,7 +9,7 @@ import (
 	"github.com/seed-6c01d079/notify/topology"
 )
 
-// Put stores an endpoint, new or changed, and reports every problem of it as a
+// Put stores an endpoint, new or changed, and reports each of its problems as a
 // [notify.FieldError]. A changed endpoint keeps what waits for it, and whether it
 // is disabled.
 func (s *Sender) Put(ctx context.Context, e Endpoint) error {
@@ -53,9 +53,9 @@ func (s *Sender) Disable(ctx context.Context, id string) error {
 	return s.store.Switch(ctx, id, DisabledByHost, time.Now())
 }
 
-// Enable goes on sending to an endpoint that was disabled, for whatever reason,
-// with what waits for it. What came meanwhile can be had by Replay from its
-// DisabledAt.
+// Enable resumes sending to an endpoint that was disabled, for whatever reason,
+// beginning with what waits for it. [Sender.Replay] from its DisabledAt sends
+// what came meanwhile.
 func (s *Sender) Enable(ctx context.Context, id string) error {
 	if err := s.store.Switch(ctx, id, "", time.Now()); err != nil {
 		return err

@@ -18,9 +18,9 @@ type Network struct {
 	// AllowHTTP allows http, and by default port 80 for it. What is sent can be
 	// read on the way then.
 	AllowHTTP bool
-	// Ports are those allowed; default 443, with AllowHTTP 80 too. There is none that
-	// stands for all: a test starts its server first, and allows that one's port and
-	// address, as the package's example does.
+	// Ports are those allowed; default 443, with AllowHTTP 80 too. No value allows
+	// all ports: a test starts its server first, and allows its port and address, as
+	// the package's example does.
 	Ports []uint16
 	// Allow are addresses that are allowed although they are not public, for
 	// tests and private networks. If there are any, names of private networks
@@ -31,7 +31,8 @@ type Network struct {
 	Deny []netip.Prefix
 	// Resolver resolves names; default [net.DefaultResolver].
 	Resolver *net.Resolver
-	// RootCAs are who certificates are trusted of; default the system's.
+	// RootCAs are the certificate authorities that are trusted; default the
+	// system's.
 	RootCAs *x509.CertPool
 }
 

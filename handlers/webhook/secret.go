@@ -44,8 +44,8 @@ func ParseSecret(text string) (Secret, error) {
 // IsZero tells whether s is none.
 func (s Secret) IsZero() bool { return s.key == "" }
 
-// Reveal returns the secret as text, to be stored, or shown once to whom it
-// belongs.
+// Reveal returns the secret as text, to be stored, or shown once to the
+// endpoint's owner.
 func (s Secret) Reveal() string {
 	return secretPrefix + base64.StdEncoding.EncodeToString([]byte(s.key))
 }

@@ -19,9 +19,10 @@ type Config struct {
 	// Network says what may be called; by default only https, on port 443 of
 	// public addresses.
 	Network Network
-	// Data makes the payload's data of an event, to be written as JSON: less than
-	// the event has, say, or a name for its state. Default: the event's own data.
-	// It is used by many goroutines at once. An error has the event come again.
+	// Data makes the payload's data from an event, to be written as JSON: for
+	// example less than the event has, or a name for its state. Default: the
+	// event's own data. It is used by many goroutines at once. After an error
+	// the event comes again.
 	Data func(e notify.Event[any]) (any, error)
 	// Labels names the labels that are sent; default none.
 	Labels []string
@@ -33,7 +34,7 @@ type Config struct {
 	// that of Standard Webhooks 1.0, 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h
 	// and 24 h.
 	Schedule []time.Duration
-	// MaxRetryAfter bounds how long an endpoint may ask to be left alone, by
+	// MaxRetryAfter bounds the pause that an endpoint may ask for by
 	// Retry-After; default 24 h.
 	MaxRetryAfter time.Duration
 	// DisableAfter is after how long without a success an attempt that fails
@@ -51,8 +52,8 @@ type Config struct {
 	// Poll is how often the store is asked for work that other processes added;
 	// default 5 s. What this process adds is taken at once.
 	Poll time.Duration
-	// Logger gets what nobody else is told; default [slog.Default]. It never gets a
-	// URL, a secret or a payload.
+	// Logger gets what no caller and no event tells; default [slog.Default]. It
+	// never gets a URL, a secret or a payload.
 	Logger *slog.Logger
 }
 

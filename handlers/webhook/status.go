@@ -19,14 +19,16 @@ type Status struct {
 	// FailingSince is when the first call failed after the last that succeeded;
 	// zero: the last succeeded, or there was none.
 	FailingSince time.Time
-	// HeldUntil is a time that the endpoint asked to be left alone until.
+	// HeldUntil is the end of a pause that the endpoint asked for by
+	// Retry-After.
 	HeldUntil time.Time
 	// Proven says that a call has succeeded, and Slow that the last one took long.
 	Proven bool
 	Slow   bool
 	// Pending is how many messages wait for it.
 	Pending int
-	// Dropped is how many messages no longer do, since the store had no room.
+	// Dropped is how many messages were dropped while they waited, since the
+	// store had no room.
 	Dropped int64
 }
 
@@ -120,8 +122,8 @@ type AttemptQuery struct {
 	After string
 }
 
-// Resolve checks the query, for a [Store], and fills in its default. Of the
-// attempts, which a store counts from 1, the page has those below before.
+// Resolve checks the query, for a [Store], and fills in its default. A store
+// numbers attempts from 1; the page has those with numbers below before.
 func (q AttemptQuery) Resolve() (resolved AttemptQuery, before int64, err error) {
 	q.Limit, err = resolveLimit("AttemptQuery.Limit", q.Limit)
 	before = 1<<63 - 1

@@ -9,11 +9,11 @@ import (
 // All methods are safe for concurrent use, and each is atomic. Several processes
 // may share a store. Package webhooktest checks a store against this contract.
 //
-// A method that names an endpoint which is not there returns an error that wraps
-// [notify.ErrNotFound]; what is wrong with a query is a [notify.FieldError]. No
-// error holds a URL or a secret. A store keeps [Secret.Reveal] of secrets, and
-// so has to be kept as secret as they are. An endpoint that is not as it was
-// stored, since somebody else wrote to it, harms no other: it is disabled, as
+// A method that names an endpoint which does not exist returns an error that
+// wraps [notify.ErrNotFound]; problems of a query are [notify.FieldError]. No
+// error holds a URL or a secret. A store keeps the [Secret.Reveal] of secrets,
+// so it has to be kept secret itself. An endpoint that is not as it was stored,
+// since somebody else wrote to it, harms no other: it is disabled, as
 // [DisabledUnreadable], and shown without its secrets.
 type Store interface {
 	// Put stores an endpoint, new or changed; its fields have been checked. What

@@ -10,19 +10,19 @@
 // The first is a page of a list: {"notifications": [...], "next": "..."}, whose
 // parameters are the fields of [timeline.Query] in snake_case; state may be given
 // several times, times are as in RFC 3339, and label=order:A-1017, which may be given
-// several times too, asks for the label "order" with that value: of labels whose name
-// holds a colon it cannot be asked. A page has up to 100 notifications, by default 50,
-// and ends earlier once it has 1 MiB: as long as there is a next, there is more. The
-// second is one notification with its events. An event is {"id", "type", "time", "seen", "data", ...}, with
-// the data as it travels.
+// several times too, asks for the label "order" with that value (a label whose name has a colon
+// cannot be asked for). A page has up to 100 notifications, by default 50, and ends earlier once it
+// has 1 MiB: there are more pages as long as "next" is not empty. The second is one notification
+// with its events. An event is {"id", "type", "time", "seen", "data", ...}, with the data as it
+// travels.
 //
 // The third is a stream (text/event-stream, as the HTML standard has it in its
 // section on server-sent events) of what is known of a notification and of what
 // happens from now on, from the record: each event's ID is the stream's, its type
 // the stream's event. It ends when the notification has settled. A client that
 // connects again with the Last-Event-ID header gets what came after that, and 204
-// (No Content), which tells it to stop, once nothing more comes. If that event is not
-// known, or not any more, all come again, after a [Config.Heartbeat] at the latest.
+// (No Content), which tells it to stop, once nothing more comes. If that event is
+// unknown or forgotten, all come again, after a [Config.Heartbeat] at the latest.
 // Comments keep the connection open meanwhile.
 //
 // With [Config.Contents] there is one path more: what was sent, leg by leg, as
@@ -31,10 +31,10 @@
 //
 //	GET /notifications/{id}/contents
 //
-// Errors of these are problem details (RFC 9457), with the name of the parameter that
-// is wrong. Nothing is kept in memory but the streams that are open, of which
-// [Config.MaxStreams] may be; the next gets 503. Who may see what is the host's
-// to say: put its authentication before the handler, and see [Config.Tenant].
+// Errors are problem details (RFC 9457), with the name of the parameter that is
+// wrong. Memory holds open streams only, at most [Config.MaxStreams]; one more gets
+// 503. The host decides who may see what: put its authentication before the handler,
+// and see [Config.Tenant].
 package timelinehttp
 
 import (
@@ -81,7 +81,7 @@ type handler struct {
 
 // New returns a handler of the paths above; use [http.StripPrefix] for others.
 // Options change its [Config]. It is safe for concurrent use. Streams end when n
-// has.
+// does.
 func New(n *notify.Notifier, store timeline.Store, options ...func(*Config)) http.Handler {
 	h := &handler{notifier: n, store: store}
 	for _, option := range options {
