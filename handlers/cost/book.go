@@ -31,13 +31,13 @@ type MessagePrice struct {
 	Provider string `json:"provider,omitempty"`
 	// Country is that of [notify.Sent]; empty is any, and none.
 	Country string `json:"country,omitempty"`
-	// From is when it comes into force: for what is sent then or later. Zero is
-	// from ever.
+	// From is when the price comes into force: it is for what is sent then or
+	// later. Zero is always.
 	From time.Time `json:"from,omitzero"`
 	// Currency is the book's if empty.
 	Currency string `json:"currency,omitempty"`
-	// PerMessage and PerSegment are added. A message whose segments nobody told
-	// has one.
+	// PerMessage and PerSegment are added. A message with an unknown number of
+	// segments counts as one segment.
 	PerMessage Price `json:"per_message,omitzero"`
 	PerSegment Price `json:"per_segment,omitzero"`
 }

@@ -9,38 +9,40 @@ import (
 
 // Budget is how much may be spent in a period on what it is about: messages of
 // the Tenant, Channel and Category, as far as they are set. Without any of the
-// three, and without EachTenant, it is about everything, and what observers cost
-// counts too.
+// three, and without EachTenant, it is about everything, and observers' costs
+// count too.
 //
-// It is held against what the [Store] says is spent in its currency, as it was
-// [Config.Refresh] ago at most, and what this process has let pass since, at Each,
-// until it has counted the notification's first message, for [Config.HoldFor] at
-// most. So it is overspent by no more than what is under way beyond that: what
-// other processes have let pass and not sent yet, what takes longer, and what
-// costs more than Each. What another process counts, and what ends without a
-// message, is held until HoldFor is over. A notification that is asked about again
-// counts once. A guard remembers 100,000 sums, beyond which one is forgotten with
-// what is held of it, and holds 1,000,000 notifications.
+// The guard compares the Limit with two amounts: what the [Store] says is spent in
+// its currency, which is read again after [Config.Refresh], and what this process
+// has let pass since. A notification that it let pass is held at Each until its
+// first message is counted, for [Config.HoldFor] at most; if another process
+// counts it, or it ends without a message, it is held until HoldFor is over. So a
+// budget can be overspent only by what other processes have let pass and not sent
+// yet, by what takes longer than HoldFor, and by what costs more than Each. A
+// notification that the guard is asked about again counts once. A guard remembers
+// 100,000 sums, beyond which one is forgotten with what is held of it, and holds
+// up to 1,000,000 notifications.
 type Budget struct {
 	// Tenant is whose it is; empty is all tenants together. With EachTenant every
 	// tenant has one of its own, the one without a name too, and Tenant is empty.
 	Tenant     string
 	EachTenant bool
 	// Channel and Category are what it is about; empty is any. When the budget of a
-	// channel is spent, that is left out of the plan of a notification whose route
-	// has others that the recipient has an address on.
+	// channel is spent, the channel is left out of the plan, if the route has
+	// another one that the recipient has an address for.
 	Channel  notify.Channel
 	Category string
-	// Limit is what may be spent in a month, or with Daily in a day. A Limit of no
-	// Micros lets nothing pass.
+	// Limit is what may be spent in a month, or with Daily in a day. A Limit of
+	// zero Micros lets nothing pass.
 	Limit notify.Cost
 	Daily bool
-	// Each is what a notification is taken to cost, in millionths of the Limit's
-	// currency, until that is known; zero is the highest price of one segment that
-	// the book has, in that currency, for the route's channels in the recipient's
-	// country. If it has none, a notification counts only once it is sent.
+	// Each is what a notification is assumed to cost, in millionths of the Limit's
+	// currency, until its cost is known; zero is the highest price of one segment
+	// that the book has, in that currency, for the route's channels in the
+	// recipient's country. If it has none, a notification counts only once it is
+	// sent.
 	Each int64
-	// Policy is what becomes of a notification when the budget is spent.
+	// Policy says what happens to a notification when the budget is spent.
 	Policy Policy
 }
 

@@ -1,6 +1,5 @@
-// Package cost counts what is spent: what messages cost, by the providers' word
-// or by a price book, and what observers are used and cost, by invocation and
-// second.
+// Package cost counts what is spent: what messages cost, as the providers say
+// or by a price book, and what observers cost, by invocation and by second.
 //
 //	ledger := cost.New(cost.NewMemory(), book, func(c *cost.Config) {
 //	    c.Budgets = []cost.Budget{{EachTenant: true, Limit: notify.Cost{Micros: 50_000_000, Currency: "EUR"}}}
@@ -13,42 +12,42 @@
 //
 // A message counts once for each attempt that a provider took ([notify.Sent]),
 // however often the provider was called for it under one key, and in the month in
-// which it did. Its cost is what the host corrected it to ([Ledger.Correct]), or
-// else what a report said ([notify.Delivered], [notify.Undelivered]), or the
-// receipt, or the [Book]. What a provider says without a currency, or below zero,
-// counts as not said. A message that nobody has a price for is counted without
-// one, as a [Sum] without a currency. An attempt that ended as [notify.Unknown]
-// counts nothing, unless its Sent comes after all, or a report of what it cost.
+// which the provider took it. Its cost is what the host set by [Ledger.Correct],
+// or else what a report said ([notify.Delivered], [notify.Undelivered]), or else
+// the receipt, or else the [Book]. A provider's price without a currency, or
+// below zero, is ignored. A message without any price is counted in a [Sum]
+// without a currency. An attempt that ended as [notify.Unknown] counts nothing,
+// unless its Sent comes after all, or a report of what it cost.
 //
-// An observer's invocations are real ones: retries and redeliveries count each
-// time, in the process that ran them, and those of this package's own observer
-// too. They are told apart by type of event, and have no tenant.
+// Each real invocation of an observer counts, retries and redeliveries too, in
+// the process that ran it, and also those of this package's own observer. They
+// are counted by type of event, and have no tenant.
 //
 // Amounts are integers, in millionths of a currency's unit; an entry's cost is
-// rounded once, to the nearest, and a billion units at most. Currencies are never
-// added up. A sum beyond int64 is refused, not wrong.
+// rounded once, to the nearest, and a billion units at most. Different currencies
+// are never added up. A sum beyond int64 is refused with an error.
 //
 // # What it promises
 //
 // Messages are counted exactly, however often and in whatever order events come:
 // the [Store] knows each by its ID, and changes sums with it in one transaction.
-// An entry that the store has forgotten does not count again either, when its
-// event is replayed: what is older than the oldest entry is left out, and so is,
-// once entries were forgotten, what a report says of a message that is not known
-// ([Ledger.TooOld] counts them). An event whose Put fails is retried as
+// When an event is replayed whose entry the store has forgotten, it does not
+// count again either: what is older than the oldest entry is left out. Once
+// entries were forgotten, so is what a report says of an unknown message
+// ([Ledger.TooOld] counts both). An event whose Put fails is retried as
 // [notify.Retry] says and is a dead letter in the end, to be redriven; one whose
-// sum would overflow at once.
+// sum would overflow is a dead letter at once.
 //
-// What observers used is written every [Config.Flush], and when the Notifier
-// ends, after its observers: each time the whole of what this process has used in
-// the period, or since the observer was last idle for ten minutes, so that a write
-// that is repeated changes nothing, in a store that keeps entries for that long. A
-// process that is killed loses what it used since the last; those of one interval around the period's end count in the one
-// before. While the store fails it is tried again, [notify.Notifier.Health] tells of
-// it, and nothing is lost but what cannot be written when the Notifier ends. What a
-// store refuses of one observer keeps no other from being counted.
+// What observers used is written every [Config.Flush], and when the Notifier ends, after its
+// observers. Each write holds all that this process has used in the period, or since the observer
+// was last idle for ten minutes, so that a repeated write changes nothing, in a store that keeps
+// entries for that long. A process that is killed loses what it used since the last write. What is
+// used in the interval around a period's end counts in the period that ends. While the store
+// fails, the write is tried again and [notify.Notifier.Health] tells of it; only what cannot be
+// written when the Notifier ends is lost. If a store refuses what one observer used, the others
+// are counted all the same.
 //
-// What a store keeps at most, and what it does then, is the store's to say: see
+// Each store documents what it keeps at most, and what it does then: see
 // [Memory]. Entries and sums hold no address and no content.
 package cost
 
@@ -75,8 +74,8 @@ type Config struct {
 	// Location is the time zone that months and days are of; default UTC. The
 	// store keeps months and days by name, so do not change it within one.
 	Location *time.Location
-	// Days has sums kept for each day beside each month; default only if a Budget
-	// is of a day.
+	// Days says that sums are kept for each day, too, not only for each month;
+	// default only if a [Budget] is Daily.
 	Days bool
 	// Flush is how often what observers used is written; default 10 s.
 	Flush time.Duration
@@ -84,8 +83,8 @@ type Config struct {
 	Budgets []Budget
 	// Refresh is how old the sum may be that a budget is held against; default 1 s.
 	Refresh time.Duration
-	// HoldFor is how long a budget takes what it let pass for spent while it is not
-	// known to be; default 10 minutes.
+	// HoldFor is how long a budget counts what it let pass as spent, while its real
+	// cost is not known; default 10 minutes.
 	HoldFor time.Duration
 }
 

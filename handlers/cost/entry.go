@@ -9,8 +9,8 @@ import (
 	"github.com/seed-6c01d079/notify"
 )
 
-// Group is what costs are told apart by. Of a message, Observer is empty; of an
-// observer's invocations, all but Observer and Event are.
+// Group is what costs are grouped by. For a message, Observer is empty; for an
+// observer's invocations, all fields but Observer and Event are.
 type Group struct {
 	Tenant   string
 	Channel  notify.Channel
@@ -22,7 +22,7 @@ type Group struct {
 	Event    string
 }
 
-// Count is how much of what costs there was.
+// Count is how much there was of what costs money.
 type Count struct {
 	// Messages were taken by a provider, in so many Segments, as far as they are
 	// known.
@@ -32,20 +32,21 @@ type Count struct {
 	Time        time.Duration
 }
 
-// Source is how a cost is known. Of several the greatest stands.
+// Source says where a cost comes from. Of several the greatest counts.
 type Source int
 
 // The sources.
 const (
-	// Unpriced: nobody knows. The cost is zero, in no currency.
+	// Unpriced: nobody has said. The cost is zero, in no currency.
 	Unpriced Source = iota
 	// ByBook: from the price book.
 	ByBook
-	// ByReceipt: the provider's word when it took the message.
+	// ByReceipt: the provider said so when it took the message.
 	ByReceipt
-	// ByReport: the provider's word later. Of several the latest stands.
+	// ByReport: the provider said so later. Of several reports the latest
+	// counts.
 	ByReport
-	// ByHost: by [Ledger.Correct]. Of several the latest stands.
+	// ByHost: set by [Ledger.Correct]. Of several the latest counts.
 	ByHost
 )
 
@@ -65,25 +66,25 @@ type Entry struct {
 	// At is when it happened, in UTC and whole microseconds.
 	At time.Time
 	Count
-	// Facts ranks by what all of the above is known: the part with the greatest
-	// stands, of two the one with the smaller By, the ID of an event. Zero is a part
-	// that tells of no more than the cost.
+	// Facts ranks the source of the fields above: of several parts the one with the
+	// greatest Facts counts, of two equal ones the one with the smaller By, the ID
+	// of an event. Zero is a part that tells only the cost.
 	Facts int64
 	By    string
 	// Cost is the whole entry's, and zero without a currency if it is unpriced.
 	Cost   notify.Cost
 	Source Source
 	// PricedAt is when the cost was known, in UTC and whole microseconds, and
-	// PricedBy the ID of the event that told it. Of one Source the latest stands, of
-	// two the one with the smaller PricedBy.
+	// PricedBy the ID of the event that told it. Of one Source the latest counts, of
+	// two at the same time the one with the smaller PricedBy.
 	PricedAt time.Time
 	PricedBy string
 }
 
 // Join returns what is known when e comes to what was known before. In which
-// order parts come, and how often, makes no difference; but of one part that
-// comes again with another cost, because the price book has changed, the one that
-// came last stands.
+// order parts come, and how often, makes no difference; but if one part comes
+// again with another cost, because the price book has changed, the one that came
+// last counts.
 func (e Entry) Join(known Entry) Entry {
 	joined := e
 	if order := cmp.Or(cmp.Compare(known.Facts, e.Facts), cmp.Compare(e.By, known.By)); order > 0 {

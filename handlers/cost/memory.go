@@ -25,9 +25,9 @@ type MemoryConfig struct {
 	Cells int
 }
 
-// Memory is a [Store] in memory: what it knows ends with the process. If not even
-// the period that is counted for has room, it refuses what needs more with
-// [notify.ErrOverloaded]: a budget must not be told too little.
+// Memory is a [Store] in memory: what it knows ends with the process. If even the
+// current period has no room, it refuses what needs a new sum with
+// [notify.ErrOverloaded], since a budget must not see too small a sum.
 type Memory struct {
 	config MemoryConfig
 

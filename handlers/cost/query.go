@@ -9,7 +9,7 @@ import (
 	"github.com/seed-6c01d079/notify"
 )
 
-// Dimension is what sums are told apart by.
+// Dimension is what sums are grouped by.
 type Dimension string
 
 // The dimensions.
@@ -34,7 +34,7 @@ type Query struct {
 	// sums only if the [Config] has Days. [Ledger.Month] takes an empty one for the
 	// current month; otherwise it is required.
 	Period string
-	// Tenant is whose costs they are; AllTenants says that it is not looked at.
+	// Tenant is whose costs they are; with AllTenants it does not matter.
 	// Observers' costs belong to the empty tenant.
 	Tenant     string
 	AllTenants bool
@@ -45,8 +45,8 @@ type Query struct {
 	Country  string
 	Observer string
 	Event    string
-	// By tells the sums apart, in each currency; empty is one for each currency.
-	// ByTenant needs AllTenants.
+	// By groups the sums, in each currency; if empty there is one sum for each
+	// currency. ByTenant needs AllTenants.
 	By Dimension
 	// Limit is how many sums a page has at most, up to 1,000; default 100.
 	Limit int

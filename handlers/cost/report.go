@@ -20,18 +20,19 @@ type Report struct {
 	Next string
 }
 
-// Line is a sum, and what it comes to.
+// Line is a sum, and its projection to the month's end.
 type Line struct {
 	Sum
-	// Projected is what Micros will be at the month's end if it goes on as it did
-	// from the month's beginning to the time of the report: in proportion to the
-	// time, to the nearest millionth, and at most what an int64 holds. Of a month
-	// that is over, or has not begun, it is Micros.
+	// Projected is what Micros will be at the month's end if spending goes on as
+	// it did from the month's beginning to the time of the report: in proportion
+	// to the time, to the nearest millionth, and at most what an int64 holds. For
+	// a month that is over, or has not begun, it is Micros.
 	Projected int64
 }
 
-// Month returns what was spent in a month, by default the current one, and what
-// it comes to. What is wrong with the query is reported as [notify.FieldError].
+// Month returns what was spent in a month, by default the current one, with
+// projections to its end. What is wrong with the query is reported as
+// [notify.FieldError].
 func (l *Ledger) Month(ctx context.Context, q Query) (Report, error) {
 	now := time.Now()
 	if q.Period == "" {
@@ -91,8 +92,8 @@ func (l *Ledger) Notification(ctx context.Context, id string) ([]Entry, error) {
 	return entries, nil
 }
 
-// Correct sets what an entry of a notification cost, such as by an invoice: from
-// then on nothing but another Correct changes it. The error wraps
+// Correct sets what an entry of a notification cost, for example by an invoice:
+// from then on only another Correct changes it. The error wraps
 // [notify.ErrNotFound] if the store does not know the entry.
 func (l *Ledger) Correct(ctx context.Context, notificationID, entryID string, c notify.Cost) error {
 	if !said(c) {

@@ -55,26 +55,27 @@ type Sum struct {
 	Count
 }
 
-// Cell is what a [Store] keeps a sum of: entries of one period, group and
-// currency.
+// Cell names one sum that a [Store] keeps: that of the entries of one period,
+// group and currency.
 type Cell struct {
 	// Period is a month or a day, as an [Entry] has it.
 	Period string
-	// All says that it is over all tenants; then the Group's is empty.
+	// All says that the sum is over all tenants; then the Group's Tenant is
+	// empty.
 	All bool
 	Group
 	Currency string
 }
 
-// Change is what an entry does to a [Cell].
+// Change is what an entry changes in a [Cell].
 type Change struct {
 	Cell
 	Micros int64
 	Count
 }
 
-// Changes returns what becomes of the sums when next takes the place of known,
-// which is nil if there was none: at most one for each cell, none that changes
+// Changes returns the changes of the sums when next replaces known, which is
+// nil if there was none: at most one for each cell, and none that changes
 // nothing.
 func Changes(known *Entry, next Entry) []Change {
 	most := 2

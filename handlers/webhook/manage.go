@@ -54,8 +54,8 @@ func (s *Sender) Disable(ctx context.Context, id string) error {
 }
 
 // Enable resumes sending to an endpoint that was disabled, for whatever reason,
-// beginning with what waits for it. [Sender.Replay] from its DisabledAt sends
-// what came meanwhile.
+// beginning with what waits for it. [Sender.Replay] from its DisabledAt, which
+// Enable clears, sends what came meanwhile.
 func (s *Sender) Enable(ctx context.Context, id string) error {
 	if err := s.store.Switch(ctx, id, "", time.Now()); err != nil {
 		return err
