@@ -39,10 +39,10 @@ type DelayedPublisher interface {
 
 // Admitter is a [Backend] that bounds the work that waits in a topic.
 type Admitter interface {
-	// Admit returns once n more messages may be published to topic, or with
-	// an error that wraps [ErrOverloaded] once ctx ends. When wait is false
-	// it never blocks. Publishing itself never waits: only a caller that asks
-	// first is held back.
+	// Admit returns nil once n more messages may be published to topic, or an
+	// error that wraps [ErrOverloaded] once ctx ends. When wait is false it
+	// never blocks. Publishing itself never waits: only a caller of Admit is
+	// held back.
 	Admit(ctx context.Context, topic string, n int, wait bool) error
 }
 
@@ -50,11 +50,11 @@ type Admitter interface {
 // delivers the very value that was published to every group.
 type LocalPublisher interface {
 	// PublishLocal appends a value to topic, in place of a message. The caller
-	// says what [time.Now] it is, since reading the clock would be a notable
-	// part of what an event costs. It never blocks and serialises nothing; a
-	// value that has to leave the process, or to reach code that expects a
-	// message of its own, is encoded by Wire first. The backend does not own
-	// the value: nobody may change it after the call.
+	// passes the current time, since reading the clock would be a notable part
+	// of what an event costs. It never blocks and serialises nothing; a value
+	// that has to leave the process, or to reach code that expects a message of
+	// its own, is encoded by Wire first. The backend does not own the value:
+	// nobody may change it after the call.
 	PublishLocal(now time.Time, topic string, value Local) error
 }
 

@@ -81,8 +81,8 @@ func (b *Batch) Reclaim() int {
 	}
 }
 
-// Exit tells how the batch ended, in place of what Handle would return: its
-// deferred function calls it when a handler ends its goroutine
+// Exit reports how the batch ended, in place of Handle's return values: a
+// deferred function of Handle calls it when a handler ends its goroutine
 // ([runtime.Goexit], which [testing.T.FailNow] calls).
 func (b *Batch) Exit(done int, err error) { b.exited, b.done, b.err = true, done, err }
 

@@ -66,8 +66,8 @@ type Consumption struct {
 	Skipped func(from, to int64)
 }
 
-// Complete checks a consumption, and gives what is not set its default: every
-// [Consumer] begins with it.
+// Complete checks a consumption, and sets the defaults of fields that are not
+// set: every [Consumer] begins with it.
 func (c *Consumption) Complete() error {
 	switch {
 	case c.Topic == "":
@@ -90,7 +90,8 @@ func (c *Consumption) Complete() error {
 }
 
 // Positioner is a [Backend] whose groups have positions that can be set and
-// measured. A position belongs to (topic, group), and outlives members.
+// measured. A position belongs to (topic, group), and outlives the group's
+// members.
 type Positioner interface {
 	// Fix gives the group a position, if it has none.
 	Fix(ctx context.Context, topic, group string, from Start) error

@@ -24,7 +24,7 @@ type Record struct {
 	// only ever added to; an alias that another record holds already stays
 	// with that one.
 	Aliases []string
-	// Due is when the record wants to be looked at; zero is never.
+	// Due is when the record has to be looked at; zero is never.
 	Due time.Time
 	// Expires is when the record may be deleted; zero is never.
 	Expires time.Time
@@ -91,26 +91,26 @@ type Atomic interface {
 	Backend
 	Records
 	// Commit does Store(r) and publishes out, in order, or does neither.
-	// Whoever sees a message of out finds the record at least as written.
+	// Whoever sees a message of out finds the record as written, or newer.
 	Commit(ctx context.Context, r Record, out []Publication) (revision int64, err error)
 }
 
 // Transactor is a [Backend] that is [Atomic], or [Records], whose database the
 // host's own transactions may write to.
 type Transactor interface {
-	// Within returns tx as a Transaction. The error says which types of tx it
-	// knows.
+	// Within returns tx as a [Transaction]. Its error says which types of tx it
+	// takes.
 	Within(tx any) (Transaction, error)
 }
 
-// Transaction is the host's: what is done in it is there for others once the
-// host has committed. It is used by one goroutine.
+// Transaction is a transaction of the host's: others see what is done in it
+// once the host has committed. It is used by one goroutine.
 type Transaction interface {
 	// Load is [Records].Load, as the transaction sees it.
 	Load(ctx context.Context, id string) (Record, error)
 	// Commit does in the transaction what [Atomic].Commit does, and commits
-	// nothing. What Records that are no Backend publish by it goes to an outbox,
-	// which somebody has to forward. After an error that wraps neither
+	// nothing. With Records that are no Backend, what is published goes to an
+	// outbox, which has to be forwarded. After an error that wraps neither
 	// [ErrConflict] nor ErrNotFound the transaction is of no use any more.
 	Commit(ctx context.Context, r Record, out []Publication) (revision int64, err error)
 }
@@ -146,7 +146,7 @@ type DeadLetters interface {
 	Unbury(ctx context.Context, id string) error
 }
 
-// DeadLetterCounter is [DeadLetters] that can tell how many there are without
+// DeadLetterCounter is a [DeadLetters] that can count its letters without
 // reading them.
 type DeadLetterCounter interface {
 	// CountLetters returns how many letters each group has, of those that have
@@ -155,7 +155,8 @@ type DeadLetterCounter interface {
 }
 
 // SecretKeeper is a [Backend] that makes and keeps random secrets: one whose
-// data nobody else shares, so that there is nothing to agree on.
+// data is not shared with other processes, so that they need not agree on a
+// secret.
 type SecretKeeper interface {
 	// Secret returns 32 random bytes, for one name always the same.
 	Secret(ctx context.Context, name string) ([]byte, error)

@@ -8,8 +8,8 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 )
 
-// Tailer is a [Backend] that shows the messages of one key without a group:
-// nothing is kept of who looks, and nothing is acknowledged.
+// Tailer is a [Backend] that shows the messages of one key without a group: it
+// keeps no position of the reader, and nothing is acknowledged.
 type Tailer interface {
 	// Tail returns the messages of topic with the key that were published at
 	// since or later, as far as the topic still has them, in log order, and then

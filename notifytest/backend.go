@@ -12,7 +12,7 @@ import (
 
 // Features says what a backend has, for [TestBackend] and [TestRecords]. What
 // is not claimed is not checked. The first group must agree with the interfaces
-// that the backend has, so that a check is skipped by decision only.
+// that the backend has, so that no check is skipped by accident.
 type Features struct {
 	// The optional interfaces of package backend.
 	Consumer, Positioner, DelayedPublisher, Records, Atomic, DeadLetters, DeadLetterCounter, Admitter, LocalPublisher, SecretKeeper, Presence, Tailer bool
@@ -38,23 +38,23 @@ type Features struct {
 	// Synctest: the backend works in the virtual time of testing/synctest: it
 	// does no I/O and waits for channels and timers only.
 	Synctest bool
-	// Patience is how long something may take, on a machine that is busy too;
-	// default 1 min. Quiet is how long to watch that something does not happen,
-	// and what a Consumer of a backend without Kept may take to subscribe;
-	// default 200 ms. In virtual time they are not used.
+	// Patience is how long something may take, even on a busy machine; default
+	// 1 min. Quiet is how long to watch that something does not happen, and how
+	// long a Consumer of a backend without Kept may take to subscribe; default
+	// 200 ms. Neither is used in virtual time.
 	Patience, Quiet time.Duration
 }
 
 // TestBackend checks that a backend keeps the contracts of package backend, as
-// far as its features go. open returns a new and empty one, which the suite
+// far as its features go. open returns a new, empty backend, which the suite
 // closes. Run it with the race detector:
 //
 //	func TestConformance(t *testing.T) {
 //		notifytest.TestBackend(t, func(tb testing.TB) backend.Backend { return open(tb) }, notifytest.Features{...})
 //	}
 //
-// A backend that is no backend.Consumer is consumed as a Notifier does it, on
-// Watermill's Router. The suite counts the goroutines and descriptors of the
+// If a backend is no [backend.Consumer], the suite consumes as a Notifier does,
+// on Watermill's Router. The suite counts the goroutines and descriptors of the
 // whole process, so the test that calls it must not be parallel.
 func TestBackend(t *testing.T, open func(tb testing.TB) backend.Backend, f Features) {
 	t.Helper()

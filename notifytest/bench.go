@@ -36,9 +36,10 @@ type Bench struct {
 // is in memory; options change its Config. At the end it is closed, which must
 // not fail. Its log is printed if the test fails.
 //
-// Make what has channels, timers or goroutines, a backend too, in the function
-// or the options: time does not pass while somebody waits for what was made
-// outside. A file or a socket has no place in a bubble; see [Open].
+// Make everything that has channels, timers or goroutines, such as a backend,
+// in the function or the options: time does not pass while somebody waits for
+// what was made outside. A file or a socket has no place in a bubble; see
+// [Open].
 func Run(t *testing.T, f func(t *testing.T, b *Bench), options ...func(*notify.Config)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -123,7 +124,8 @@ func (b *Bench) patience() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.Background(), b.Patience)
 }
 
-// Send starts the Notifier, if it does not run yet, and sends: its ID.
+// Send starts the Notifier, if it does not run yet, sends the notification, and
+// returns its ID.
 func (b *Bench) Send(nt notify.Notification) string {
 	b.t.Helper()
 	b.Start()

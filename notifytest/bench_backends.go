@@ -7,8 +7,8 @@ import (
 	"github.com/seed-6c01d079/notify/backend"
 )
 
-// FullBackend is a backend with every optional power, perhaps except that of a
-// [backend.LocalPublisher]; that of package memory is one.
+// FullBackend is a backend with the optional interfaces that the pipeline and
+// the observers use everywhere; that of package memory is one.
 type FullBackend interface {
 	backend.Atomic
 	backend.Consumer
@@ -53,7 +53,8 @@ func inBytes(r backend.Record) (backend.Record, error) {
 }
 
 // Apart returns a backend that cannot store a record and publish in one step:
-// it has every power of b except [backend.Atomic].
+// it has the other interfaces of a [FullBackend], and [backend.LocalPublisher]
+// if b has.
 func Apart(b FullBackend) backend.Backend {
 	a := apart{b, b, b, b, b, b, b, b, b}
 	if local, ok := b.(backend.LocalPublisher); ok {

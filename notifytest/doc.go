@@ -23,9 +23,9 @@
 //		})
 //	}
 //
-// [WireOnly] and [Apart] take powers from a backend, to see that a program
-// does not depend on them. [TestBackend], [TestRecords] and [TestProvider] are the
-// conformance suites of what can be plugged in.
+// [WireOnly] and [Apart] take optional interfaces from a backend, to test that a
+// program does not depend on them. [TestBackend], [TestRecords] and [TestProvider]
+// are the conformance suites of what can be plugged in.
 //
 // The package is for tests only.
 package notifytest

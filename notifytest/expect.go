@@ -8,15 +8,14 @@ import (
 	"github.com/seed-6c01d079/notify"
 )
 
-// Expectation is something that the events of a notification, in their order,
-// have to be: [Exactly], [Sequence], [Count], [Once], [Never], [State] and [At]
-// make them.
+// Expectation is a condition on the events of a notification, in their order:
+// [Exactly], [Sequence], [Count], [Once], [Never], [State] and [At] make one.
 //
 // Their patterns are events: an event matches if it has the same type and,
 // where fields of the pattern are set, the same in them. So notify.Sent{} is
 // any Sent, and notify.Failed{Reason: notify.EndBudget} one with that reason.
-// See [That] for anything else. What is no event, such as a pointer to one or
-// nil, fails the test.
+// See [That] for anything else. A pattern that is no event, such as a pointer
+// to one or nil, fails the test.
 type Expectation struct {
 	// problem says what is wrong, or nothing.
 	problem func(events []notify.Event[any]) string

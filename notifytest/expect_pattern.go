@@ -8,8 +8,9 @@ import (
 	"github.com/seed-6c01d079/notify"
 )
 
-// That is a pattern: an event of type T that the function says yes to. Where
-// it is enough that some fields are equal, the event itself is a pattern.
+// That is a pattern: it matches an event of type T for which the function
+// returns true. Where it is enough that some fields are equal, the event itself
+// is a pattern.
 func That[T any](f func(T) bool) any {
 	return pattern{
 		name:    fmt.Sprintf("%s that …", reflect.TypeFor[T]()),

@@ -11,10 +11,10 @@ import (
 	"github.com/seed-6c01d079/notify"
 )
 
-// Provider stands for a provider with its service. It takes every message,
-// unless it is told otherwise by Next, Always or Decide, and remembers every
-// call and what a recipient would have got. All methods are safe for concurrent
-// use. Beside a [Bench] it is of use wherever a [notify.Provider] is.
+// Provider is a fake of a provider and its service. It takes every message,
+// unless told otherwise by Next, Always or Decide, and remembers every call and
+// what a recipient would have got. All methods are safe for concurrent use. It
+// can be used with or without a [Bench].
 //
 // With [notify.Capabilities.KeyWindow] it is a service that honours keys: in
 // the window a repeated key has no further effect and the same receipt, and
@@ -75,8 +75,8 @@ func (p *Provider[M]) Always(o Outcome) {
 	p.Decide(func(notify.Delivery[M]) Outcome { return o })
 }
 
-// Decide has the function say the outcome of the calls that have none queued.
-// It must not call the provider's methods.
+// Decide has the function choose the outcome of the calls that have none
+// queued. It must not call the provider's methods.
 func (p *Provider[M]) Decide(f func(notify.Delivery[M]) Outcome) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -191,8 +191,8 @@ func (p *Provider[M]) Effects() int {
 // EffectsOf is how many messages the recipient of the notification has got.
 func (p *Provider[M]) EffectsOf(notificationID string) int { return len(p.Receipts(notificationID)) }
 
-// Receipts are those of the messages that the recipient of the notification
-// has got, also where the answer was lost.
+// Receipts are the receipts of the messages that the recipient of the
+// notification has got, including those whose answer was lost.
 func (p *Provider[M]) Receipts(notificationID string) []notify.Receipt {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -58,8 +58,8 @@ func Hang() Outcome { return Outcome{hang: true, lost: true} }
 // Panic panics with the value.
 func Panic(value any) Outcome { return Outcome{panics: value, lost: true} }
 
-// PlainError fails as a provider does that knows nothing of
-// [notify.SendError], which counts as uncertain.
+// PlainError fails with an error that is no [notify.SendError], which counts as
+// uncertain.
 func PlainError(text string) Outcome { return Fail(errors.New(text)) }
 
 // Fail fails with the error; the service has not taken the message.

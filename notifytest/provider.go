@@ -13,7 +13,7 @@ import (
 // Fault is a way in which a service fails a call.
 type Fault string
 
-// The faults, each with the verdict that a provider owes.
+// The faults, each with the verdict that a provider has to return.
 const (
 	// FaultUnreachable: nothing answers at the service's address: temporary.
 	FaultUnreachable Fault = "unreachable"
@@ -47,12 +47,12 @@ type ProviderHarness[M notify.Message] struct {
 	// the provider, the message's address, words of its content, and what the
 	// failing service quotes of them.
 	Canaries []string
-	// Bound is how long after the end of its context a call may take to
-	// return, and what a provider leaves behind to end, on a machine that is
-	// busy too; default 10 s.
+	// Bound is how long after the end of its context a call may take to return,
+	// and what a provider started may take to end, even on a busy machine;
+	// default 10 s.
 	Bound time.Duration
-	// Reach is how long a call may take to reach the service and be where
-	// FaultHang leaves it: its context ends then. If that is too short for the
+	// Reach is how long a call may take to reach the service and hang there
+	// ([FaultHang]): then its context ends. If that is too short for the
 	// machine, the check fails; it cannot pass wrongly. Default 2 s.
 	Reach time.Duration
 }

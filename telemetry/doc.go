@@ -1,4 +1,4 @@
-// Package telemetry tells OpenTelemetry what a Notifier does: metrics of
+// Package telemetry reports to OpenTelemetry what a Notifier does: metrics of
 // observers, providers and notifications, and traces from Send to every observer.
 //
 //	t := telemetry.New(telemetry.Config{MeterProvider: meters, TracerProvider: traces})
@@ -6,8 +6,8 @@
 //
 // Names follow the semantic conventions for messaging, version 1.43.0 (package
 // go.opentelemetry.io/otel/semconv/v1.43.0), which are in development: a later
-// version of this package may rename. What they have no name for begins with
-// "notify.".
+// version of this package may change them. Names that the conventions do not
+// have begin with "notify.".
 //
 // # Metrics
 //
@@ -36,11 +36,11 @@
 // # Cardinality
 //
 // Attributes are names that the program chose: observers, channels, providers,
-// types of events. Tenants are none of them unless [Config.Tenants] or
-// [Config.MaxTenants] says so; those that are not, or are too many, are "_other".
-// Notifications have at most 1,500 combinations of attributes; what is beyond, is
-// counted under "_other". No attribute ever holds an address, a recipient, content,
-// or the text of an error.
+// types of events. Tenants are no attributes unless [Config.Tenants] or
+// [Config.MaxTenants] says so; all others are "_other". Metrics of notifications
+// have at most 1,500 combinations of attributes; what goes beyond that is counted
+// under "_other". No attribute ever holds an address, a recipient, content, or the
+// text of an error.
 //
 // # Traces
 //
@@ -48,12 +48,13 @@
 // context goes into the notification and all its events. The steps that route and
 // deliver are spans "process ...", of kind consumer, each call of a provider within
 // them is a client span, and so is each event that an observer handles: with a link
-// to the context that the event carries, since many observers handle one event.
-// They are also its children, so that one trace shows all that came of a Send, unless
-// [Config.SeparateTraces] has them begin a trace each. What a handler sends or emits
-// goes on with its span. Emit is a span only within a sampled trace.
+// to the context that the event carries, since many observers handle one event. They
+// are also children of that context, so that one trace shows everything that follows
+// from a Send, unless [Config.SeparateTraces] has each begin a trace of its own. What
+// a handler sends or emits belongs to the handler's span. Emit is a span only within
+// a sampled trace.
 //
-// What was not sampled costs next to nothing: the sampled flag of the trace
-// context (W3C Trace Context) is looked at, and no span is made. A handler finds that
+// A trace that is not sampled costs next to nothing: the sampled flag of the trace
+// context (W3C Trace Context) is checked, and no span is made. A handler finds that
 // trace in its context all the same, so that what it calls is not sampled either.
 package telemetry

@@ -23,9 +23,9 @@ import (
 //	meters := metric.NewMeterProvider(metric.WithReader(reader))
 //	n.Attach(telemetry.New(telemetry.Config{MeterProvider: meters, Durations: &durations}))
 //
-// The bus keeps that histogram for itself ([notify.CallStats.Within]), so that it
-// costs an event nothing, which no instrument could do. It is cumulative, whatever
-// the reader prefers, and views do not apply. A call that took within an eighth of a
+// The bus keeps that histogram anyway ([notify.CallStats.Within]), so that it costs
+// an event nothing more, unlike any instrument. It is cumulative, whatever the
+// reader prefers, and views do not apply. A call that took within an eighth of a
 // bound may be counted on either side of it; calls that were fast are timed
 // together, and count with their mean.
 //

@@ -19,15 +19,16 @@ const scope = "github.com/seed-6c01d079/notify/telemetry"
 // Config says where metrics and traces go. One of MeterProvider and
 // TracerProvider is required: nothing is taken from globals.
 type Config struct {
-	// MeterProvider gets the metrics; nil: there are none.
+	// MeterProvider gets the metrics; nil for no metrics.
 	MeterProvider metric.MeterProvider
 	// Durations, if set, add the histogram of what observers took.
 	Durations *Durations
-	// TracerProvider gets the spans; nil: there are none.
+	// TracerProvider gets the spans; nil for no spans.
 	TracerProvider trace.TracerProvider
-	// SeparateTraces has each event that an observer handles begin a trace of its
-	// own, with a link to the one that it came from. It is begun only if that is
-	// sampled, and then as the sampler decides. Default: it is part of it.
+	// SeparateTraces begins a new trace for each event that an observer handles,
+	// with a link to the trace that the event came from: only if that is sampled,
+	// and then as the sampler decides. Default: the handling is part of the
+	// event's trace.
 	SeparateTraces bool
 	// Tenants are the tenants that metrics of notifications tell apart, as
 	// notify.tenant; all others are "_other". At most 1,000. Default none.
@@ -35,8 +36,9 @@ type Config struct {
 	// MaxTenants is how many tenants more are told apart: the first that are seen in
 	// this process. At most 1,000. Default none.
 	MaxTenants int
-	// ObserverPrice is what an observer's work costs the host. It is asked when
-	// metrics are collected, and must be safe for concurrent use. Default none.
+	// ObserverPrice is what an observer's work costs the host. It is called
+	// when metrics are collected, and must be safe for concurrent use. Default
+	// none.
 	ObserverPrice func(observer string) Price
 }
 
@@ -66,8 +68,8 @@ type Telemetry struct {
 
 var _ notify.Attacher = (*Telemetry)(nil)
 
-// New returns telemetry to be attached. What is wrong with the Config is reported
-// then.
+// New returns telemetry for [notify.Notifier.Attach], which reports what is wrong
+// with the Config.
 func New(config Config) *Telemetry {
 	return &Telemetry{config: config, tenants: newTenants(config.Tenants, config.MaxTenants)}
 }
@@ -121,7 +123,7 @@ func (t *Telemetry) hookLocked(n *notify.Notifier) error {
 	return nil
 }
 
-// Close lets go of the Notifier: its metrics are collected no more. Call it after
+// Close releases the Notifier: its metrics are no longer collected. Call it after
 // the last collection, if the MeterProvider outlives the Notifier.
 func (t *Telemetry) Close() error {
 	t.mu.Lock()

@@ -9,7 +9,7 @@
 //	fmt.Println(g.EventMermaid("notify.bounced.v1")) // who raises and handles one event
 //	fmt.Println(g.Unhandled())             // the events that nobody handles
 //
-// A program's pages can be committed, and a test keeps them true: see
+// A program's pages can be committed, and a test keeps them up to date: see
 // [notifytest.RequireDocs].
 //
 // [Notifier.Topology]: https://pkg.go.dev/github.com/seed-6c01d079/notify#Notifier.Topology
@@ -78,7 +78,7 @@ type Event struct {
 	Type string `json:"type"`
 	// Struct is the Go type, such as "notify.Sent".
 	Struct string `json:"struct"`
-	// Own tells that the host registered it.
+	// Own tells that the host registered it (RegisterEvent).
 	Own bool `json:"own,omitempty"`
 	// RaisedBy are the parts of notify that raise it: "route", "deliver", "report",
 	// "cancel", "sweep", "observers". A host's own event has none.
@@ -98,7 +98,8 @@ type Observer struct {
 	Handlers []Handler `json:"handlers"`
 	// Emits are the events, by their type, that it declares or was seen to raise.
 	Emits []Output `json:"emits,omitempty"`
-	// Sends tells whether it sends notifications; nil is not known of.
+	// Sends tells whether it sends notifications; nil if it neither declared
+	// that nor was seen to do so.
 	Sends *Output `json:"sends,omitempty"`
 	// Concurrency, Timeout and Attempts are the observer's, defaults filled in.
 	// A negative Timeout or Attempts is no limit.
@@ -138,7 +139,8 @@ type Output struct {
 	Seen     int64 `json:"seen,omitempty"`
 }
 
-// Unhandled are the types of the events that no observer of this process gets.
+// Unhandled returns the types of the events that no observer of this process
+// gets.
 func (g *Graph) Unhandled() []string {
 	var all []string
 	for _, e := range g.Events {

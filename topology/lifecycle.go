@@ -13,11 +13,10 @@ type Transition struct {
 	On []string
 }
 
-// Lifecycle are the steps that the headline of a notification's status can take,
-// as its events come in the order of the log. Steps back, such as from delivered
-// to bounced, are those that notify raises Corrected for once it has settled.
-// States and events are those of package notify; an observer of its own, that
-// gets events in another order, may see others.
+// Lifecycle returns the steps that the headline of a notification's status can
+// take, as its events come in the order of the log. For steps back, such as from
+// delivered to bounced, notify raises Corrected. States and events are those of
+// package notify. A view that gets events in another order may see other steps.
 func Lifecycle() []Transition {
 	return []Transition{
 		{"", "accepted", []string{"accepted"}},

@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// Pages are Markdown pages about the graph, by file name: "topology.md", the
-// whole; "events.md", each event with who raises and who handles it, and a diagram
-// of those that an observer is for; "lifecycle.md", the states of a notification. They hold what the program
-// declares, and not what one process has seen or where its source lies, so that
-// they are the same wherever they are made.
+// Pages returns Markdown pages about the graph, by file name: "topology.md", the whole;
+// "events.md", each event with who raises and who handles it, and a diagram of those that an
+// observer is for; "lifecycle.md", the states of a notification. They hold what the program
+// declares, and not what one process has seen or where its source lies, so that they are the same
+// wherever they are made.
 func (g *Graph) Pages() map[string]string {
 	declared := g.declared()
 	return map[string]string{

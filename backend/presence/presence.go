@@ -4,8 +4,8 @@ package presence
 
 import "sync"
 
-// Set is who is present in this process. The zero value is empty. Its methods
-// are safe for concurrent use, and meet backend.Presence.
+// Set holds the owners that are present in this process. The zero value is
+// empty. Its methods are safe for concurrent use, and meet backend.Presence.
 type Set struct {
 	mu     sync.Mutex
 	owners map[string]int // how often each has entered and not left

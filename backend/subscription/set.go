@@ -6,14 +6,14 @@ import (
 	"sync"
 )
 
-// Set is the handles of a backend that are open, so that its Close can end them.
-// The zero value is empty. Its methods are safe for concurrent use.
+// Set holds the open handles of a backend, so that its Close can end them. The
+// zero value is empty. Its methods are safe for concurrent use.
 type Set struct {
 	mu  sync.Mutex
 	all map[*Subscriber]struct{}
 }
 
-// New is [New], of a handle that is in the set until it is closed.
+// New is as the function [New]; the handle is in the set until it is closed.
 func (s *Set) New(open context.Context, source Source, group string, log *slog.Logger) *Subscriber {
 	made := New(open, source, group, log)
 	s.mu.Lock()

@@ -22,8 +22,8 @@ type Config struct {
 	// waits for a message that failed or is slow; beyond that, those behind one
 	// that failed go to Consumption.Overflow. Default 1,000.
 	MaxParkedPerKey int
-	// MaxParked is how many messages of all keys may queue so before nothing
-	// more is taken from what was added. Default 10,000.
+	// MaxParked is how many messages of all keys may queue so before no more of
+	// the added ones are taken up. Default 10,000.
 	MaxParked int
 	// Moved, if set, is told that Position and Low may have changed. It is
 	// called by many goroutines and must not block.
@@ -59,7 +59,8 @@ type Position struct {
 	At    int64
 	Clear bool
 	// Waiting are the items before At that are not finished, by Position: they do
-	// not keep At back. An item that was told once is told until it is finished.
+	// not keep At back. An item that was in Waiting once stays there until it is
+	// finished.
 	Waiting []Waiting
 }
 
