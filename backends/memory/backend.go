@@ -31,8 +31,9 @@ var (
 )
 
 // Backend is the backend in memory. It implements every interface of package
-// backend; all methods are safe for concurrent use, and those that fail
-// because it is closed return an error that wraps backend.ErrClosed.
+// backend but [backend.Tailer] and [backend.Transactor]; all methods are safe for concurrent use,
+// and those that fail because it is closed return an error that wraps
+// backend.ErrClosed.
 //
 // Topics and groups come into being when they are first named.
 type Backend struct {
