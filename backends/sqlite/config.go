@@ -16,8 +16,9 @@ type Config struct {
 	// group is abandoned. Default 24 hours and 100,000.
 	RetainFor      time.Duration
 	RetainMessages int
-	// SweepEvery is how often it is looked for what need not be kept: messages,
-	// groups without members, what is too old for the timeline. Default 1 minute.
+	// SweepEvery is how often the backend looks for what it need not keep:
+	// messages, groups without members, what is too old for the timeline. Default
+	// 1 minute.
 	SweepEvery time.Duration
 	// AbandonAfter is how long a group may have no member before it holds
 	// nothing back any more. When it comes back, it begins with the oldest

@@ -39,6 +39,7 @@
 //
 // The tables are made to be read by people; the README of the package describes
 // them, with queries. Reading them with the sqlite3 shell while the program runs
-// is fine. Copying the file is not: use the shell's .backup. What others write
-// while the program runs it may not see, since it takes itself for the only one.
+// is fine. Copying the file is not: use the shell's .backup. Do not write to the
+// file while the program runs: it assumes that nobody else does, and may not see
+// it.
 package sqlite

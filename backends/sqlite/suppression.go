@@ -9,15 +9,15 @@ import (
 	"github.com/seed-6c01d079/notify/handlers/suppression"
 )
 
-// Suppression returns the store of whom not to send to:
+// Suppression returns the store of the suppression list:
 //
 //	n.Attach(suppression.New(b.Suppression()))
 //
-// It forgets nobody, since that would send to who does not want it: at
-// [Config.MaxSuppressions] it refuses new keys, with [notify.ErrOverloaded]. What
-// was lifted counts, since an older event may come again. Find and List of a tenant
-// or of a recipient cost what they return; List of a channel in all tenants goes
-// through all entries.
+// It forgets no key, since that would send to somebody who must not get anything:
+// at [Config.MaxSuppressions] it refuses new keys, with [notify.ErrOverloaded].
+// What was lifted counts, since an older event may come again. Find and List of a
+// tenant or of a recipient cost what they return; List of a channel in all tenants
+// goes through all entries.
 func (b *Backend) Suppression() suppression.Store { return &suppressions{b} }
 
 type suppressions struct{ backend *Backend }

@@ -20,13 +20,13 @@ import (
 // At its caps, which are [Config.MaxWebhookEndpoints] and what follows there, it
 // never waits:
 //
-//   - An endpoint too many is refused, with [notify.ErrOverloaded].
-//   - A message too many drops the oldest, with what still waits for it, so that
-//     it cannot be replayed any more, and would be taken as new if its event came
-//     again.
-//   - A message too many for one endpoint drops the oldest that waits for that
-//     endpoint and is not being called; it can be replayed.
-//   - An attempt too many drops the endpoint's oldest.
+//   - Too many endpoints: a new one is refused, with [notify.ErrOverloaded].
+//   - Too many messages: the oldest is dropped, with its deliveries that still
+//     wait. It cannot be replayed any more, and would count as new if its event
+//     came again.
+//   - Too many messages that wait for one endpoint: the oldest of them that is
+//     not being sent waits no longer; it can be replayed.
+//   - Too many attempts of an endpoint: its oldest is dropped.
 //
 // What was dropped while it waited counts in [webhook.Status.Dropped]. Nothing is
 // dropped for its age. A lease outlives the process: what was claimed by one that
