@@ -88,7 +88,7 @@ type Attachment struct {
 	// Data is the content itself. It travels with the notification, so it
 	// counts towards the cap of its size.
 	Data []byte `json:"data,omitempty"`
-	// Ref names a content that the provider opens when it sends, by the
-	// opener that the host gave it.
+	// Ref names content that the provider opens when it sends, with the
+	// function that the host gave it.
 	Ref string `json:"ref,omitempty"`
 }

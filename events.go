@@ -71,12 +71,12 @@ type Rejected struct {
 	Reason  RejectReason `json:"reason"`
 }
 
-// Rendered fires when a leg's message has been made; the deliver step raises
-// it once a leg.
+// Rendered fires when a leg's message has been made; the deliver step raises it
+// once for each leg.
 type Rendered struct {
 	Leg
 	Template string `json:"template,omitempty"`
-	// Locale is that of the template that was found, or empty.
+	// Locale is the locale of the template that was found, or empty.
 	Locale string `json:"locale,omitempty"`
 	// Bytes is the size of the message.
 	Bytes int `json:"bytes"`
@@ -90,7 +90,7 @@ type Sending struct {
 	Call int `json:"call"`
 }
 
-// Sent fires when a provider took the message: once an attempt.
+// Sent fires when a provider took the message: once for each attempt.
 type Sent struct {
 	Attempt
 	// MessageID is the provider's own name for the message, and Code its code.
@@ -98,12 +98,12 @@ type Sent struct {
 	Code      string `json:"code,omitempty"`
 	Cost      Cost   `json:"cost,omitzero"`
 	// Country is the recipient's, as ISO 3166-1 alpha-2 writes it, and Segments
-	// in how many messages a text was sent: what services charge by. The receipt
-	// says so, or else they follow from an SMS's number and text; empty and 0 are
-	// not known.
+	// is how many messages a text was split into: services charge by both. They
+	// come from the receipt, or else from an SMS's number and text; empty and 0
+	// mean unknown.
 	Country  string `json:"country,omitempty"`
 	Segments int    `json:"segments,omitempty"`
-	// Final says that the provider reports nothing further.
+	// Final says that the provider will report nothing further.
 	Final bool `json:"final,omitempty"`
 }
 
@@ -172,10 +172,10 @@ type Bounced struct {
 	Soft bool `json:"soft,omitempty"`
 }
 
-// Failed fires when a leg has failed: once a leg, by the step that ends it. What
-// follows is FailedOver, or Undeliverable if no way is left. A leg that ends for
-// another reason raises Expired or Suppressed; one that ends in doubt has raised
-// Unknown, and one that was canceled Canceled.
+// Failed fires when a leg has failed: once for each leg, by the step that ends
+// it. What follows is FailedOver, or Undeliverable if no way is left. A leg that
+// ends for another reason raises Expired or Suppressed; one that ends in doubt
+// has raised Unknown, and one that was canceled Canceled.
 type Failed struct {
 	// Attempt is the leg's last; its number is 0 if there was none.
 	Attempt
@@ -191,15 +191,15 @@ type Unknown struct {
 	Failure
 }
 
-// Undeliverable fires when no way is left: the step that ends the last leg
-// raises it, or the route step if there is no first one.
+// Undeliverable fires when no way to the recipient is left: the step that ends
+// the last leg raises it, or the route step if the plan has no leg.
 type Undeliverable struct {
 	Reason   UndeliverableReason `json:"reason"`
 	Rejected []Rejected          `json:"rejected,omitempty"`
 	Failure  Failure             `json:"failure,omitzero"`
 }
 
-// Suppressed fires when a guard said no, to the notification or to one leg.
+// Suppressed fires when a guard suppressed the notification, or one leg of it.
 type Suppressed struct {
 	Leg
 	Guard  string `json:"guard"`
@@ -218,8 +218,8 @@ type Expired struct {
 	At time.Time `json:"at"`
 }
 
-// Settled fires once, when every leg has ended: with the write that ends the
-// last one. Later facts raise [Corrected].
+// Settled fires once, when every leg has ended: the write that ends the last
+// one raises it. Later facts raise [Corrected].
 type Settled struct {
 	State State `json:"state"`
 	// Attempts and Calls count all that was tried.
@@ -229,8 +229,9 @@ type Settled struct {
 	Elapsed float64 `json:"elapsed_seconds"`
 }
 
-// Corrected fires when a later fact changed the state: each change after
-// [Settled], and before it each step back. The write that saw it raises it.
+// Corrected fires when a later fact changed the state: for each change after
+// [Settled], and before it for each step back. The write that stores the fact
+// raises it.
 type Corrected struct {
 	From State `json:"from"`
 	To   State `json:"to"`

@@ -5,7 +5,7 @@ package notify
 // each [Report.EventID].
 type Engagement struct {
 	Attempt
-	// Machine marks what a scanner, a proxy or a bot did.
+	// Machine is set for what a scanner, a proxy or a bot did.
 	Machine bool `json:"machine,omitempty"`
 }
 
@@ -26,7 +26,7 @@ type Clicked struct {
 // Read fires when the recipient marked the message as read.
 type Read struct{ Engagement }
 
-// Archived fires when the recipient put the message away.
+// Archived fires when the recipient archived the message.
 type Archived struct{ Engagement }
 
 // Replied fires when the recipient answered.
@@ -39,7 +39,8 @@ type Complained struct {
 	AddressHash string `json:"address_hash,omitempty"`
 }
 
-// Unsubscribed fires when the recipient asked for no more of the kind.
+// Unsubscribed fires when the recipient asked to get no more notifications of
+// this kind.
 type Unsubscribed struct {
 	Engagement
 	// Scope is what they unsubscribed from, in the host's terms; empty is the

@@ -39,7 +39,7 @@ type Delivery[M Message] struct {
 	ExpiresAt time.Time
 }
 
-// Receipt is a provider's word that it took a message.
+// Receipt is a provider's confirmation that it took a message.
 type Receipt struct {
 	// MessageID is the service's own name for the message, by which later
 	// reports name it ([Report.MessageID]). It may be empty.
@@ -91,8 +91,8 @@ type Capable interface {
 // answer was lost.
 type Asker interface {
 	// Ask returns the receipt of the attempt with that key, or an error that
-	// wraps [ErrNotFound] if the service knows of none. Any other error says
-	// nothing.
+	// wraps [ErrNotFound] if the service knows of none. Any other error leaves
+	// open what became of it.
 	Ask(ctx context.Context, key string) (Receipt, error)
 }
 

@@ -39,7 +39,7 @@ const (
 	EndSuppressed   EndReason = "suppressed"
 )
 
-// UndeliverableReason is why no way is left.
+// UndeliverableReason is why no way to the recipient is left.
 type UndeliverableReason string
 
 // The reasons of [Undeliverable].

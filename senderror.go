@@ -25,8 +25,8 @@ const (
 	VerdictUncertain Verdict = "uncertain"
 )
 
-// FailureClass is why a call to a provider failed. What is none of the classes
-// below counts as [ClassOther], so that no text gets among them.
+// FailureClass is why a call to a provider failed. A value that is none of the
+// classes below counts as ClassOther, so that no free text gets into events.
 type FailureClass string
 
 // The classes of failure.
