@@ -10,6 +10,7 @@ import (
 	"github.com/seed-6c01d079/notify"
 	"github.com/seed-6c01d079/notify/backend"
 	"github.com/seed-6c01d079/notify/backends/postgres"
+	"github.com/seed-6c01d079/notify/handlers/timeline"
 )
 
 // Whatever way the DSN asks for to run statements, as poolers need, everything
@@ -46,6 +47,9 @@ func TestEveryQueryExecMode(t *testing.T) {
 			entry, err := line.Get(t.Context(), "n")
 			require.NoError(t, err)
 			require.Len(t, entry.Events, 2)
+			page, err := line.List(t.Context(), timeline.Query{States: []notify.State{entry.Status.State}, Until: now.Add(time.Minute)})
+			require.NoError(t, err)
+			require.Equal(t, []timeline.Entry{entry}, page.Entries)
 		})
 	}
 }
