@@ -17,7 +17,7 @@ import (
 // works.
 func TestEveryQueryExecMode(t *testing.T) {
 	t.Parallel()
-	for _, mode := range []string{"cache_describe", "describe_exec", "exec", "simple_protocol"} {
+	for _, mode := range []string{"cache_statement description_cache_capacity=0", "cache_describe", "describe_exec", "exec", "simple_protocol"} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
 			b := postgres.New(dsn+" default_query_exec_mode="+mode, schema(t), short)

@@ -192,7 +192,7 @@ func planned(pool *pgxpool.Pool, args []any) []any {
 	if pool.Config().ConnConfig.DefaultQueryExecMode != pgx.QueryExecModeCacheStatement {
 		return args // it has no plans for all
 	}
-	return append([]any{pgx.QueryExecModeCacheDescribe}, args...)
+	return append([]any{pgx.QueryExecModeDescribeExec}, args...)
 }
 
 // listQuery finds the page's rows, and one more if there is one.
