@@ -26,6 +26,10 @@
 // the later events of that notification wait, and nobody else does. What a
 // store keeps at most, and what it drops then, is the store's to say: see
 // [Memory]. What a recipient's right to be forgotten asks for is [Store.Erase].
+//
+// A list is of the notifications of one tenant, the one that [Query.Tenant] names, or
+// of those that have none; only a query with AllTenants is of all. [Store.Get] looks
+// at no tenant: who must not see another's compares [notify.Status.Tenant].
 package timeline
 
 import (
