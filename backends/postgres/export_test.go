@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/seed-6c01d079/notify/handlers/suppression"
+	"github.com/seed-6c01d079/notify/handlers/timeline"
 	"github.com/seed-6c01d079/notify/handlers/webhook"
 )
 
@@ -69,7 +70,8 @@ func Statements() []Statement {
 		{"replay", replayMessages, "'ep_00010', 'tenant_7', array['notify.sent.v1'], " + now + ", 100"},
 		{"attempts", listAttempts, "'ep_00010', 1000, '', false, 50"},
 		{"get", getEndpoint, "'ep_00010'"},
-		{"list", list(webhook.Query{}), "'ep_00010', 50"},
+		{"list", list(webhook.Query{AllTenants: true}), "'ep_00010', 50"},
+		{"list those without a tenant", list(webhook.Query{}), "'', 50, ''"},
 		{"list a tenant's", list(webhook.Query{Tenant: "t"}), "'', 50, 'tenant_7'"},
 		{"oldest messages", oldestMessages, "10, 10, 100"},
 		{"lock messages", lockMessages, "array[1, 2]::bigint[]"},
@@ -80,4 +82,11 @@ func Statements() []Statement {
 		{"list entries of a tenant, further", entries(suppression.Query{Tenant: "t"}, true), "'tenant_7', 'tenant_7', 'email', '', '', '', 50"},
 		{"list entries of a recipient", entries(suppression.Query{AllTenants: true, RecipientID: "r"}, false), "'r_1', 50"},
 	}
+}
+
+// ListQuery is the statement that finds a page's entries, and its arguments.
+func ListQuery(q timeline.Query) (string, []any, error) {
+	q, after, err := q.Resolve()
+	query, args := listQuery(q, after)
+	return query, args, err
 }

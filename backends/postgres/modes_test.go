@@ -10,13 +10,14 @@ import (
 	"github.com/seed-6c01d079/notify"
 	"github.com/seed-6c01d079/notify/backend"
 	"github.com/seed-6c01d079/notify/backends/postgres"
+	"github.com/seed-6c01d079/notify/handlers/timeline"
 )
 
 // Whatever way the DSN asks for to run statements, as poolers need, everything
 // works.
 func TestEveryQueryExecMode(t *testing.T) {
 	t.Parallel()
-	for _, mode := range []string{"cache_describe", "describe_exec", "exec", "simple_protocol"} {
+	for _, mode := range []string{"cache_statement description_cache_capacity=0", "cache_describe", "describe_exec", "exec", "simple_protocol"} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
 			b := postgres.New(dsn+" default_query_exec_mode="+mode, schema(t), short)
@@ -46,6 +47,9 @@ func TestEveryQueryExecMode(t *testing.T) {
 			entry, err := line.Get(t.Context(), "n")
 			require.NoError(t, err)
 			require.Len(t, entry.Events, 2)
+			page, err := line.List(t.Context(), timeline.Query{States: []notify.State{entry.Status.State}, Until: now.Add(time.Minute)})
+			require.NoError(t, err)
+			require.Equal(t, []timeline.Entry{entry}, page.Entries)
 		})
 	}
 }

@@ -167,7 +167,7 @@ func (t *timelines) List(ctx context.Context, q timeline.Query) (page timeline.P
 			return err
 		}
 		query, args := listQuery(q, after)
-		found, err := t.read(ctx, pool, query, args...)
+		found, err := t.read(ctx, pool, query, planned(pool, args)...)
 		if err != nil {
 			return err
 		}
@@ -185,6 +185,16 @@ func (t *timelines) List(ctx context.Context, q timeline.Query) (page timeline.P
 	return page, nil
 }
 
+// planned has a query planned for these arguments. Where the pool prepares statements,
+// the server soon has one plan for all, which takes a channel that nearly all went
+// over for as rare as a label's value.
+func planned(pool *pgxpool.Pool, args []any) []any {
+	if pool.Config().ConnConfig.DefaultQueryExecMode != pgx.QueryExecModeCacheStatement {
+		return args // it has no plans for all
+	}
+	return append([]any{pgx.QueryExecModeDescribeExec}, args...)
+}
+
 // listQuery finds the page's rows, and one more if there is one.
 func listQuery(q timeline.Query, after timeline.Position) (query string, args []any) {
 	where := []string{"true"}
@@ -196,7 +206,8 @@ func listQuery(q timeline.Query, after timeline.Position) (query string, args []
 		where = append(where, condition)
 	}
 	from, list := "{s}.timeline t", "t"
-	// A label before a channel, which nearly all may have gone over.
+	// A label before a channel, which nearly all may have gone over, and that before
+	// the tenant without a name, which all may be of.
 	byTag := q.RecipientID == "" && (q.Tenant == "" || len(q.Labels) > 0)
 	for _, tag := range slices.Backward(q.Tags()) {
 		if byTag { // its index is in the list's order
@@ -210,7 +221,11 @@ func listQuery(q timeline.Query, after timeline.Position) (query string, args []
 	if q.RecipientID != "" {
 		and("t.recipient = ?", text(q.RecipientID))
 	}
-	if q.Tenant != "" {
+	switch {
+	case q.AllTenants:
+	case q.Tenant == "" && q.RecipientID != "": // not by its index, which may have all
+		and("(t.tenant = ?) is true", "")
+	default:
 		and("t.tenant = ?", text(q.Tenant))
 	}
 	if q.Category != "" {

@@ -86,7 +86,7 @@ func TestEntriesFromBeforeGetTheirTags(t *testing.T) {
 	exec("insert into timeline select * from " + schemaOf(named) + ".timeline")
 	exec("insert into timeline_event overriding system value select * from " + schemaOf(named) + ".timeline_event")
 
-	page, err := records(t, old).Timeline(codec(t)).List(t.Context(), timeline.Query{Labels: map[string]string{"order": "earlier"}})
+	page, err := records(t, old).Timeline(codec(t)).List(t.Context(), timeline.Query{Tenant: "shop", Labels: map[string]string{"order": "earlier"}})
 	require.NoError(t, err)
 	require.Len(t, page.Entries, 1)
 	require.Equal(t, want, allTags(t, conn, schemaOf(old)))

@@ -228,11 +228,11 @@ func (w *webhooks) Get(ctx context.Context, id string) (s webhook.Status, err er
 	return s, endpointError("get", id, err)
 }
 
-// listEndpoints has the tenant in the index that it reads, if there is one.
+// listEndpoints has the tenant in the index that it reads, if it is looked at.
 func listEndpoints(q webhook.Query) (query string, args []any) {
 	query = "select " + statusColumns + " from {s}.webhook_endpoint e where e.id > $1"
 	args = []any{text(q.After), q.Limit + 1}
-	if q.Tenant != "" {
+	if !q.AllTenants {
 		query += " and e.tenant = $3"
 		args = append(args, text(q.Tenant))
 	}

@@ -235,7 +235,7 @@ func TestAnEndpointThatCannotBeRead(t *testing.T) {
 		require.NoError(t, err)
 		requireUnreadable := func() webhook.Status {
 			t.Helper()
-			page, err := s.List(t.Context(), webhook.Query{})
+			page, err := s.List(t.Context(), webhook.Query{AllTenants: true})
 			require.NoError(t, err)
 			require.Len(t, page.Endpoints, 3)
 			one, err := s.Get(t.Context(), "ep_1")

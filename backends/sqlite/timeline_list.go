@@ -79,7 +79,8 @@ func listQuery(q timeline.Query, after timeline.Position) (query string, args []
 		args = append(args, values...)
 	}
 	from, list := "timeline t", "t"
-	// A label before a channel, which nearly all may have gone over.
+	// A label before a channel, which nearly all may have gone over, and that before
+	// the tenant without a name, which all may be of.
 	byTag := q.RecipientID == "" && (q.Tenant == "" || len(q.Labels) > 0)
 	for _, tag := range slices.Backward(q.Tags()) {
 		if byTag { // its index is in the list's order
@@ -94,8 +95,12 @@ func listQuery(q timeline.Query, after timeline.Position) (query string, args []
 	if q.RecipientID != "" {
 		and("t.recipient = ?", q.RecipientID)
 	}
-	if q.Tenant != "" {
+	switch {
+	case q.AllTenants:
+	case list == "t" && q.RecipientID == "":
 		and("t.tenant = ?", q.Tenant)
+	default: // not by its index, whose first column the planner takes for as good as any
+		and("+t.tenant = ?", q.Tenant)
 	}
 	if q.Category != "" {
 		and("t.category = ?", q.Category)

@@ -131,7 +131,7 @@ func (w *webhooks) List(ctx context.Context, q webhook.Query) (page webhook.Page
 // endpointsQuery finds the page's endpoints, and one more if there is one.
 func endpointsQuery(q webhook.Query) (query string, args []any) {
 	query, args = selectEndpoint+" WHERE id > ?", []any{q.After}
-	if q.Tenant != "" {
+	if !q.AllTenants {
 		query, args = query+" AND tenant = ?", append(args, q.Tenant)
 	}
 	switch {

@@ -89,7 +89,7 @@ func full(b *testing.B, s webhook.Store, at time.Time, endpoints int) {
 		}
 	}
 	waiting := 0
-	for q := (webhook.Query{Limit: 500}); ; {
+	for q := (webhook.Query{AllTenants: true, Limit: 500}); ; {
 		page, err := s.List(b.Context(), q)
 		require.NoError(b, err)
 		for _, e := range page.Endpoints {

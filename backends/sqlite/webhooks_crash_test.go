@@ -163,7 +163,7 @@ func TestAnEndpointThatCannotBeRead(t *testing.T) {
 		query(t, file, "UPDATE webhook_endpoints SET "+change+" WHERE id = 'ep_1'")
 		requireUnreadable := func() {
 			t.Helper()
-			page, err := s.List(t.Context(), webhook.Query{})
+			page, err := s.List(t.Context(), webhook.Query{AllTenants: true})
 			require.NoError(t, err)
 			require.Len(t, page.Endpoints, 3)
 			require.Equal(t, hookStatus(t, s, "ep_1"), page.Endpoints[0])

@@ -32,9 +32,9 @@ func TestHandlersUseIndexes(t *testing.T) {
 	require.NoError(t, hooks.Switch(t.Context(), "ep_1", webhook.DisabledByHost, at))
 	_, _, err := hooks.Replay(t.Context(), "ep_1", at)
 	require.NoError(t, err)
-	for _, tenant := range []string{"", "shop"} {
-		for _, disabled := range []*bool{nil, new(true), new(false)} {
-			_, err := hooks.List(t.Context(), webhook.Query{Tenant: tenant, Disabled: disabled})
+	for _, q := range []webhook.Query{{AllTenants: true}, {}, {Tenant: "shop"}} {
+		for _, q.Disabled = range []*bool{nil, new(true), new(false)} {
+			_, err := hooks.List(t.Context(), q)
 			require.NoError(t, err)
 		}
 	}

@@ -61,6 +61,11 @@ func roundTrip(t *testing.T, args ...string) {
 	}
 	c.do(http.MethodGet, "/v1/notifications?state=sent", "").decode(t, &page)
 	require.Len(t, page.Notifications, 1)
+	theirs := c.do(http.MethodPost, "/v1/send", strings.Replace(mailTo("eve@example.com"), "{", `{"tenant": "acme", `, 1), "Content-Type", "application/json").id(t)
+	require.Equal(t, "sent", c.await(theirs))
+	require.NoError(t, s.notifier.Handled(t.Context(), theirs, "timeline"))
+	c.do(http.MethodGet, "/v1/notifications", "").decode(t, &page)
+	require.Len(t, page.Notifications, 2, "whatever their tenants")
 	id = c.send("bob@example.com", "") // known at once, whatever the backend
 	require.NotEqual(t, http.StatusNotFound, c.do(http.MethodDelete, "/v1/notifications/"+id, "").status)
 	require.Contains(t, []string{"sent", "canceled"}, c.await(id))

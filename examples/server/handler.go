@@ -8,7 +8,9 @@ import (
 
 // handler is all that is served.
 func (s *service) handler() http.Handler {
-	timeline := http.StripPrefix("/v1", timelinehttp.New(s.notifier, s.view, func(c *timelinehttp.Config) { c.Logger = s.log }))
+	timeline := http.StripPrefix("/v1", timelinehttp.New(s.notifier, s.view, func(c *timelinehttp.Config) {
+		c.AllTenants, c.Logger = true, s.log
+	}))
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /v1/send", s.admit(s.send))
 	mux.HandleFunc("GET /v1/notifications", s.admit(timeline.ServeHTTP))

@@ -222,7 +222,8 @@ func TestProjection(t *testing.T) {
 		r, err = d.ledger.Month(context.Background(), cost.Query{Tenant: "shop", Period: first.Format("2006-01")})
 		require.NoError(d.t, err)
 		require.EqualValues(d.t, 81_000, r.Lines[0].Projected, "it is over")
-		_, err = d.ledger.Month(context.Background(), cost.Query{Period: "2026-03-01"})
+		_, err = d.ledger.Month(context.Background(), cost.Query{Period: "2026-03-01", Limit: -1})
+		require.Len(d.t, notify.FieldErrors(err), 2)
 		require.Equal(d.t, "Query.Period", notify.FieldErrors(err)[0].Field)
 	}, func(c *cost.Config) { c.Flush = 24 * time.Hour })
 }

@@ -40,7 +40,9 @@ func (l *Ledger) Month(ctx context.Context, q Query) (Report, error) {
 	}
 	from, err := time.ParseInLocation(monthLayout, q.Period, l.config.Location)
 	if err != nil {
-		return Report{}, &notify.FieldError{Field: "Query.Period", Problem: `must be a month, such as "2026-03", or empty`}
+		q.Period = now.Format(monthLayout)
+		_, _, _, others := q.Resolve()
+		return Report{}, errors.Join(&notify.FieldError{Field: "Query.Period", Problem: `must be a month, such as "2026-03", or empty`}, others)
 	}
 	from = periodBegin(from, l.config.Location, false)
 	page, err := l.Sums(ctx, q)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -130,13 +131,17 @@ func (c *Contents) Attach(n *notify.Notifier) error {
 }
 
 func (c *Contents) problem() error {
-	switch {
-	case c.store == nil:
-		return &notify.FieldError{Field: "timeline.NewContents", Problem: fmt.Sprintf("a %T is no timeline.ContentStore", c.given)}
-	case c.keys == nil:
-		return &notify.FieldError{Field: "timeline.NewContents", Problem: "the key ring is nil; timeline.NewKeyRing makes one"}
+	var found []error
+	wrong := func(problem string) {
+		found = append(found, &notify.FieldError{Field: "timeline.NewContents", Problem: problem})
 	}
-	return nil
+	if c.store == nil {
+		wrong(fmt.Sprintf("a %T is no timeline.ContentStore", c.given))
+	}
+	if c.keys == nil {
+		wrong("the key ring is nil; timeline.NewKeyRing makes one")
+	}
+	return errors.Join(found...)
 }
 
 func (c *Contents) keep(ctx context.Context, m notify.Outgoing) error {

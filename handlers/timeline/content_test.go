@@ -210,4 +210,6 @@ func TestBadKeysAndStores(t *testing.T) {
 		require.ErrorContains(t, n.Run(t.Context()), want)
 		require.NoError(t, n.Close(t.Context()))
 	}
+	_, err = timeline.NewContents(nil, nil).Get(t.Context(), "n_1")
+	require.Len(t, notify.FieldErrors(err), 2)
 }

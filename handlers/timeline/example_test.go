@@ -67,7 +67,7 @@ func ExampleMemory_List() {
 		_ = store.Add(ctx, accepted(id, at))
 		_ = store.Add(ctx, event(id, "undeliverable", at, notify.Undeliverable{Reason: notify.UndeliverableNoRoute}))
 	}
-	query := timeline.Query{RecipientID: "u_1", States: []notify.State{notify.StateFailed}, Limit: 2}
+	query := timeline.Query{Tenant: "shop", RecipientID: "u_1", States: []notify.State{notify.StateFailed}, Limit: 2}
 	for {
 		page, err := store.List(ctx, query)
 		if err != nil {

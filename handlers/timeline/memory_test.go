@@ -56,7 +56,7 @@ func listed(t interface {
 	Context() context.Context
 }, m *timeline.Memory,
 ) []string {
-	page, err := m.List(t.Context(), timeline.Query{Limit: 500})
+	page, err := m.List(t.Context(), timeline.Query{AllTenants: true, Limit: 500})
 	require.NoError(t, err)
 	var ids []string
 	for _, e := range page.Entries {
@@ -82,7 +82,7 @@ func TestMemoryKeepsItsListInOrder(t *testing.T) {
 			entries := slices.SortedFunc(maps.Values(made(kept)), func(a, b timeline.Entry) int {
 				return b.Position().Compare(a.Position())
 			})
-			page, err := m.List(t.Context(), timeline.Query{})
+			page, err := m.List(t.Context(), timeline.Query{AllTenants: true})
 			require.NoError(t, err)
 			require.Equal(t, entries, page.Entries)
 		}

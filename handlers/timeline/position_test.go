@@ -18,7 +18,7 @@ func TestCursorsNameTheirPosition(t *testing.T) {
 			At: time.UnixMicro(rapid.Int64Range(-62e15, 250e15).Draw(t, "micros")).UTC(), // the years 5 to 9892
 			ID: rapid.StringN(1, -1, -1).Draw(t, "id"),
 		}
-		_, got, err := timeline.Query{After: want.Cursor()}.Resolve()
+		_, got, err := timeline.Query{AllTenants: true, After: want.Cursor()}.Resolve()
 		require.NoError(t, err)
 		require.Equal(t, want, got)
 	})
@@ -44,7 +44,7 @@ func TestNoOtherTextIsACursor(t *testing.T) {
 
 func requireNoCursor(t *testing.T, text string) {
 	t.Helper()
-	_, _, err := timeline.Query{After: text}.Resolve()
+	_, _, err := timeline.Query{AllTenants: true, After: text}.Resolve()
 	require.Len(t, notify.FieldErrors(err), 1, text)
 	require.NotContains(t, err.Error(), text)
 }

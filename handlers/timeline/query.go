@@ -17,10 +17,13 @@ const (
 
 // Query asks for entries. An entry has to meet every condition that is set.
 type Query struct {
-	// RecipientID, Tenant and Category are as in the [notify.Status]; empty is
-	// any. A host that keeps its tenants apart must not leave Tenant empty.
+	// Tenant is as in the [notify.Status], in which it is empty for a notification
+	// without one, and as long as it is not known; AllTenants says that it is not
+	// looked at.
+	Tenant     string
+	AllTenants bool
+	// RecipientID and Category are as in the Status; empty is any.
 	RecipientID string
-	Tenant      string
 	Category    string
 	// Channel chooses those that used the channel: a leg on it has begun an
 	// attempt, or has ended without one. A leg that the plan held ready and never
@@ -55,6 +58,9 @@ func (q Query) Resolve() (Query, Position, error) {
 	}
 	if q.Limit == 0 {
 		q.Limit = defaultLimit
+	}
+	if q.AllTenants && q.Tenant != "" {
+		found = append(found, &notify.FieldError{Field: "Query.AllTenants", Problem: "must not be set with a Tenant"})
 	}
 	q.From, q.Until = q.From.UTC().Truncate(time.Microsecond), q.Until.UTC().Truncate(time.Microsecond)
 	if !q.From.IsZero() && !q.Until.IsZero() && q.Until.Before(q.From) {
@@ -96,8 +102,8 @@ func (q *Query) matches(s *notify.Status, labels map[string]string, at time.Time
 		}
 	}
 	on := func(leg notify.LegStatus) bool { return leg.Channel == q.Channel && begun(&leg) }
-	return (q.RecipientID == "" || q.RecipientID == s.RecipientID) &&
-		(q.Tenant == "" || q.Tenant == s.Tenant) &&
+	return (q.AllTenants || q.Tenant == s.Tenant) &&
+		(q.RecipientID == "" || q.RecipientID == s.RecipientID) &&
 		(q.Category == "" || q.Category == s.Category) &&
 		(q.Channel == "" || slices.ContainsFunc(s.Legs, on)) &&
 		(len(q.States) == 0 || slices.Contains(q.States, s.State)) &&

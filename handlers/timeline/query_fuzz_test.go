@@ -20,7 +20,7 @@ func FuzzCursor(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		_, after, err := timeline.Query{After: text}.Resolve()
+		_, after, err := timeline.Query{AllTenants: true, After: text}.Resolve()
 		if err != nil {
 			found := notify.FieldErrors(err)
 			require.Len(t, found, 1)
@@ -28,7 +28,7 @@ func FuzzCursor(f *testing.F) {
 			return
 		}
 		require.Equal(t, text, after.Cursor())
-		_, err = timeline.NewMemory().List(t.Context(), timeline.Query{After: text})
+		_, err = timeline.NewMemory().List(t.Context(), timeline.Query{AllTenants: true, After: text})
 		require.NoError(t, err)
 	})
 }

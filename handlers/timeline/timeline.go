@@ -26,6 +26,11 @@
 // notification wait, and no others. Each store documents what it keeps at most,
 // and what it drops then: see [Memory]. [Store.Erase] serves a recipient's
 // right to be forgotten.
+//
+// A list is of the notifications of one tenant, which [Query.Tenant] names, or of
+// those that have none; only a query with AllTenants is of all. [Store.Get] does not
+// look at the tenant: a host that keeps its tenants apart compares
+// [notify.Status.Tenant].
 package timeline
 
 import (

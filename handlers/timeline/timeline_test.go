@@ -55,10 +55,10 @@ func TestFollowsANotifier(t *testing.T) {
 		require.NotContains(t, fmt.Sprintf("%+v", got), "on its way")
 
 		// Events about the machinery are not in it.
-		page, err := store.List(t.Context(), timeline.Query{RecipientID: "u_42"})
+		page, err := store.List(t.Context(), timeline.Query{Tenant: "shop", RecipientID: "u_42"})
 		require.NoError(t, err)
 		require.Equal(t, []timeline.Entry{got}, page.Entries)
-		all, err := store.List(t.Context(), timeline.Query{})
+		all, err := store.List(t.Context(), timeline.Query{AllTenants: true})
 		require.NoError(t, err)
 		require.Equal(t, page, all)
 	})

@@ -32,6 +32,14 @@ func (b *broken) Put(ctx context.Context, e webhook.Endpoint) error {
 	return b.Store.Put(ctx, e)
 }
 
+func (b *broken) List(ctx context.Context, q webhook.Query) (webhook.Page, error) {
+	_, err := q.Resolve()
+	if err == nil && (b.how == "looks at no tenant" || b.how == "takes no tenant for all" && q.Tenant == "") {
+		q.AllTenants, q.Tenant = true, ""
+	}
+	return b.Store.List(ctx, q)
+}
+
 func (b *broken) Switch(ctx context.Context, id string, reason webhook.Reason, at time.Time) error {
 	if b.how == "does not disable" {
 		return nil
@@ -111,6 +119,8 @@ func TestTheSuiteCatchesABrokenStore(t *testing.T) {
 	t.Parallel()
 	for how, check := range map[string]string{
 		"is as it should be":           "[al].*",
+		"looks at no tenant":           "endpoints_are_listed_page_by_page",
+		"takes no tenant for all":      "endpoints_are_listed_page_by_page",
 		"has no order":                 "an_ordered_endpoint_gets_one_after_the_other",
 		"has no limit":                 "what_fails_holds_up_no_other_unless_it_is_ordered",
 		"does not disable":             "a_disabled_endpoint_gets_nothing",

@@ -10,6 +10,9 @@
 //	    Types: []string{"notify.delivered.v1", "notify.bounced.v1"},
 //	})
 //
+// [Sender.List] is of the endpoints of one tenant, or of those without one, unless
+// [Query.AllTenants] is set. All that names an endpoint by its ID looks at no tenant.
+//
 // A receiver checks what it gets by [Verify], or by any other library of
 // Standard Webhooks.
 //

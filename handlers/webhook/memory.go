@@ -126,9 +126,9 @@ func (m *Memory) List(_ context.Context, query Query) (Page, error) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	from := m.endpoints
-	if query.Tenant != "" {
-		from = m.tenants[query.Tenant]
+	from := m.tenants[query.Tenant]
+	if query.AllTenants {
+		from = m.endpoints
 	}
 	var page Page
 	for _, id := range slices.Sorted(maps.Keys(from)) {

@@ -78,9 +78,9 @@ const (
 
 // Query asks for endpoints.
 type Query struct {
-	// Tenant is whose; empty is all. A host that keeps its tenants apart must not
-	// leave it empty.
-	Tenant string
+	// Tenant is as in the [Endpoint]; AllTenants says that it is not looked at.
+	Tenant     string
+	AllTenants bool
 	// Disabled chooses those that are, or are not; nil is both.
 	Disabled *bool
 	// Limit is how many a page has at most, up to 500; default 50.
@@ -89,17 +89,21 @@ type Query struct {
 	After string
 }
 
-// Resolve checks the query, for a [Store], and fills in its default.
+// Resolve checks the query, for a [Store], and fills in its default. Each problem
+// is a [notify.FieldError].
 func (q Query) Resolve() (Query, error) {
 	limit, err := resolveLimit("Query.Limit", q.Limit)
 	q.Limit = limit
+	if q.AllTenants && q.Tenant != "" {
+		err = errors.Join(err, &notify.FieldError{Field: "Query.AllTenants", Problem: "must not be set with a Tenant"})
+	}
 	return q, err
 }
 
 // Matches tells whether the endpoint meets the query's conditions; Limit and
 // After are none.
 func (q Query) Matches(s *Status) bool {
-	return (q.Tenant == "" || q.Tenant == s.Tenant) && (q.Disabled == nil || *q.Disabled == (s.Disabled != ""))
+	return (q.AllTenants || q.Tenant == s.Tenant) && (q.Disabled == nil || *q.Disabled == (s.Disabled != ""))
 }
 
 // Page is a part of a list of endpoints.

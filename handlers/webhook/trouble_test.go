@@ -295,7 +295,7 @@ func TestTheHostDisables(t *testing.T) {
 		require.Empty(t, h.receivers.got(""))
 		require.Equal(t, webhook.DisabledByHost, h.status("ep_1").Disabled)
 		require.Empty(t, events())
-		page, err := h.hooks.List(t.Context(), webhook.Query{Disabled: new(true)})
+		page, err := h.hooks.List(t.Context(), webhook.Query{AllTenants: true, Disabled: new(true)})
 		require.NoError(t, err)
 		require.Len(t, page.Endpoints, 1)
 		require.NoError(t, h.hooks.Delete(t.Context(), "ep_1"))

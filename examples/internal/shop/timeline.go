@@ -9,7 +9,7 @@ import (
 
 // printTimeline prints what the timeline's store knows of every notification.
 func printTimeline(ctx context.Context, screen *screen, store timeline.Store) error {
-	page, err := store.List(ctx, timeline.Query{})
+	page, err := store.List(ctx, timeline.Query{AllTenants: true})
 	if err != nil {
 		return err
 	}

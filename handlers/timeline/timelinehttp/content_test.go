@@ -36,7 +36,7 @@ func TestContents(t *testing.T) {
 		c.Contents = contents
 	}
 	server := httptest.NewServer(timelinehttp.New(n, store, serving))
-	mute := httptest.NewServer(timelinehttp.New(n, store))
+	mute := httptest.NewServer(timelinehttp.New(n, store, all))
 	t.Cleanup(func() {
 		require.NoError(t, n.Close(context.Background()))
 		require.NoError(t, <-ran)

@@ -19,8 +19,9 @@ func Example() {
 	}
 	store := timeline.NewMemory()
 	n.Attach(timeline.New(store))
+	operator := func(c *timelinehttp.Config) { c.AllTenants = true }
 	site := http.NewServeMux()
-	site.Handle("/admin/", http.StripPrefix("/admin", timelinehttp.New(n, store)))
+	site.Handle("/admin/", http.StripPrefix("/admin", timelinehttp.New(n, store, operator)))
 
 	answer := httptest.NewRecorder()
 	site.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/admin/notifications?state=failed&limit=20", nil))

@@ -20,7 +20,7 @@ func unstarted(t testing.TB) http.Handler {
 	t.Helper()
 	n, err := notify.New(notify.Config{Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
-	return timelinehttp.New(n, timeline.NewMemory())
+	return timelinehttp.New(n, timeline.NewMemory(), all)
 }
 
 // A query that cannot be read is refused, rather than read in part.

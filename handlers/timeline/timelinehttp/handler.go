@@ -10,11 +10,13 @@
 // The first is a page of a list: {"notifications": [...], "next": "..."}, whose
 // parameters are the fields of [timeline.Query] in snake_case; state may be given
 // several times, times are as in RFC 3339, and label=order:A-1017, which may be given
-// several times too, asks for the label "order" with that value (a label whose name has a colon
-// cannot be asked for). A page has up to 100 notifications, by default 50, and ends earlier once it
-// has 1 MiB: there are more pages as long as "next" is not empty. The second is one notification
-// with its events. An event is {"id", "type", "time", "seen", "data", ...}, with the data as it
-// travels.
+// several times too, asks for the label "order" with that value (a label whose name
+// has a colon cannot be asked for). Without the parameter tenant the list is of all
+// tenants that the request may see; with an empty one, of what has no tenant. A page
+// has up to 100 notifications, by default 50, and ends earlier once it has 1 MiB:
+// there are more pages as long as "next" is not empty. The second is one
+// notification with its events. An event is {"id", "type", "time", "seen", "data",
+// ...}, with the data as it travels.
 //
 // The third is a stream (text/event-stream, as the HTML standard has it in its
 // section on server-sent events) of what is known of a notification and of what
@@ -57,9 +59,13 @@ const (
 type Config struct {
 	// Tenant returns the tenant that the request may see, and no other: the
 	// notifications of others are not found. An error is answered with 403, and
-	// its text goes to the Logger only; an empty tenant with 400. Nil is for a host without tenants: then everything
-	// is shown.
+	// its text goes to the Logger only; an empty tenant with 400. Nil is for a host
+	// without tenants: only notifications without one are shown.
 	Tenant func(*http.Request) (string, error)
+	// AllTenants says that the tenant is not looked at: everything is shown, to an
+	// operator say. With Tenant every request is answered with 500, and the Logger
+	// gets why.
+	AllTenants bool
 	// Contents, if set, are served to whoever may see the notification: recipients'
 	// addresses and all that was written to them. Nil: there is no such path.
 	Contents *timeline.Contents
@@ -109,8 +115,12 @@ func New(n *notify.Notifier, store timeline.Store, options ...func(*Config)) htt
 
 // tenant returns the tenant of the request, and whether it goes on.
 func (h *handler) tenant(w http.ResponseWriter, r *http.Request) (tenant string, ok bool) {
-	if h.config.Tenant == nil {
+	switch {
+	case h.config.Tenant == nil:
 		return "", true
+	case h.config.AllTenants:
+		h.fail(w, r, errors.New("Config.AllTenants must not be set with a Tenant"))
+		return "", false
 	}
 	tenant, err := h.config.Tenant(r)
 	if err != nil {
@@ -126,7 +136,7 @@ func (h *handler) tenant(w http.ResponseWriter, r *http.Request) (tenant string,
 }
 
 // shows tells whether a notification of that tenant may be seen.
-func (h *handler) shows(of, tenant string) bool { return h.config.Tenant == nil || of == tenant }
+func (h *handler) shows(of, tenant string) bool { return h.config.AllTenants || of == tenant }
 
 func (h *handler) get(w http.ResponseWriter, r *http.Request) {
 	tenant, ok := h.tenant(w, r)
@@ -155,12 +165,12 @@ func (h *handler) list(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	q, err := query(r.URL.RawQuery)
-	if err == nil && h.config.Tenant != nil {
-		if q.Tenant != "" && q.Tenant != tenant {
+	if err == nil && !h.config.AllTenants {
+		if !q.AllTenants && q.Tenant != tenant {
 			write(w, problem{Title: "Not allowed", Status: http.StatusForbidden})
 			return
 		}
-		q.Tenant = tenant
+		q.Tenant, q.AllTenants = tenant, false
 	}
 	var page timeline.Page
 	if err == nil {

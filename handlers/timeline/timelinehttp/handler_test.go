@@ -1,6 +1,7 @@
 package timelinehttp_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,7 +23,7 @@ import (
 
 func TestGet(t *testing.T) {
 	t.Parallel()
-	s := serve(t)
+	s := serve(t, all)
 	id := s.settled("acme", "ann")
 	found := s.get(http.StatusOK, "/notifications/"+id)
 	status := found["status"].(map[string]any)
@@ -40,7 +41,7 @@ func TestGet(t *testing.T) {
 
 func TestList(t *testing.T) {
 	t.Parallel()
-	s := serve(t)
+	s := serve(t, all)
 	var ids []string
 	for _, recipient := range []string{"ann", "bob", "ann"} {
 		ids = append(ids, s.settled("acme", recipient))
@@ -63,7 +64,7 @@ func TestList(t *testing.T) {
 	require.Empty(t, next)
 	for path, want := range map[string]int{
 		"?recipient_id=ann": 2, "?state=sent&state=failed": 3, "?state=failed": 0, "?settled=true": 3, "?settled=false": 0,
-		"?tenant=acme": 3, "?tenant=other": 0, "?category=x": 0,
+		"?tenant=acme": 3, "?tenant=other": 0, "?tenant=": 0, "?category=x": 0,
 		"?channel=email": 3, "?channel=sms": 0, "?label=order:A-1": 3, "?label=order:A-1&label=order:A-1": 3, "?label=order:A": 0,
 		"?label=order:A-1&label=shop:Graz": 0, "?label=order:": 0, "?label=order:A-1&channel=email&recipient_id=bob": 1, "?from=2020-01-01T00:00:00Z": 3, "?until=2020-01-01T00:00:00%2B02:00": 0,
 	} {
@@ -75,7 +76,7 @@ func TestList(t *testing.T) {
 // Everything that is wrong is said at once, by the parameter's name.
 func TestBadQueries(t *testing.T) {
 	t.Parallel()
-	s := serve(t)
+	s := serve(t, all)
 	for path, want := range map[string][]string{
 		"?limit=x&settled=maybe&from=today&colour=red": {"limit", "settled", "from", "colour"},
 		"?limit=0":                     {"limit"},
@@ -128,7 +129,7 @@ func TestPagesAreBounded(t *testing.T) {
 	}
 	add("n_large", 30, 10, 150_000) // more than a page, by itself
 	want = append([]string{"n_large"}, want...)
-	site := timelinehttp.New(n, store)
+	site := timelinehttp.New(n, store) // without tenants
 	var got []string
 	pages := 0
 	for next := ""; pages == 0 || next != ""; pages++ {
@@ -186,6 +187,7 @@ func TestTenants(t *testing.T) {
 	require.Len(t, s.get(http.StatusOK, "/notifications", "Tenant", "acme")["notifications"], 1)
 	require.Len(t, s.get(http.StatusOK, "/notifications?tenant=acme", "Tenant", "acme")["notifications"], 1)
 	s.get(http.StatusForbidden, "/notifications?tenant=bank", "Tenant", "acme")
+	s.get(http.StatusForbidden, "/notifications?tenant=", "Tenant", "acme")
 	s.get(http.StatusOK, "/notifications/"+mine, "Tenant", "acme")
 	for _, path := range []string{"/notifications/" + other, "/notifications/" + other + "/events"} {
 		require.Equal(t, "No such notification", s.get(http.StatusNotFound, path, "Tenant", "acme")["title"])
@@ -194,4 +196,40 @@ func TestTenants(t *testing.T) {
 		s.get(http.StatusBadRequest, path)
 		require.NotContains(t, s.get(http.StatusForbidden, path, "Tenant", "none"), "detail")
 	}
+}
+
+// A host that does not say whose a request is shows nothing that is a tenant's.
+func TestWithoutTenants(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	mine, other := s.settled("", "ann"), s.settled("bank", "ann")
+	for _, path := range []string{"/notifications", "/notifications?tenant=", "/notifications?recipient_id=ann", "/notifications?label=order:A-1", "/notifications?channel=email"} {
+		found := s.get(http.StatusOK, path)["notifications"].([]any)
+		require.Len(t, found, 1, path)
+		require.Equal(t, mine, found[0].(map[string]any)["status"].(map[string]any)["notification_id"])
+	}
+	s.get(http.StatusForbidden, "/notifications?tenant=bank")
+	s.get(http.StatusOK, "/notifications/"+mine)
+	require.Len(t, s.stream("/notifications/"+mine+"/events").rest(), len(whole))
+	for _, path := range []string{"/notifications/" + other, "/notifications/" + other + "/events"} {
+		require.Equal(t, "No such notification", s.get(http.StatusNotFound, path)["title"])
+	}
+}
+
+// A request cannot see one tenant and all of them.
+func TestATenantAndAllTenants(t *testing.T) {
+	t.Parallel()
+	n, err := notify.New(notify.Config{Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	var log bytes.Buffer
+	site := timelinehttp.New(n, timeline.NewMemory(), all, func(c *timelinehttp.Config) {
+		c.Tenant = func(*http.Request) (string, error) { return "acme", nil }
+		c.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	})
+	for _, path := range []string{"", "/n_1", "/n_1/events"} {
+		w := httptest.NewRecorder()
+		site.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/notifications"+path, nil))
+		require.Equal(t, http.StatusInternalServerError, w.Code, path)
+	}
+	require.Equal(t, 3, strings.Count(log.String(), "Config.AllTenants must not be set with a Tenant"))
 }

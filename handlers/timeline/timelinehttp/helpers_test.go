@@ -31,6 +31,9 @@ type site struct {
 	handler http.Handler
 }
 
+// all shows everything.
+func all(c *timelinehttp.Config) { c.AllTenants = true }
+
 func serve(t *testing.T, options ...func(*timelinehttp.Config)) *site {
 	t.Helper()
 	n, err := notify.New(notify.Config{Logger: slog.New(slog.DiscardHandler)})

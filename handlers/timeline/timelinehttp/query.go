@@ -13,13 +13,15 @@ import (
 	"github.com/seed-6c01d079/notify/handlers/timeline"
 )
 
-// query reads the parameters of a list. All that is wrong is reported at once.
+// query reads the parameters of a list; if no tenant is one, it is of all of them. All
+// that is wrong is reported at once.
 func query(raw string) (timeline.Query, error) {
 	var q timeline.Query
 	values, err := url.ParseQuery(raw)
 	if err != nil { // its text has what the client wrote
 		return q, &notify.FieldError{Field: "query", Problem: "must be parameters as URLs have them: name=value, separated by &, with others than letters, digits, '-', '.', '_' and '~' as %XX"}
 	}
+	q.AllTenants = !values.Has("tenant")
 	var found []error
 	wrong := func(parameter, text string) {
 		found = append(found, &notify.FieldError{Field: parameter, Problem: text})

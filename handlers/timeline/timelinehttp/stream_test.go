@@ -19,7 +19,7 @@ import (
 // HEAD asks for nothing that it would wait for.
 func TestHeadOfAStream(t *testing.T) {
 	t.Parallel()
-	s := serve(t)
+	s := serve(t, all)
 	release := make(chan struct{})
 	defer close(release)
 	s.mail.Decide(func(notify.Delivery[notify.Email]) notifytest.Outcome {
@@ -44,7 +44,7 @@ var whole = []string{
 // rest.
 func TestStream(t *testing.T) {
 	t.Parallel()
-	s := serve(t)
+	s := serve(t, all)
 	release := make(chan struct{})
 	s.mail.Decide(func(notify.Delivery[notify.Email]) notifytest.Outcome {
 		<-release
@@ -85,7 +85,7 @@ func TestStream(t *testing.T) {
 // Who connects again while nothing happens is told at once that it is connected.
 func TestStreamBeginsAtOnce(t *testing.T) {
 	t.Parallel()
-	s := serve(t, func(c *timelinehttp.Config) { c.Heartbeat = time.Hour })
+	s := serve(t, all, func(c *timelinehttp.Config) { c.Heartbeat = time.Hour })
 	release := make(chan struct{})
 	s.mail.Decide(func(notify.Delivery[notify.Email]) notifytest.Outcome {
 		<-release
@@ -106,7 +106,7 @@ func TestStreamBeginsAtOnce(t *testing.T) {
 
 func TestStreamBadInput(t *testing.T) {
 	t.Parallel()
-	s := serve(t)
+	s := serve(t, all)
 	id := s.settled("acme", "ann")
 	s.get(http.StatusNotFound, "/notifications/n_0/events")
 	body := s.get(http.StatusBadRequest, "/notifications/"+id+"/events", "Last-Event-ID", "n_0/sent")
@@ -117,7 +117,7 @@ func TestStreamBadInput(t *testing.T) {
 // are no more than may be.
 func TestStreamThatWaits(t *testing.T) {
 	t.Parallel()
-	s := serve(t, func(c *timelinehttp.Config) { c.MaxStreams, c.Heartbeat = 1, 10*time.Millisecond })
+	s := serve(t, all, func(c *timelinehttp.Config) { c.MaxStreams, c.Heartbeat = 1, 10*time.Millisecond })
 	release := make(chan struct{})
 	s.mail.Decide(func(notify.Delivery[notify.Email]) notifytest.Outcome {
 		<-release
@@ -150,7 +150,7 @@ func TestStreamThatWaits(t *testing.T) {
 // When the program ends, so do its streams.
 func TestStreamOfAProgramThatEnds(t *testing.T) {
 	t.Parallel()
-	s := serve(t)
+	s := serve(t, all)
 	release := make(chan struct{})
 	s.mail.Decide(func(notify.Delivery[notify.Email]) notifytest.Outcome {
 		<-release

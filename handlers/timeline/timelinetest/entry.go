@@ -48,7 +48,7 @@ func folded(events []notify.Event[any]) notify.Status {
 func checkNoNotification(t *testing.T, s timeline.Store) {
 	e := newHistory("", began).after(0, "provider_up", notify.ProviderUp{Provider: "smtp"}).events[0]
 	require.NotEmpty(t, notify.FieldErrors(s.Add(t.Context(), e)))
-	page, err := s.List(t.Context(), timeline.Query{})
+	page, err := s.List(t.Context(), timeline.Query{AllTenants: true})
 	require.NoError(t, err)
 	require.Empty(t, page.Entries)
 }
@@ -62,7 +62,7 @@ func checkRepeats(t *testing.T, s timeline.Store) {
 	got, err := s.Get(t.Context(), "n_1")
 	require.NoError(t, err)
 	require.Equal(t, timeline.NewEntry(h.events...), got)
-	page, err := s.List(t.Context(), timeline.Query{})
+	page, err := s.List(t.Context(), timeline.Query{AllTenants: true})
 	require.NoError(t, err)
 	require.Equal(t, []timeline.Entry{got}, page.Entries)
 }
@@ -80,7 +80,7 @@ func checkOrder(t *testing.T, s timeline.Store) {
 		require.Equal(t, want.Status, got.Status)
 		require.Equal(t, want.At, got.At)
 		require.ElementsMatch(t, want.Events, got.Events)
-		page, err := s.List(t.Context(), timeline.Query{Limit: 1})
+		page, err := s.List(t.Context(), timeline.Query{AllTenants: true, Limit: 1})
 		require.NoError(t, err)
 		require.Len(t, page.Entries, 1)
 	}
@@ -98,7 +98,7 @@ func checkSharing(t *testing.T, s timeline.Store) {
 	got, err := s.Get(t.Context(), "n_1")
 	require.NoError(t, err)
 	spoil(got)
-	page, err := s.List(t.Context(), timeline.Query{})
+	page, err := s.List(t.Context(), timeline.Query{AllTenants: true})
 	require.NoError(t, err)
 	spoil(page.Entries[0])
 	got, err = s.Get(t.Context(), "n_1")

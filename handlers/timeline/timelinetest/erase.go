@@ -36,7 +36,7 @@ func requireGone(t *testing.T, s timeline.Store, recipient string, gone ...strin
 		require.ErrorIs(t, err, notify.ErrNotFound, id)
 	}
 	for _, q := range []timeline.Query{{RecipientID: recipient}, {Labels: map[string]string{"of": recipient}}, {Channel: notify.PushChannel}, {}} {
-		q.Limit = 500
+		q.AllTenants, q.Limit = true, 500
 		page, err := s.List(t.Context(), q)
 		require.NoError(t, err)
 		for _, id := range gone {
@@ -75,7 +75,7 @@ func checkErase(t *testing.T, s timeline.Store) {
 		require.NoError(t, err)
 		require.Equal(t, timeline.NewEntry(events...), got)
 	}
-	page, err := s.List(t.Context(), timeline.Query{Channel: notify.PushChannel})
+	page, err := s.List(t.Context(), timeline.Query{AllTenants: true, Channel: notify.PushChannel})
 	require.NoError(t, err)
 	require.Len(t, page.Entries, len(others))
 	erase(t, s, "", "u_1", 1)
@@ -137,7 +137,7 @@ func checkEraseMany(t *testing.T, s timeline.Store) {
 	running.Wait()
 	add(t, s, of("shop", "u_2", accepted("other", began))...)
 	erase(t, s, "shop", "u_1", many)
-	require.Equal(t, []string{"other"}, read(t, s, timeline.Query{Limit: 100}))
+	require.Equal(t, []string{"other"}, read(t, s, timeline.Query{AllTenants: true, Limit: 100}))
 }
 
 // checkEraseWhileAdding: whatever is added meanwhile, nothing is left.
@@ -167,7 +167,7 @@ func checkEraseWhileAdding(t *testing.T, s timeline.Store) {
 		t.Errorf("Erase: %v", err)
 	}
 	running.Wait()
-	list := read(t, s, timeline.Query{Limit: 100})
+	list := read(t, s, timeline.Query{AllTenants: true, Limit: 100})
 	require.Len(t, list, writers/2*each/3)
 	for _, id := range list {
 		got, err := s.Get(t.Context(), id)
@@ -175,5 +175,5 @@ func checkEraseWhileAdding(t *testing.T, s timeline.Store) {
 		require.Equal(t, "u_2", got.Status.RecipientID)
 		require.Len(t, got.Events, 15)
 	}
-	require.Empty(t, read(t, s, timeline.Query{Limit: 100, Labels: map[string]string{"of": "u_1"}}))
+	require.Empty(t, read(t, s, timeline.Query{AllTenants: true, Limit: 100, Labels: map[string]string{"of": "u_1"}}))
 }

@@ -29,24 +29,26 @@ func checkFilters(t *testing.T, s timeline.Store) {
 		query timeline.Query
 		want  []string
 	}{
-		{"all", timeline.Query{}, []string{"n_3", "n_2", "n_1", "n_0"}},
-		{"recipient", timeline.Query{RecipientID: "u_2"}, []string{"n_3", "n_1"}},
-		{"unknown recipient", timeline.Query{RecipientID: "U_2"}, nil},
+		{"all", timeline.Query{AllTenants: true}, []string{"n_3", "n_2", "n_1", "n_0"}},
+		{"recipient", timeline.Query{AllTenants: true, RecipientID: "u_2"}, []string{"n_3", "n_1"}},
+		{"unknown recipient", timeline.Query{AllTenants: true, RecipientID: "U_2"}, nil},
 		{"tenant", timeline.Query{Tenant: "shop"}, []string{"n_1", "n_0"}},
-		{"category", timeline.Query{Category: "shipping"}, []string{"n_2", "n_0"}},
-		{"state", timeline.Query{States: []notify.State{notify.StateCanceled}}, []string{"n_3", "n_1"}},
-		{"states", timeline.Query{States: []notify.State{notify.StateBounced, notify.StateAccepted}}, []string{"n_2", "n_0"}},
-		{"unknown state", timeline.Query{States: []notify.State{"?"}}, nil},
-		{"settled", timeline.Query{Settled: new(true)}, []string{"n_3", "n_2", "n_1"}},
-		{"not settled", timeline.Query{Settled: new(false)}, []string{"n_0"}},
-		{"from", timeline.Query{From: at(2)}, []string{"n_3", "n_2"}},
-		{"until", timeline.Query{Until: at(2)}, []string{"n_1", "n_0"}},
-		{"from until", timeline.Query{From: at(1), Until: at(3)}, []string{"n_2", "n_1"}},
-		{"from one second", timeline.Query{From: at(2).Add(time.Second)}, []string{"n_3"}},
-		{"empty range", timeline.Query{From: at(1), Until: at(1)}, nil},
-		{"another time zone", timeline.Query{From: at(2).In(time.FixedZone("", 7*3600))}, []string{"n_3", "n_2"}},
+		{"the tenant without a name", timeline.Query{}, []string{"n_2"}},
+		{"unknown tenant", timeline.Query{Tenant: "Shop"}, nil},
+		{"category", timeline.Query{AllTenants: true, Category: "shipping"}, []string{"n_2", "n_0"}},
+		{"state", timeline.Query{AllTenants: true, States: []notify.State{notify.StateCanceled}}, []string{"n_3", "n_1"}},
+		{"states", timeline.Query{AllTenants: true, States: []notify.State{notify.StateBounced, notify.StateAccepted}}, []string{"n_2", "n_0"}},
+		{"unknown state", timeline.Query{AllTenants: true, States: []notify.State{"?"}}, nil},
+		{"settled", timeline.Query{AllTenants: true, Settled: new(true)}, []string{"n_3", "n_2", "n_1"}},
+		{"not settled", timeline.Query{AllTenants: true, Settled: new(false)}, []string{"n_0"}},
+		{"from", timeline.Query{AllTenants: true, From: at(2)}, []string{"n_3", "n_2"}},
+		{"until", timeline.Query{AllTenants: true, Until: at(2)}, []string{"n_1", "n_0"}},
+		{"from until", timeline.Query{AllTenants: true, From: at(1), Until: at(3)}, []string{"n_2", "n_1"}},
+		{"from one second", timeline.Query{AllTenants: true, From: at(2).Add(time.Second)}, []string{"n_3"}},
+		{"empty range", timeline.Query{AllTenants: true, From: at(1), Until: at(1)}, nil},
+		{"another time zone", timeline.Query{AllTenants: true, From: at(2).In(time.FixedZone("", 7*3600))}, []string{"n_3", "n_2"}},
 		{"several", timeline.Query{RecipientID: "u_2", Tenant: "shop", Settled: new(true), From: at(0)}, []string{"n_1"}},
-		{"several that exclude each other", timeline.Query{RecipientID: "u_2", Settled: new(false)}, nil},
+		{"several that exclude each other", timeline.Query{AllTenants: true, RecipientID: "u_2", Settled: new(false)}, nil},
 	} {
 		page, err := s.List(t.Context(), tc.query)
 		require.NoError(t, err, tc.name)
@@ -78,19 +80,19 @@ func checkLateEvents(t *testing.T, s timeline.Store) {
 	one, other := full("n_1", began), accepted("n_2", began.Add(time.Second))
 	add(t, s, other.events...)
 	add(t, s, one.events[13])
-	require.Equal(t, []string{"n_1", "n_2"}, list(timeline.Query{}))
+	require.Equal(t, []string{"n_1", "n_2"}, list(timeline.Query{AllTenants: true}))
 	add(t, s, one.events[1:]...)
-	require.Equal(t, []string{"n_2", "n_1"}, list(timeline.Query{}))
-	require.Equal(t, []string{"n_1"}, list(timeline.Query{Settled: new(true)}))
+	require.Equal(t, []string{"n_2", "n_1"}, list(timeline.Query{AllTenants: true}))
+	require.Equal(t, []string{"n_1"}, list(timeline.Query{AllTenants: true, Settled: new(true)}))
 	add(t, s, one.events[0])
-	require.Equal(t, []string{"n_2", "n_1"}, list(timeline.Query{}))
-	require.Equal(t, []string{"n_1"}, list(timeline.Query{States: []notify.State{notify.StateBounced}}))
+	require.Equal(t, []string{"n_2", "n_1"}, list(timeline.Query{AllTenants: true}))
+	require.Equal(t, []string{"n_1"}, list(timeline.Query{AllTenants: true, States: []notify.State{notify.StateBounced}}))
 
 	// Another clock says that it happened before Accepted, which counts.
 	early := newHistory("n_1", began.Add(-time.Hour)).after(0, "opened", notify.Opened{}).events[0]
 	early.ID = "n_1/early"
 	add(t, s, early)
-	require.Empty(t, list(timeline.Query{Until: began.Truncate(time.Microsecond)}))
+	require.Empty(t, list(timeline.Query{AllTenants: true, Until: began.Truncate(time.Microsecond)}))
 }
 
 // fill adds entries of which every three have one time.
@@ -119,8 +121,8 @@ func checkPages(t *testing.T, s timeline.Store) {
 		}
 	}
 	for _, limit := range []int{1, 2, 3, 7, 10, 19, 20, 21, 500} {
-		require.Equal(t, all, read(t, s, timeline.Query{Limit: limit}), "pages of %d", limit)
-		require.Equal(t, even, read(t, s, timeline.Query{Limit: limit, Settled: new(true)}), "settled, pages of %d", limit)
+		require.Equal(t, all, read(t, s, timeline.Query{AllTenants: true, Limit: limit}), "pages of %d", limit)
+		require.Equal(t, even, read(t, s, timeline.Query{AllTenants: true, Limit: limit, Settled: new(true)}), "settled, pages of %d", limit)
 	}
 }
 
@@ -143,26 +145,27 @@ func read(t *testing.T, s timeline.Store, q timeline.Query) []string {
 
 func checkPagesWhileAdding(t *testing.T, s timeline.Store) {
 	all := fill(t, s, 10)
-	first, err := s.List(t.Context(), timeline.Query{Limit: 4})
+	first, err := s.List(t.Context(), timeline.Query{AllTenants: true, Limit: 4})
 	require.NoError(t, err)
 	add(t, s, accepted("newer", began.Add(time.Hour)).events...)
 	add(t, s, accepted("older", began.Add(-time.Hour)).events...)
-	rest, err := s.List(t.Context(), timeline.Query{Limit: 10, After: first.Next})
+	rest, err := s.List(t.Context(), timeline.Query{AllTenants: true, Limit: 10, After: first.Next})
 	require.NoError(t, err)
 	require.Equal(t, append(all, "older"), append(ids(first.Entries), ids(rest.Entries)...))
 }
 
 func checkBadQueries(t *testing.T, s timeline.Store) {
 	fill(t, s, 3)
-	page, err := s.List(t.Context(), timeline.Query{Limit: 1})
+	page, err := s.List(t.Context(), timeline.Query{AllTenants: true, Limit: 1})
 	require.NoError(t, err)
 	many := map[string]string{}
 	for i := range 17 {
 		many[fmt.Sprint(i)] = "x"
 	}
 	for field, queries := range map[string][]timeline.Query{
-		"Query.Limit": {{Limit: -1}, {Limit: 501}},
-		"Query.Until": {{From: began, Until: began.Add(-time.Second)}},
+		"Query.AllTenants": {{AllTenants: true, Tenant: "shop"}},
+		"Query.Limit":      {{Limit: -1}, {Limit: 501}},
+		"Query.Until":      {{From: began, Until: began.Add(-time.Second)}},
 		"Query.Labels": {
 			{Labels: map[string]string{"": "a"}},
 			{Labels: map[string]string{"a": strings.Repeat("b", 129)}},
@@ -180,13 +183,13 @@ func checkBadQueries(t *testing.T, s timeline.Store) {
 			require.Equal(t, field, found[0].Field, "%+v", q)
 		}
 	}
-	_, err = s.List(t.Context(), timeline.Query{Limit: -1, After: "?"})
-	require.Len(t, notify.FieldErrors(err), 2)
+	_, err = s.List(t.Context(), timeline.Query{AllTenants: true, Tenant: "shop", Limit: -1, After: "?"})
+	require.Len(t, notify.FieldErrors(err), 3)
 }
 
 func checkDefaultLimit(t *testing.T, s timeline.Store) {
 	all := fill(t, s, 51)
-	page, err := s.List(t.Context(), timeline.Query{})
+	page, err := s.List(t.Context(), timeline.Query{AllTenants: true})
 	require.NoError(t, err)
 	require.Equal(t, all[:50], ids(page.Entries))
 	require.NotEmpty(t, page.Next)
@@ -211,14 +214,14 @@ func checkConcurrency(t *testing.T, s timeline.Store) {
 				if _, err := s.Get(t.Context(), events[0].NotificationID); err != nil {
 					t.Errorf("Get: %v", err)
 				}
-				if _, err := s.List(t.Context(), timeline.Query{Limit: 5, Settled: new(true)}); err != nil {
+				if _, err := s.List(t.Context(), timeline.Query{AllTenants: true, Limit: 5, Settled: new(true)}); err != nil {
 					t.Errorf("List: %v", err)
 				}
 			}
 		})
 	}
 	running.Wait()
-	list := read(t, s, timeline.Query{Limit: 30})
+	list := read(t, s, timeline.Query{AllTenants: true, Limit: 30})
 	require.Len(t, list, writers/2*each)
 	for _, id := range list {
 		got, err := s.Get(t.Context(), id)

@@ -27,6 +27,8 @@ func TestStore(t *testing.T, open func(t *testing.T) timeline.Store) {
 		{"the order of arrival does not change the status", checkOrder},
 		{"entries share nothing that a caller may change", checkSharing},
 		{"a query finds what matches it", checkFilters},
+		{"a query finds what its tenant has", checkTenants},
+		{"a tenant may be known later", checkLateTenant},
 		{"a query finds channels and labels", checkTags},
 		{"late events change what an entry is found by", checkLateTags},
 		{"late events move an entry", checkLateEvents},

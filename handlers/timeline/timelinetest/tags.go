@@ -58,7 +58,7 @@ func checkTags(t *testing.T, s timeline.Store) {
 		add(t, s, events...)
 	}
 	label := func(pairs ...string) timeline.Query {
-		q := timeline.Query{Labels: map[string]string{}}
+		q := timeline.Query{AllTenants: true, Labels: map[string]string{}}
 		for i := 0; i < len(pairs); i += 2 {
 			q.Labels[pairs[i]] = pairs[i+1]
 		}
@@ -72,10 +72,10 @@ func checkTags(t *testing.T, s timeline.Store) {
 		query timeline.Query
 		want  []string
 	}{
-		{timeline.Query{Channel: notify.PushChannel}, []string{"n_4", "n_2", "n_1"}},
-		{timeline.Query{Channel: notify.EmailChannel}, []string{"n_3", "n_2"}}, // not those whose plan held it ready
-		{timeline.Query{Channel: notify.SMSChannel}, nil},
-		{timeline.Query{Channel: "EMAIL"}, nil},
+		{timeline.Query{AllTenants: true, Channel: notify.PushChannel}, []string{"n_4", "n_2", "n_1"}},
+		{timeline.Query{AllTenants: true, Channel: notify.EmailChannel}, []string{"n_3", "n_2"}}, // not those whose plan held it ready
+		{timeline.Query{AllTenants: true, Channel: notify.SMSChannel}, nil},
+		{timeline.Query{AllTenants: true, Channel: "EMAIL"}, nil},
 		{label(), []string{"n_4", "n_3", "n_2", "n_1", "n_0"}},
 		{label("order", "A-1"), []string{"n_4", "n_1"}},
 		{label("order", "a-1"), nil},
@@ -95,13 +95,18 @@ func checkTags(t *testing.T, s timeline.Store) {
 		{with(label("order", "A-1"), func(q *timeline.Query) { q.Until = at(2) }), []string{"n_1"}},
 		{with(label("order", "A-1"), func(q *timeline.Query) { q.RecipientID = "u_1" }), []string{"n_4", "n_1"}},
 		{with(label("order", "A-1"), func(q *timeline.Query) { q.RecipientID = "u_2" }), nil},
-		{with(label("order", "A-1"), func(q *timeline.Query) { q.Tenant, q.Category, q.Settled = "shop", "shipping", new(true) }), []string{"n_4", "n_1"}},
-		{timeline.Query{Channel: notify.EmailChannel, States: []notify.State{notify.StateFailed}}, []string{"n_3"}},
+		{with(label("order", "A-1"), func(q *timeline.Query) { q.Category, q.Settled = "shipping", new(true) }), []string{"n_4", "n_1"}},
+		{timeline.Query{AllTenants: true, Channel: notify.EmailChannel, States: []notify.State{notify.StateFailed}}, []string{"n_3"}},
 	} {
 		for limit := range 3 {
 			tc.query.Limit = limit
 			if limit > 0 {
 				require.Equal(t, tc.want, read(t, s, tc.query), "query %d, pages of %d", i, limit)
+				of := tc.query // all of them are
+				of.AllTenants, of.Tenant = false, "shop"
+				require.Equal(t, tc.want, read(t, s, of), "query %d of the tenant, pages of %d", i, limit)
+				of.Tenant = ""
+				require.Empty(t, read(t, s, of), "query %d of no tenant", i)
 				continue
 			}
 			page, err := s.List(t.Context(), tc.query)
@@ -131,8 +136,8 @@ func checkLateTags(t *testing.T, s timeline.Store) {
 	events := labelled(h, b)
 	events[1].Labels = nil
 	add(t, s, events[1:4]...)
-	require.Equal(t, []string{"n_1"}, list(timeline.Query{Labels: b}))
-	require.Equal(t, []string{"n_1"}, list(timeline.Query{Channel: notify.PushChannel}))
+	require.Equal(t, []string{"n_1"}, list(timeline.Query{AllTenants: true, Labels: b}))
+	require.Equal(t, []string{"n_1"}, list(timeline.Query{AllTenants: true, Channel: notify.PushChannel}))
 
 	// One that happened before has other labels; the host's own event counts for none.
 	early := events[0]
@@ -141,13 +146,13 @@ func checkLateTags(t *testing.T, s timeline.Store) {
 	hosts.ID, hosts.Type, hosts.Data = "n_1/own", "shop.paid.v1", notify.Raw(`{}`)
 	hosts.Labels, hosts.Time = map[string]string{"order": "C"}, began.Add(-2*time.Hour)
 	add(t, s, hosts, early)
-	require.Empty(t, list(timeline.Query{Labels: b}))
-	require.Empty(t, list(timeline.Query{Labels: hosts.Labels}))
-	require.Equal(t, []string{"n_1"}, list(timeline.Query{Labels: a}))
+	require.Empty(t, list(timeline.Query{AllTenants: true, Labels: b}))
+	require.Empty(t, list(timeline.Query{AllTenants: true, Labels: hosts.Labels}))
+	require.Equal(t, []string{"n_1"}, list(timeline.Query{AllTenants: true, Labels: a}))
 
 	// Accepted, which says where it belongs, moved it in these lists, too.
 	add(t, s, labelled(planned("n_2", began.Add(-time.Minute)), a)...)
-	require.Equal(t, []string{"n_2", "n_1"}, list(timeline.Query{Labels: a}))
-	require.Equal(t, []string{"n_2", "n_1"}, list(timeline.Query{Channel: notify.PushChannel}))
-	require.Equal(t, []string{"n_2"}, list(timeline.Query{Labels: a, From: began.Add(-time.Minute)}))
+	require.Equal(t, []string{"n_2", "n_1"}, list(timeline.Query{AllTenants: true, Labels: a}))
+	require.Equal(t, []string{"n_2", "n_1"}, list(timeline.Query{AllTenants: true, Channel: notify.PushChannel}))
+	require.Equal(t, []string{"n_2"}, list(timeline.Query{AllTenants: true, Labels: a, From: began.Add(-time.Minute)}))
 }

@@ -109,12 +109,20 @@ func checkDelete(t *testing.T, s webhook.Store) {
 }
 
 func checkList(t *testing.T, s webhook.Store) {
-	var all, even, shop []string
+	var all, even, shop, bank, none, off []string
 	for i := range 25 {
 		e := endpoint(fmt.Sprintf("ep_%02d", i))
-		if i%5 == 0 {
+		switch {
+		case i%5 == 0:
 			e.Tenant = "bank"
-		} else {
+			bank = append(bank, e.ID)
+		case i%5 == 3:
+			e.Tenant = ""
+			none = append(none, e.ID)
+			if i%2 == 1 {
+				off = append(off, e.ID)
+			}
+		default:
 			shop = append(shop, e.ID)
 		}
 		put(t, s, e)
@@ -125,9 +133,10 @@ func checkList(t *testing.T, s webhook.Store) {
 			require.NoError(t, s.Switch(t.Context(), e.ID, webhook.DisabledByHost, began))
 		}
 	}
-	for _, limit := range []int{0, 1, 4, 24, 25, 500} {
+	for _, limit := range []int{0, 1, 2, 4, 24, 25, 500} {
 		for want, q := range map[*[]string]webhook.Query{
-			&all: {}, &even: {Disabled: new(false)}, &shop: {Tenant: "shop"},
+			&all: {AllTenants: true}, &even: {AllTenants: true, Disabled: new(false)},
+			&shop: {Tenant: "shop"}, &bank: {Tenant: "bank"}, &none: {}, &off: {Disabled: new(true)},
 		} {
 			var got []string
 			for q.Limit = limit; ; {
@@ -142,19 +151,25 @@ func checkList(t *testing.T, s webhook.Store) {
 				}
 				require.Len(t, page.Endpoints, limit)
 			}
-			require.Equal(t, *want, got)
+			require.Equal(t, *want, got, "%+v", q)
 		}
 	}
-	none, err := s.List(t.Context(), webhook.Query{Tenant: "Shop"})
+	page, err := s.List(t.Context(), webhook.Query{Tenant: "Shop"})
 	require.NoError(t, err)
-	require.Empty(t, none.Endpoints)
+	require.Empty(t, page.Endpoints)
 }
 
 func checkBadQueries(t *testing.T, s webhook.Store) {
 	put(t, s, endpoint("ep_1"))
+	_, err := s.List(t.Context(), webhook.Query{AllTenants: true, Tenant: "shop"})
+	found := notify.FieldErrors(err)
+	require.Len(t, found, 1)
+	require.Equal(t, "Query.AllTenants", found[0].Field)
 	for _, limit := range []int{-1, 501} {
 		_, err := s.List(t.Context(), webhook.Query{Limit: limit})
 		require.Len(t, notify.FieldErrors(err), 1)
+		_, err = s.List(t.Context(), webhook.Query{Limit: limit, AllTenants: true, Tenant: "shop"})
+		require.Len(t, notify.FieldErrors(err), 2)
 		_, err = s.Attempts(t.Context(), webhook.AttemptQuery{EndpointID: "ep_1", Limit: limit})
 		require.Len(t, notify.FieldErrors(err), 1)
 	}
