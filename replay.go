@@ -20,10 +20,10 @@ import (
 // handles that. So it must declare that this is safe ([Observer.ReplaySafe]);
 // otherwise the error wraps [ErrUnsupported], as on a backend without positions
 // ([backend.Positioner]). The error wraps [ErrNotFound] if the observer is not
-// registered in this process, and is ctx's if that ends before: then only a part
-// was replayed, and Replay may be called again. Replay waits for handlers that run.
-// An observer has one replay at a time; others wait. A replay that ends with its
-// process is not resumed.
+// registered in this process, and is ctx's if that ends before: then some of it was
+// replayed, and Replay may be called again; handlers that run are waited for. An
+// observer has one replay at a time, others wait. One that ends with its process is
+// not taken up again.
 func (n *Notifier) Replay(ctx context.Context, observer string, from time.Time) error {
 	if err := n.bus.replay(ctx, observer, from); err != nil {
 		return fmt.Errorf("notify: replay to observer %q: %w", observer, err)

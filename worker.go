@@ -16,12 +16,12 @@ import (
 // started, and waits for it as for an observer's handler.
 type Worker interface {
 	Attacher
-	// Work works until stopping is closed, which happens once the observers that run
-	// here have ended; then it finishes what is under way and returns. The end of
-	// ctx is the deadline for that: a worker that has not returned a second later is
-	// named by Close, and left behind. After an error or a panic Work is called
-	// again, following a pause, and [Notifier.Health] tells of it; after nil it is
-	// not. ctx carries no cause: what is emitted by it answers no event.
+	// Work goes on until stopping is closed, once the observers that run here have
+	// ended, then finishes what is under way and returns. When ctx ends the time for
+	// that is over: what then does not return within a second is named by Close, and
+	// left behind. After an error or a panic Work is called again, following a
+	// pause, and [Notifier.Health] tells of it; after nil it is not. ctx carries no
+	// cause: what is emitted by it answers no event.
 	Work(ctx context.Context, stopping <-chan struct{}) error
 }
 

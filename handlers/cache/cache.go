@@ -58,7 +58,7 @@ type Config struct {
 	// Rules say which keys events are about, made by [Keys]. Required.
 	Rules []Rule
 	// Window is how long the first event waits for others to share its call;
-	// default 5 ms, negative for no wait.
+	// default 5 ms, negative is not at all.
 	Window time.Duration
 	// MaxKeys is how many keys end the wait; default 1,000.
 	MaxKeys int

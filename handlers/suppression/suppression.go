@@ -20,21 +20,21 @@
 //
 // All of it is per tenant. A complaint and an unsubscribe are about the recipient
 // by the host's ID, whatever address they use, and where there is no ID, about
-// the address. Of addresses only the [notify.Notifier.AddressHash] is kept.
+// the address; addresses are kept as [notify.Notifier.AddressHash] only.
 // Categories in [Config.Essential] are sent in spite of complaints and
 // unsubscribes, but not to addresses that do not exist.
 //
 // A notification goes out on the channels that are left; with none, it ends as
-// [notify.Suppressed]. A leg that was delayed is checked again before it is
+// [notify.Suppressed]. A leg that was delayed is looked at again before it is
 // sent.
 //
 // # What it promises
 //
 // An event takes effect with the delay of an observer, usually milliseconds.
-// Events may come twice and in any order: for each key the latest fact in time
-// counts, so that an old event which comes again does not undo a Lift. When the
-// [Store] fails, an event is retried as [notify.Retry] says and is a dead
-// letter in the end; and nothing is sent until the guard can read the list
+// Events may come twice and in any order: of what is known of a key the latest
+// in time stands, so that an old event which comes again does not undo a Lift.
+// When the [Store] fails, an event is retried as [notify.Retry] says and is a
+// dead letter in the end; and nothing is sent until the guard can read the list
 // again, since a step whose guard fails is tried again. Each store documents
 // what it keeps at most, and what it does then: see [Memory].
 package suppression
@@ -107,7 +107,7 @@ func (l *List) Suppress(ctx context.Context, k Key) error {
 	return l.set(ctx, Entry{Key: k, Reason: ByHost, At: time.Now()})
 }
 
-// Lift takes a key off the list: later events put it back.
+// Lift takes a key off the list: what is suppressed later counts again.
 func (l *List) Lift(ctx context.Context, k Key) error {
 	return l.set(ctx, Entry{Key: k, Reason: ByHost, Lifted: true, At: time.Now()})
 }

@@ -53,9 +53,9 @@ func (s *Sender) Disable(ctx context.Context, id string) error {
 	return s.store.Switch(ctx, id, DisabledByHost, time.Now())
 }
 
-// Enable resumes sending to an endpoint that was disabled, for whatever reason,
-// beginning with what waits for it. [Sender.Replay] from its DisabledAt, which
-// Enable clears, sends what came meanwhile.
+// Enable goes on sending to an endpoint that was disabled, for whatever reason,
+// with what waits for it. What came meanwhile can be had by Replay from its
+// DisabledAt.
 func (s *Sender) Enable(ctx context.Context, id string) error {
 	if err := s.store.Switch(ctx, id, "", time.Now()); err != nil {
 		return err
