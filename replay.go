@@ -13,17 +13,17 @@ import (
 // backend still has them (all of these if from is zero), and returns when it has
 // handled those that were raised before the call. Meanwhile it goes on with what
 // is raised: there is no gap, and what comes twice has the same ID. Failures,
-// retries, dead letters and statistics are as for any event.
+// retries, dead letters and statistics are as ever.
 //
-// Replayed events come in their order, but at the same time as new ones: the
-// observer may get an older event of a notification after a newer one, or while it
-// handles that. So it must declare that this is safe ([Observer.ReplaySafe]);
-// otherwise the error wraps [ErrUnsupported], as on a backend without positions
+// What is replayed comes in its order, but beside what is new: the observer may
+// get an older event of a notification after, or while it handles, a newer one. So
+// it must declare that it can bear that ([Observer.ReplaySafe]); otherwise the
+// error wraps [ErrUnsupported], as on a backend without positions
 // ([backend.Positioner]). The error wraps [ErrNotFound] if the observer is not
-// registered in this process, and is ctx's if that ends before: then some of it was
-// replayed, and Replay may be called again; handlers that run are waited for. An
-// observer has one replay at a time, others wait. One that ends with its process is
-// not taken up again.
+// registered in this process, and is ctx's if that ends before: then some of it
+// was replayed, and Replay may be called again; handlers that run are waited for.
+// An observer has one replay at a time, others wait. One that ends with its process
+// is not taken up again.
 func (n *Notifier) Replay(ctx context.Context, observer string, from time.Time) error {
 	if err := n.bus.replay(ctx, observer, from); err != nil {
 		return fmt.Errorf("notify: replay to observer %q: %w", observer, err)

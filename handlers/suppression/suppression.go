@@ -120,8 +120,8 @@ func (l *List) set(ctx context.Context, e Entry) error {
 	return l.store.Set(ctx, e)
 }
 
-// Address returns the [Subject] of an address. Before the list is attached it is
-// the zero Subject, which no key may have.
+// Address is whom an address is about, for [Key.Subject]: nobody, which no key may
+// have, before the list is attached.
 func (l *List) Address(c notify.Channel, address string) Subject {
 	n := l.notifier.Load()
 	if n == nil {
