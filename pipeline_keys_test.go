@@ -9,6 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-6c01d079/notify"
+	"github.com/seed-6c01d079/notify/backend"
+	"github.com/seed-6c01d079/notify/backends/memory"
 	"github.com/seed-6c01d079/notify/notifytest"
 )
 
@@ -51,6 +53,30 @@ func TestARecordIsKeptForItsRetention(t *testing.T) {
 		_, err = b.Notifier.Status(t.Context(), id)
 		require.ErrorIs(t, err, notify.ErrNotFound)
 	}, func(c *notify.Config) { c.Budgets.Retention = 24 * time.Hour })
+}
+
+// However many records expire at once, none is kept for much longer than the rest.
+func TestManyRecordsExpireInTime(t *testing.T) {
+	t.Parallel()
+	const many = 5000
+	records := memory.NewRecords()
+	notifytest.Run(t, func(t *testing.T, b *notifytest.Bench) {
+		b.Start()
+		b.Pass(30 * time.Second)
+		id := func(i int) string { return fmt.Sprint("old-", i) }
+		for i := range many {
+			_, err := records.Store(t.Context(), backend.Record{ID: id(i), Expires: time.Now().Add(-time.Hour)})
+			require.NoError(t, err)
+		}
+		b.Pass(time.Minute)
+		left := 0
+		for i := range many {
+			if _, err := records.Load(t.Context(), id(i)); err == nil {
+				left++
+			}
+		}
+		require.Zero(t, left)
+	}, func(c *notify.Config) { c.Records = records })
 }
 
 // After the retention a key is a new notification. It has the ID of the first,

@@ -157,6 +157,7 @@ func TestAReportDuringTheCall(t *testing.T) {
 		notify.Use(b.Notifier, mail, anHour)
 		id := b.Send(toAnna(notify.EmailChannel))
 		b.Until(id, notify.Sending{})
+		b.Rest() // the call comes after its event
 		require.NoError(t, b.Notifier.Report(t.Context(), notify.Report{Key: mail.Keys()[0], Event: notify.Delivered{}}))
 		b.Rest()
 		b.Require(id, notifytest.Once(notify.Delivered{}), notifytest.Never(notify.Settled{}))

@@ -22,8 +22,9 @@ import (
 // ([backend.Positioner]). The error wraps [ErrNotFound] if the observer is not
 // registered in this process, and is ctx's if that ends before: then some of it
 // was replayed, and Replay may be called again; handlers that run are waited for.
-// An observer has one replay at a time, others wait. One that ends with its process
-// is not taken up again.
+// An observer has one replay at a time in a process, others wait. Let one process
+// at a time call it: one that begins in another takes the place of the first, which
+// fails. One that ends with its process is not taken up again.
 func (n *Notifier) Replay(ctx context.Context, observer string, from time.Time) error {
 	if err := n.bus.replay(ctx, observer, from); err != nil {
 		return fmt.Errorf("notify: replay to observer %q: %w", observer, err)
@@ -96,6 +97,9 @@ func (b *bus) history(ctx context.Context, r *runner, from time.Time) (err error
 	err = b.positions.CatchUp(ctx, c.Topic, c.Group)
 	stop()
 	<-ended
+	if ctx.Err() == nil && errors.Is(err, backend.ErrNotFound) { // what has its name now is another's
+		return errors.New("its position was dropped: another process has begun one, or detached the observer")
+	}
 	// Whatever became of it, nothing need be kept for the group any more.
 	forget, done := context.WithTimeout(context.WithoutCancel(ctx), forgetPatience)
 	defer done()

@@ -36,9 +36,13 @@ const (
 	sweepAtOnce = 16
 	maxFailing  = 10_000
 	// sweepEvery is the longest it sleeps: another process may have stored
-	// what is due and died. expireEvery is how often it deletes old records.
+	// what is due and died. expireEvery is how often it deletes old records,
+	// expireBatch how many at a time, and expirePause when it goes on if there are
+	// more.
 	sweepEvery  = 30 * time.Second
 	expireEvery = time.Minute
+	expireBatch = 1000
+	expirePause = 100 * time.Millisecond
 )
 
 func newSweeper(n *Notifier) *sweeper {
@@ -74,7 +78,7 @@ func (s *sweeper) lower(at time.Time) bool {
 func (s *sweeper) run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	var expired time.Time
+	var expire time.Time // when it deletes old records next
 	for failures := 0; ; {
 		now := time.Now()
 		s.next.Store(math.MaxInt64) // what is written while it looks, lowers it
@@ -86,9 +90,14 @@ func (s *sweeper) run(ctx context.Context) {
 		} else {
 			failures = 0
 		}
-		if now.Sub(expired) >= expireEvery {
-			expired = now
-			if _, err := s.n.ledger.records.Expire(ctx, now, 10*sweepBatch); err != nil && ctx.Err() == nil {
+		if !now.Before(expire) {
+			expire = now.Add(expireEvery)
+			deleted, err := s.n.ledger.records.Expire(ctx, now, expireBatch)
+			switch {
+			case err == nil && deleted >= expireBatch:
+				expire = now.Add(expirePause)
+				s.lower(expire)
+			case err != nil && ctx.Err() == nil:
 				s.n.log.Warn("notify: old records could not be deleted", "error", err)
 			}
 		}

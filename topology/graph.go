@@ -21,9 +21,10 @@ import (
 	"time"
 )
 
-// Graph is what a Notifier is made of. All lists are sorted by name, and
-// Observers and the Providers of a Channel are in the order of their
-// registration. It encodes as JSON.
+// Graph is what a Notifier is made of. Lists are sorted by name, but Observers,
+// their Handlers, the Providers of a Channel and the Groups of a Topic are in the
+// order of their registration, and Guards in that in which they are asked. It
+// encodes as JSON.
 type Graph struct {
 	// Source is the Notifier's Config.Source, the source of its events.
 	Source string `json:"source"`

@@ -153,20 +153,29 @@ func (b *Backend) catchUp(ctx context.Context, pool *pgxpool.Pool, topic, group 
 	if err := pool.QueryRow(ctx, "select pg_current_snapshot()::text").Scan(&before); err != nil {
 		return err
 	}
-	for {
+	var began, now *string // tells apart the groups that have the name one after the other
+	for first := true; ; first = false {
 		moved := b.progress.next()
 		var left bool
 		err := pool.QueryRow(ctx, b.config.sql(`
-select exists (
+select c.began::text, exists (
   select from {s}.position p cross join lateral (
     select from {s}.message m where `+unread+` and pg_visible_in_snapshot(m.xid, $3::text::pg_snapshot) limit 1
   ) u where p.topic = c.topic and p.consumer = c.name
 ) or exists (
   select from {s}.waiting w where w.topic = c.topic and w.consumer = c.name and pg_visible_in_snapshot(w.xid, $3::text::pg_snapshot)
 )
-from {s}.consumer c where c.topic = $1 and c.name = $2`), topic, group, before).Scan(&left)
-		if err != nil || !left {
+from {s}.consumer c where c.topic = $1 and c.name = $2`), topic, group, before).Scan(&now, &left)
+		switch {
+		case err != nil:
 			return noPosition(err)
+		case first:
+			began = now
+		case (began == nil) != (now == nil) || began != nil && *began != *now:
+			return errNoPosition // it was forgotten, and fixed anew
+		}
+		if !left {
+			return nil
 		}
 		if !pause(ctx, 100*time.Millisecond, moved) {
 			return ctx.Err()

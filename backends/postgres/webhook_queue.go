@@ -102,13 +102,13 @@ func (w *webhooks) add(ctx context.Context, conn *pgxpool.Conn, m webhook.Messag
 }
 
 const (
-	lockEndpoint = "select true from {s}.webhook_endpoint where id = $1 for update"
+	lockEndpoint = "select true from {s}.webhook_endpoint where id = $1 and tenant = $2 for update"
 	// noteAttempt does so once, whatever the caller heard of it: a claim that still
 	// holds cannot have been finished before.
 	noteAttempt = `
 with l as (
   select e.id, coalesce((select max(a.number) from {s}.webhook_attempt a where a.endpoint = e.id), 0) as last
-  from {s}.webhook_endpoint e where e.id = $1
+  from {s}.webhook_endpoint e where e.id = $1 and e.tenant = $12
 ), g as (
   delete from {s}.webhook_attempt a using l where a.endpoint = l.id and a.number <= l.last + 1 - $11
 )
@@ -143,9 +143,9 @@ func (w *webhooks) Finish(ctx context.Context, c webhook.Claim, o webhook.Outcom
 	return endpointError("finish a call of", c.Status.ID, w.within(ctx, func(ctx context.Context, conn *pgxpool.Conn) error {
 		var found, locked bool
 		b := w.begin()
-		b.add(lockEndpoint, id).QueryRow(one(&found, &locked))
+		b.add(lockEndpoint, id, text(c.Status.Tenant)).QueryRow(one(&found, &locked))
 		b.add(noteAttempt, id, c.Token, text(a.MessageID), text(a.Type), a.Number, a.At, int64(a.Took), a.Status, text(string(a.Failure)), at(a.Next),
-			w.store.config.MaxWebhookAttempts)
+			w.store.config.MaxWebhookAttempts, text(c.Status.Tenant))
 		w.finish(b, c, o)
 		b.add(touch, []string{id})
 		err := b.commit(ctx, conn)

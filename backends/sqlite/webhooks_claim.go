@@ -120,7 +120,7 @@ func (w *webhooks) Finish(ctx context.Context, c webhook.Claim, o webhook.Outcom
 
 func (t *tx) finishClaim(c webhook.Claim, o webhook.Outcome) error {
 	h, err := t.endpointBy("id", c.Status.ID)
-	if isNoRows(err) {
+	if isNoRows(err) || err == nil && h.Tenant != c.Status.Tenant {
 		return endpointNotFound(c.Status.ID)
 	}
 	if err != nil {

@@ -68,6 +68,9 @@ func parseCursor(cursor string) (Position, error) {
 	}
 	micros := int64(binary.BigEndian.Uint64(c[crc32.Size+1:]))
 	p := Position{At: time.UnixMicro(micros).UTC(), ID: string(c[cursorOverhead:])}
+	if year := p.At.Year(); year < 0 || year > 9999 { // which no event has, nor every store
+		return Position{}, bad
+	}
 	if p.Cursor() != cursor { // version, checksum, and nothing ignored in the text
 		return Position{}, bad
 	}

@@ -1,6 +1,7 @@
 package timeline_test
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -40,6 +41,15 @@ func TestNoOtherTextIsACursor(t *testing.T) {
 	requireNoCursor(t, cursor+"\n")
 	requireNoCursor(t, cursor+"=")
 	require.Empty(t, timeline.Position{}.Cursor())
+}
+
+// A stranger can make a cursor of any time; no store knows times out of years of
+// four digits.
+func TestACursorBeyondTimeIsRefused(t *testing.T) {
+	t.Parallel()
+	for _, micros := range []int64{math.MinInt64, -1 << 60, -62_167_219_200_000_001, 253_402_300_800_000_000, 1 << 60, math.MaxInt64} {
+		requireNoCursor(t, timeline.Position{At: time.UnixMicro(micros), ID: "n_1"}.Cursor())
+	}
 }
 
 func requireNoCursor(t *testing.T, text string) {

@@ -54,8 +54,8 @@ func (s *Sender) Disable(ctx context.Context, id string) error {
 }
 
 // Enable goes on sending to an endpoint that was disabled, for whatever reason,
-// with what waits for it. What came meanwhile can be had by Replay from its
-// DisabledAt.
+// with what waits for it. What came meanwhile can be had by Replay, from a minute
+// before its DisabledAt: what was on its way to the store then has an earlier time.
 func (s *Sender) Enable(ctx context.Context, id string) error {
 	if err := s.store.Switch(ctx, id, "", time.Now()); err != nil {
 		return err

@@ -109,7 +109,7 @@ func (m *Memory) Finish(_ context.Context, c Claim, o Outcome) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	q, found := m.endpoints[c.Status.ID]
-	if !found {
+	if !found || q.Tenant != c.Status.Tenant {
 		return notFound(c.Status.ID)
 	}
 	i, held := 0, false

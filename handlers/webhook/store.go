@@ -50,7 +50,9 @@ type Store interface {
 	// failed, of which it is open whether it was stored, may be repeated with the
 	// same outcome: it counts once, and is in the ledger once, as long as the ledger
 	// has it. If the endpoint's URL is another than when it was claimed, the outcome
-	// says nothing of the endpoint, of which only Pending changes.
+	// says nothing of the endpoint, of which only Pending changes. One of another
+	// tenant that has the ID by now is another endpoint, so that the claim's is not
+	// there.
 	Finish(ctx context.Context, c Claim, o Outcome) error
 	// Replay has all messages that were added at from or later and that the
 	// endpoint wants wait for it again, from their first attempt, the oldest

@@ -174,7 +174,7 @@ func checkBadQueries(t *testing.T, s timeline.Store) {
 			{Labels: many},
 		},
 		"Query.Channel": {{Channel: "\xff"}, {Channel: notify.Channel(strings.Repeat("b", 129))}},
-		"Query.After":   {{After: "n_001"}, {After: page.Next[1:]}, {After: page.Next + "A"}, {After: "AAAAAAAAAAAAAAAAAAAA"}},
+		"Query.After":   {{After: "n_001"}, {After: page.Next[1:]}, {After: page.Next + "A"}, {After: "AAAAAAAAAAAAAAAAAAAA"}, {After: timeline.Position{At: time.UnixMicro(-1 << 60), ID: "n_1"}.Cursor()}},
 	} {
 		for _, q := range queries {
 			_, err := s.List(t.Context(), q)

@@ -108,6 +108,23 @@ func checkDelete(t *testing.T, s webhook.Store) {
 	require.Empty(t, page.Attempts)
 }
 
+// checkReplaced: a call of an endpoint that was deleted meanwhile says nothing to
+// the one that has its ID now, which may be somebody else's.
+func checkReplaced(t *testing.T, s webhook.Store) {
+	put(t, s, endpoint("ep_1"))
+	add(t, s, "m_1")
+	c := claim(t, s, 0, 1)[0]
+	require.NoError(t, s.Delete(t.Context(), "ep_1"))
+	put(t, s, endpoint("ep_1", func(e *webhook.Endpoint) { e.Tenant = "bank" }))
+	before := get(t, s, "ep_1")
+	o := webhook.Outcome{Attempt: attempt(c, 1, webhook.FailureGone), Disable: webhook.DisabledGone}
+	require.ErrorIs(t, s.Finish(t.Context(), c, o), notify.ErrNotFound)
+	require.Equal(t, before, get(t, s, "ep_1"))
+	page, err := s.Attempts(t.Context(), webhook.AttemptQuery{EndpointID: "ep_1"})
+	require.NoError(t, err)
+	require.Empty(t, page.Attempts)
+}
+
 func checkList(t *testing.T, s webhook.Store) {
 	var all, even, shop, bank, none, off []string
 	for i := range 25 {

@@ -28,6 +28,7 @@ func TestStore(t *testing.T, open func(t *testing.T) webhook.Store) {
 		{"an endpoint shares nothing that a caller may change", checkSharing},
 		{"an endpoint that changes keeps what waits for it", checkChange},
 		{"an endpoint that is deleted is gone", checkDelete},
+		{"an endpoint of another tenant gets no outcome of the one before", checkReplaced},
 		{"endpoints are listed page by page", checkList},
 		{"a query that makes no sense is refused", checkBadQueries},
 		{"a message waits for those that want it", checkAdd},
