@@ -274,5 +274,5 @@ func TestBadConfig(t *testing.T) {
 		_, err = n.Send(t.Context(), mailing("shop"))
 		require.NoError(t, n.Close(t.Context()))
 	}
-	require.ErrorContains(t, err, "attached already")
+	require.ErrorContains(t, err, "attached to another")
 }

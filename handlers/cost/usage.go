@@ -10,7 +10,7 @@ import (
 )
 
 // usage is what observers have used in this process, by the Notifier's
-// statistics. It belongs to the goroutine of Work.
+// statistics. It belongs to the Work that goes on.
 type usage struct {
 	instance   string // names the process in entries
 	month, day string // that it counts in
@@ -61,8 +61,13 @@ type pending struct {
 const statsTimeout = 5 * time.Second
 
 // Work implements [notify.Worker]: it writes what observers use, every
-// [Config.Flush], at the end of each period, and once more when it has to stop.
+// [Config.Flush], at the end of each period, and once more when it has to stop. While
+// it does, another call returns at once.
 func (l *Ledger) Work(ctx context.Context, stopping <-chan struct{}) error {
+	if !l.works.CompareAndSwap(false, true) {
+		return nil
+	}
+	defer l.works.Store(false)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {

@@ -381,3 +381,28 @@ func (b *lagging) Lag(ctx context.Context, topic, group string) (int64, error) {
 	}
 	return b.Backend.Lag(ctx, topic, group)
 }
+
+// A ledger that was detached may be attached again: it counts on, all once, and keeps
+// its budgets all the while.
+func TestAttachedAgain(t *testing.T) {
+	run(t, func(d *desk) {
+		d.sends(mailing("shop"))
+		d.Pass(time.Minute)
+		require.NoError(d.t, d.Notifier.Detach(context.Background(), "cost"))
+		require.Equal(d.t, notify.StateSuppressed, d.ends(texting(german, "hello")))
+		d.Notifier.Attach(d.ledger)
+		require.NoError(d.t, d.Notifier.Ready(context.Background()))
+		for range 3 {
+			d.sends(mailing("shop"))
+			d.Pass(time.Minute)
+		}
+		require.Equal(d.t, notify.StateSuppressed, d.ends(texting(german, "hello")))
+		d.Pass(time.Minute)
+		r, err := d.ledger.Month(context.Background(), cost.Query{AllTenants: true, Observer: "cost"})
+		require.NoError(d.t, err)
+		require.EqualValues(d.t, 5, r.Lines[0].Invocations, "it begins with the oldest")
+		r, err = d.ledger.Month(context.Background(), cost.Query{Tenant: "shop"})
+		require.NoError(d.t, err)
+		require.EqualValues(d.t, 4, r.Lines[0].Messages)
+	}, budgets(cost.Budget{Channel: "sms", Limit: euros(0)}))
+}
