@@ -236,10 +236,11 @@ func said(c notify.Cost) bool {
 const sentEvent = "notify.sent.v1"
 
 func (l *Ledger) entry(e notify.Envelope, a notify.Attempt) Entry {
+	at := moments(event.Happened(e))
 	entry := Entry{
 		ID: attemptOf(e), NotificationID: e.NotificationID,
 		Group: Group{Tenant: e.Tenant, Category: e.Category, Channel: a.Channel, Provider: a.Provider, Event: sentEvent},
-		At:    moments(e.Time), Count: Count{Messages: 1}, By: e.ID, PricedAt: moments(e.Time), PricedBy: e.ID,
+		At:    at, Count: Count{Messages: 1}, By: e.ID, PricedAt: at, PricedBy: e.ID,
 	}
 	entry.Month, entry.Day = l.periods(entry.At)
 	return entry

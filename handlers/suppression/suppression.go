@@ -48,6 +48,7 @@ import (
 	"github.com/seed-6c01d079/notify"
 	"github.com/seed-6c01d079/notify/backend"
 	"github.com/seed-6c01d079/notify/handlers/internal/attach"
+	"github.com/seed-6c01d079/notify/handlers/internal/event"
 )
 
 // Config is how a [List] observes and guards. The observer's Name is by default
@@ -194,11 +195,7 @@ func (l *List) unsubscribed(ctx context.Context, e notify.Event[notify.Unsubscri
 
 func (l *List) note(ctx context.Context, e notify.Envelope, k Key, reason Reason) error {
 	k.Tenant = e.Tenant
-	at := e.Time
-	if at.After(e.Seen) && !e.Seen.IsZero() {
-		at = e.Seen // what a provider says of the time to come
-	}
-	err := l.set(ctx, Entry{Key: k, Reason: reason, At: at, EventID: e.ID})
+	err := l.set(ctx, Entry{Key: k, Reason: reason, At: event.Happened(e), EventID: e.ID})
 	if errors.As(err, new(*notify.FieldError)) {
 		return notify.Permanent(err)
 	}
