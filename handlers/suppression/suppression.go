@@ -17,7 +17,9 @@
 //
 // All of it is per tenant. A complaint and an unsubscribe are about the recipient
 // by the host's ID, whatever address they use, and where there is no ID, about
-// the address; addresses are kept as [notify.Notifier.AddressHash] only.
+// the address; addresses are kept as [notify.Notifier.AddressHash] only, and known by
+// it as long as the key is the same: a host whose Store outlives its backend, or has
+// several Notifiers, sets [notify.Config.AddressKey].
 // Categories in [Config.Essential] are sent in spite of complaints and
 // unsubscribes, but not to addresses that do not exist.
 //
