@@ -310,6 +310,26 @@ func (s *shaky) Sums(ctx context.Context, q cost.Query) (cost.Page, error) {
 	return s.Store.Sums(ctx, q)
 }
 
+// So it is if the store was down right before.
+func TestTheEndAfterTheStoreWasDown(t *testing.T) {
+	t.Parallel()
+	notifytest.Run(t, func(t *testing.T, b *notifytest.Bench) {
+		store := &shaky{Store: cost.NewMemory()}
+		ledger := cost.New(store, book(), func(c *cost.Config) { c.Flush = time.Minute })
+		b.Notifier.Attach(ledger)
+		notify.On(b.Notifier, "views", func(context.Context, notify.Event[notify.Opened]) error { return nil })
+		b.Start()
+		_, err := notify.Emit(context.Background(), b.Notifier, notify.Opened{})
+		require.NoError(t, err)
+		store.down.Store(true)
+		b.Pass(time.Minute)
+		require.NotEmpty(t, b.Notifier.Health(context.Background()).Failing)
+		store.down.Store(false)
+		require.NoError(t, b.Notifier.Close(context.Background()))
+		require.EqualValues(t, 1, invocations(t, ledger, time.Now().UTC().Format("2006-01"), "views"))
+	})
+}
+
 // What observers use until the end is written at the end.
 func TestTheEnd(t *testing.T) {
 	t.Parallel()
