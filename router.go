@@ -61,6 +61,7 @@ func (b *bus) observe(o Observer) problems {
 	r := b.newRunner(o)
 	former := b.find(o.FormerName)
 	b.mu.Lock()
+	r.tallies = b.talliesLocked(o.Name)
 	if former != nil {
 		b.removeLocked(former)
 	}
@@ -194,11 +195,12 @@ func (b *bus) find(name string) *runner {
 	return nil
 }
 
-// gone returns the tallies of observers that are registered no more.
-func (b *bus) gone() []*tallies {
+// everyone returns the observers, and the tallies of those that are registered no
+// more, as they are at one time.
+func (b *bus) everyone() ([]*runner, []*tallies) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return slices.Clone(b.left)
+	return slices.Clone(b.runners), slices.Clone(b.left)
 }
 
 // all returns the observers in the order of their registration.
@@ -228,11 +230,9 @@ func (b *bus) removeLocked(r *runner) {
 // maxLeft bounds the observers that are gone whose counts are kept.
 const maxLeft = 100
 
-// talliesOf are those of an observer to be registered, which go on if one of its
+// talliesLocked are those of an observer to be registered, which go on if one of its
 // name is gone.
-func (b *bus) talliesOf(observer string) *tallies {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+func (b *bus) talliesLocked(observer string) *tallies {
 	i := slices.IndexFunc(b.left, func(t *tallies) bool { return t.observer == observer })
 	if i < 0 {
 		if now := time.Now().Round(0); now.After(b.began) {

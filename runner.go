@@ -34,7 +34,7 @@ type runner struct {
 }
 
 func (b *bus) newRunner(o Observer) *runner {
-	r := &runner{Observer: o, bus: b, tallies: b.talliesOf(o.Name), ended: make(chan struct{}), replaying: make(chan struct{}, 1)}
+	r := &runner{Observer: o, bus: b, ended: make(chan struct{}), replaying: make(chan struct{}, 1)}
 	r.base, r.stop = context.WithCancel(b.base)
 	r.chain = r.wrapped(b.middleware)
 	return r

@@ -95,7 +95,8 @@ type ProviderStats struct {
 // and until ctx ends; those that are left are -1.
 func (n *Notifier) Stats(ctx context.Context) Stats {
 	var all Stats
-	for _, r := range n.bus.all() {
+	observers, gone := n.bus.everyone()
+	for _, r := range observers {
 		s := r.snapshot()
 		s.Paused = r.pause.on()
 		if n.bus.positions != nil && ctx.Err() == nil {
@@ -105,7 +106,7 @@ func (n *Notifier) Stats(ctx context.Context) Stats {
 		}
 		all.Observers = append(all.Observers, s)
 	}
-	for _, t := range n.bus.gone() {
+	for _, t := range gone {
 		all.Detached = append(all.Detached, t.snapshot())
 	}
 	for _, s := range n.senders() {

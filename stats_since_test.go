@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-6c01d079/notify"
+	"github.com/seed-6c01d079/notify/backends/memory"
 	"github.com/seed-6c01d079/notify/notifytest"
 )
 
@@ -50,4 +51,55 @@ func TestSince(t *testing.T) {
 		require.Len(t, seen, 153)
 		require.Len(t, b.Notifier.Stats(context.Background()).Detached, 100)
 	})
+}
+
+// Every observer is in one of the two lists, and in one alone, also if it comes or
+// goes while the backend is asked for lags: who adds up would count it twice, or take
+// it for one that was forgotten.
+func TestStatsWhileObserversComeAndGo(t *testing.T) {
+	t.Parallel()
+	carrier := &asked{Backend: memory.New()}
+	n, err := notify.New(notify.Config{Backend: carrier})
+	require.NoError(t, err)
+	on := func(name string) {
+		notify.On(n, name, func(context.Context, notify.Event[notify.Opened]) error { return nil })
+	}
+	on("first")
+	on("again")
+	ran := make(chan error, 1)
+	go func() { ran <- n.Run(context.Background()) }()
+	require.NoError(t, n.Ready(t.Context()))
+	count := func() (all int) {
+		s := n.Stats(t.Context())
+		for _, o := range append(s.Observers, s.Detached...) {
+			if o.Name == "again" {
+				all++
+			}
+		}
+		return all
+	}
+	for range 3 {
+		carrier.once(func() { require.NoError(t, n.Detach(t.Context(), "again")) })
+		require.Equal(t, 1, count(), "it goes meanwhile")
+		carrier.once(func() { on("again") })
+		require.Equal(t, 1, count(), "it comes meanwhile")
+	}
+	require.NoError(t, n.Close(context.Background()))
+	require.NoError(t, <-ran)
+}
+
+// asked does something the next time that it is asked for a lag.
+type asked struct {
+	*memory.Backend
+	next func()
+}
+
+func (b *asked) once(do func()) { b.next = do }
+
+func (b *asked) Lag(ctx context.Context, topic, group string) (int64, error) {
+	if do := b.next; do != nil {
+		b.next = nil
+		do()
+	}
+	return b.Backend.Lag(ctx, topic, group)
 }

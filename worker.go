@@ -20,7 +20,8 @@ type Worker interface {
 	// ended, then finishes what is under way and returns. When ctx ends the time for
 	// that is over: what then does not return within a second is named by Close, and
 	// left behind. After an error or a panic Work is called again, following a
-	// pause, and [Notifier.Health] tells of it; after nil it is not. ctx carries no
+	// pause, which ends when stopping is closed, and [Notifier.Health] tells of it;
+	// after nil it is not, nor once it failed with stopping closed. ctx carries no
 	// cause: what is emitted by it answers no event.
 	Work(ctx context.Context, stopping <-chan struct{}) error
 }
@@ -85,13 +86,18 @@ func (w *workers) beginLocked(one *working) {
 	}()
 }
 
-// keep calls Work until it is done or has to stop.
+// keep calls Work until it is done or has to stop; if it waits to be tried again
+// then, it is once more.
 func (w *workers) keep(run context.Context, one *working) {
 	defer w.note(one, nil)
-	for failures := 1; run.Err() == nil; failures++ {
+	for failures := 1; w.hard.Err() == nil; failures++ {
 		began := time.Now()
 		err := safely(func() error { return one.Work(w.hard, run.Done()) })
-		if err == nil || run.Err() != nil {
+		if err == nil {
+			return
+		}
+		if run.Err() != nil {
+			w.log.Error("notify: a worker failed when it had to stop", "worker", fmt.Sprintf("%T", one.Worker), "error", err)
 			return
 		}
 		if time.Since(began) > healthy {

@@ -3,6 +3,7 @@ package notify_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -116,6 +117,30 @@ func TestAWorkerThatFailsIsCalledAgain(t *testing.T) {
 		require.NoError(b, b.Close(b.ctx))
 		require.EqualValues(b, 3, w.calls.Load())
 	})
+}
+
+// What waits to be tried again is tried once more at the end, and if that fails too
+// somebody is told.
+func TestAWorkerThatWaitsIsCalledAtTheEnd(t *testing.T) {
+	t.Parallel()
+	for _, last := range []error{nil, errors.New("still away")} {
+		onBus(t, func(b *busTest) {
+			w := &worker{}
+			w.work = func(_ context.Context, stopping <-chan struct{}) error {
+				if w.calls.Load() == 1 {
+					return errors.New("the store is away")
+				}
+				<-stopping
+				return last
+			}
+			b.Attach(w)
+			b.run()
+			synctest.Wait()
+			require.NoError(b, b.Close(b.ctx))
+			require.EqualValues(b, 2, w.calls.Load())
+			require.Equal(b, last != nil, strings.Contains(b.log.String(), "still away"))
+		})
+	}
 }
 
 func TestAWorkerIsNotStartedElsewhere(t *testing.T) {

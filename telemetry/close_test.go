@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
 	"github.com/seed-6c01d079/notify"
 )
@@ -29,4 +30,35 @@ func TestClose(t *testing.T) {
 	for name := range r.collect(t) {
 		require.Contains(t, []string{"notify.provider.duration", "notify.settle.duration"}, name, "only what was recorded")
 	}
+}
+
+// A telemetry that was closed may be attached to another Notifier, while the first
+// one runs on, with traces.
+func TestAttachedAgain(t *testing.T) {
+	t.Parallel()
+	r := start(t, options{sampler: sdktrace.AlwaysSample()})
+	ended := make(chan struct{})
+	stop := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				if _, err := r.Send(t.Context(), order("")); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+	}()
+	for range 20 {
+		require.NoError(t, r.telemetry.Close())
+		n, err := notify.New(notify.Config{})
+		require.NoError(t, err)
+		n.Attach(r.telemetry)
+		require.NoError(t, n.Close(t.Context()))
+	}
+	close(stop)
+	<-ended
 }

@@ -23,7 +23,7 @@
 //	notify.events                       what became of notifications, by notify.event: accepted, sent, delivered, failed, ...
 //	notify.settle.duration              s from Send to settled, by notify.state
 //	notify.provider.duration            s of a provider's calls; failures with error.type
-//	notify.provider.cost                what providers charge for what was sent, where they say so
+//	notify.provider.cost                what providers charge for what was sent, where they say so, up to a billion units each
 //	notify.provider.in_flight           calls under way
 //	notify.provider.down                1 while its circuit breaker is open
 //

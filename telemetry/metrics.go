@@ -132,13 +132,17 @@ func (m *metrics) raised(e notify.Event[any]) {
 	m.events.add(key, 1)
 	switch d := e.Data.(type) {
 	case notify.Sent:
-		if d.Cost.Micros > 0 {
+		if d.Cost.Micros > 0 && d.Cost.Micros <= maxMicros {
 			m.costs.add(costKey{provider: about.Provider, channel: about.Channel, tenant: tenant, currency: currency(d.Cost.Currency)}, d.Cost.Micros)
 		}
 	case notify.Settled:
 		m.settled.Record(context.Background(), d.Elapsed, m.states.of(d.State).set)
 	}
 }
+
+// maxMicros bounds what a message may cost, to a billion units: more nobody means,
+// and the sum would overflow.
+const maxMicros = 1_000_000_000_000_000
 
 // called is the hook for providers' calls.
 func (m *metrics) called(c notify.ProviderCall) {

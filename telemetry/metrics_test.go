@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -151,6 +152,17 @@ func TestMetricsOfNotificationsAndProviders(t *testing.T) {
 	require.Zero(t, find(t, all["notify.provider.down"], "notify.provider", "smtp").value)
 	require.Equal(t, 1.0, find(t, all["notify.settle.duration"], "notify.state", "delivered").value)
 	require.Equal(t, 1.0, find(t, all["notify.settle.duration"], "notify.state", "failed").value)
+}
+
+// What a provider cannot mean, it has not said: a counter would go backwards.
+func TestCostsThatCannotBe(t *testing.T) {
+	t.Parallel()
+	r := start(t, options{})
+	for _, micros := range []int64{math.MaxInt64, 1500, math.MaxInt64, -1500, 1_000_000_000_000_001} {
+		r.mail.Next(notifytest.SucceedWith(notify.Receipt{Cost: notify.Cost{Micros: micros, Currency: "EUR"}}))
+		r.settle(t, t.Context(), order(""))
+	}
+	require.InDelta(t, 0.0015, find(t, r.collect(t)["notify.provider.cost"]).value, 1e-9)
 }
 
 // However many tenants there are, there is a series for those that are told apart,

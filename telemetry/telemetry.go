@@ -53,8 +53,8 @@ type Price struct {
 	Currency string
 }
 
-// Telemetry is attached to one Notifier, before it runs. It is safe for
-// concurrent use.
+// Telemetry is attached to one Notifier, before it runs, and once it is closed to
+// another. It is safe for concurrent use.
 type Telemetry struct {
 	config  Config
 	tenants *tenants
@@ -71,7 +71,11 @@ var _ notify.Attacher = (*Telemetry)(nil)
 // New returns telemetry for [notify.Notifier.Attach], which reports what is wrong
 // with the Config.
 func New(config Config) *Telemetry {
-	return &Telemetry{config: config, tenants: newTenants(config.Tenants, config.MaxTenants)}
+	t := &Telemetry{config: config, tenants: newTenants(config.Tenants, config.MaxTenants)}
+	if config.TracerProvider != nil {
+		t.tracer = config.TracerProvider.Tracer(scope, trace.WithSchemaURL(semconv.SchemaURL))
+	}
+	return t
 }
 
 // Attach implements [notify.Attacher].
@@ -106,8 +110,7 @@ func (t *Telemetry) hookLocked(n *notify.Notifier) error {
 		}
 		hooks.Raised, hooks.Called = m.raised, m.called
 	}
-	if t.config.TracerProvider != nil {
-		t.tracer = t.config.TracerProvider.Tracer(scope, trace.WithSchemaURL(semconv.SchemaURL))
+	if t.tracer != nil {
 		hooks.Caller, hooks.Begin, hooks.Remote = t.caller, t.begin, remote
 	}
 	if !n.Hook(hooks) {

@@ -70,10 +70,15 @@ func (b *burst) join(keys []string) (c *call, mine bool) {
 	return c, mine
 }
 
-// gather waits until the call is to be made. Then nobody joins it any more.
+// gather waits until the call is to be made, which keeps half of the time there is at
+// least. Then nobody joins it any more.
 func (b *burst) gather(ctx context.Context, c *call) {
-	if b.window > 0 {
-		timer := time.NewTimer(b.window)
+	window := b.window
+	if end, ok := ctx.Deadline(); ok {
+		window = min(window, time.Until(end)/2)
+	}
+	if window > 0 {
+		timer := time.NewTimer(window)
 		defer timer.Stop()
 		select {
 		case <-timer.C:

@@ -57,8 +57,9 @@ type Config struct {
 	notify.Observer
 	// Rules say which keys events are about, made by [Keys]. Required.
 	Rules []Rule
-	// Window is how long the first event waits for others to share its call;
-	// default 5 ms, negative is not at all.
+	// Window is how long the first event waits for others to share its call, but
+	// no longer than half of what is left of the observer's Timeout; default 5 ms,
+	// negative is not at all.
 	Window time.Duration
 	// MaxKeys is how many keys end the wait; default 1,000.
 	MaxKeys int

@@ -156,6 +156,30 @@ func TestACallThatPanics(t *testing.T) {
 	})
 }
 
+// A window that is longer than the observer's timeout leaves the call its time.
+func TestAWindowBeyondTheTimeout(t *testing.T) {
+	t.Parallel()
+	notifytest.Run(t, func(t *testing.T, b *notifytest.Bench) {
+		r := &remote{}
+		notify.RegisterEvent[touched](b.Notifier, "shop.touched.v1")
+		b.Notifier.Attach(cache.New(cache.Func(func(ctx context.Context, keys []string) error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			return r.Invalidate(ctx, keys)
+		}), byTouched, func(c *cache.Config) { c.Window = time.Minute }))
+		b.Start()
+		for n := range 3 {
+			touch(t, b, fmt.Sprint(n))
+		}
+		b.Pass(time.Minute)
+		require.Equal(t, map[string]int{"0": 1, "1": 1, "2": 1}, r.keys())
+		for _, o := range b.Notifier.Stats(t.Context()).Observers {
+			require.Zero(t, o.Failures, o.Name)
+		}
+	})
+}
+
 // Without a window every event has its own call.
 func TestWithoutAWindow(t *testing.T) {
 	t.Parallel()

@@ -99,6 +99,7 @@ type Ledger struct {
 	guard    *guard
 	notifier atomic.Pointer[notify.Notifier]
 	usage    usage
+	works    atomic.Bool // while it does
 	tooOld   atomic.Int64
 
 	lastPeriod atomic.Pointer[periodNames]
@@ -154,17 +155,24 @@ func (l *Ledger) Attach(n *notify.Notifier) error {
 	if err := errors.Join(errors.Join(found...), l.book.Check()); err != nil {
 		return err
 	}
-	if !l.notifier.CompareAndSwap(nil, n) {
-		return errors.New("cost: the ledger is attached already; make another one with cost.New")
-	}
+	switch {
+	case l.notifier.CompareAndSwap(nil, n):
+		l.begin(n, o.Name)
+	case l.notifier.Load() != n:
+		return &notify.FieldError{Field: "cost.New", Problem: "is attached to another Notifier: make one for each"}
+	} // else it was detached, and its guard was not
+	n.Observe(o)
+	return nil
+}
+
+// begin makes what it needs once it is attached.
+func (l *Ledger) begin(n *notify.Notifier, name string) {
 	l.prices = newPrices(l.book)
 	l.usage.instance = rand.Text()
 	if len(l.config.Budgets) > 0 {
 		l.guard = newGuard(l)
-		n.Guard(o.Name, l.guard.decide)
+		n.Guard(name, l.guard.decide)
 	}
-	n.Observe(o)
-	return nil
 }
 
 // TooOld counts the events, since the ledger was made, that were left out because
@@ -227,10 +235,11 @@ func said(c notify.Cost) bool {
 const sentEvent = "notify.sent.v1"
 
 func (l *Ledger) entry(e notify.Envelope, a notify.Attempt) Entry {
+	at := moments(event.Happened(e))
 	entry := Entry{
 		ID: attemptOf(e), NotificationID: e.NotificationID,
 		Group: Group{Tenant: e.Tenant, Category: e.Category, Channel: a.Channel, Provider: a.Provider, Event: sentEvent},
-		At:    moments(e.Time), Count: Count{Messages: 1}, By: e.ID, PricedAt: moments(e.Time), PricedBy: e.ID,
+		At:    at, Count: Count{Messages: 1}, By: e.ID, PricedAt: at, PricedBy: e.ID,
 	}
 	entry.Month, entry.Day = l.periods(entry.At)
 	return entry

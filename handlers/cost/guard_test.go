@@ -205,6 +205,27 @@ func TestADayWithoutMidnight(t *testing.T) {
 	}
 }
 
+// Nor has such a month its day before.
+func TestAMonthWithoutMidnight(t *testing.T) {
+	t.Parallel()
+	for name, begins := range map[string]time.Time{
+		"America/Asuncion": time.Date(2023, 10, 1, 4, 0, 0, 0, time.UTC),
+		"Asia/Damascus":    time.Date(2005, 3, 31, 22, 0, 0, 0, time.UTC),
+	} {
+		in, err := time.LoadLocation(name)
+		require.NoError(t, err)
+		ledger := cost.New(cost.NewMemory(), cost.Book{}, func(c *cost.Config) { c.Location = in })
+		month := begins.In(in).Format("2006-01")
+		r, err := ledger.Month(t.Context(), cost.Query{Period: month, AllTenants: true})
+		require.NoError(t, err)
+		require.Equal(t, begins.In(in), r.From, name)
+		require.Equal(t, begins.In(in).AddDate(0, 1, 0).Month(), r.Until.Month(), name)
+		before, err := ledger.Month(t.Context(), cost.Query{Period: begins.Add(-time.Hour).In(in).Format("2006-01"), AllTenants: true})
+		require.NoError(t, err)
+		require.Equal(t, begins.In(in), before.Until, name)
+	}
+}
+
 // A channel whose budget is spent is left out where the route has others.
 func TestAChannelIsLeftOut(t *testing.T) {
 	run(t, func(d *desk) {

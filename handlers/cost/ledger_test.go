@@ -2,6 +2,7 @@ package cost_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -156,6 +157,29 @@ func TestAttempts(t *testing.T) {
 	})
 }
 
+// What a provider says of the time to come is known since it says so, and counts in
+// the month of then.
+func TestAReportOfTheFuture(t *testing.T) {
+	run(t, func(d *desk) {
+		d.text.Next(notifytest.Fail(errors.New("no answer")))
+		id := d.Send(texting(german, "hello"))
+		d.Until(id, notify.Unknown{})
+		report := func(event any, at time.Time) {
+			require.NoError(d.t, d.Notifier.Report(context.Background(), notify.Report{Key: d.text.Calls()[0].Key, Event: event, At: at}))
+			d.handled(id)
+		}
+		now := time.Now().UTC()
+		report(notify.Undelivered{Cost: euros(6)}, time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC))
+		e := d.costs(id)
+		require.Equal(d.t, euros(6), e.Cost)
+		require.Equal(d.t, now.Format("2006-01"), e.Month)
+		require.Equal(d.t, now, e.At)
+		d.Pass(time.Minute)
+		report(notify.Delivered{Cost: euros(7)}, time.Time{})
+		require.Equal(d.t, euros(7), d.costs(id).Cost)
+	})
+}
+
 // What is known later replaces what was before: a report's word the receipt's,
 // and the host's all others.
 func TestLater(t *testing.T) {
@@ -275,5 +299,5 @@ func TestBadConfig(t *testing.T) {
 		_, err = n.Send(t.Context(), mailing("shop"))
 		require.NoError(t, n.Close(t.Context()))
 	}
-	require.ErrorContains(t, err, "attached already")
+	require.ErrorContains(t, err, "attached to another")
 }

@@ -38,13 +38,13 @@ func (l *Ledger) Month(ctx context.Context, q Query) (Report, error) {
 	if q.Period == "" {
 		q.Period = now.In(l.config.Location).Format(monthLayout)
 	}
-	from, err := time.ParseInLocation(monthLayout, q.Period, l.config.Location)
+	month, err := time.Parse(monthLayout, q.Period)
 	if err != nil {
 		q.Period = now.Format(monthLayout)
 		_, _, _, others := q.Resolve()
 		return Report{}, errors.Join(&notify.FieldError{Field: "Query.Period", Problem: `must be a month, such as "2026-03", or empty`}, others)
 	}
-	from = periodBegin(from, l.config.Location, false)
+	from := begin(month.Year(), month.Month(), 1, l.config.Location)
 	page, err := l.Sums(ctx, q)
 	if err != nil {
 		return Report{}, err

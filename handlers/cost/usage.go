@@ -10,7 +10,7 @@ import (
 )
 
 // usage is what observers have used in this process, by the Notifier's
-// statistics. It belongs to the goroutine of Work.
+// statistics. It belongs to the Work that goes on.
 type usage struct {
 	instance   string // names the process in entries
 	month, day string // that it counts in
@@ -56,13 +56,14 @@ type pending struct {
 	tally *tally
 }
 
-// statsTimeout bounds how long it is waited for the statistics: they ask a broker
-// for lags, which nobody needs here.
-const statsTimeout = 5 * time.Second
-
 // Work implements [notify.Worker]: it writes what observers use, every
-// [Config.Flush], at the end of each period, and once more when it has to stop.
+// [Config.Flush], at the end of each period, and once more when it has to stop. While
+// it does, another call returns at once.
 func (l *Ledger) Work(ctx context.Context, stopping <-chan struct{}) error {
+	if !l.works.CompareAndSwap(false, true) {
+		return nil
+	}
+	defer l.works.Store(false)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -89,7 +90,7 @@ func (l *Ledger) flush(ctx context.Context) error {
 		u.tallies = map[used]*tally{}
 		u.begin(l, now)
 	}
-	u.look(ctx, l.notifier.Load())
+	u.look(l.notifier.Load())
 	all := u.entries(l, now)
 	if !now.Before(u.end) {
 		for _, p := range all {
@@ -113,11 +114,11 @@ func (l *Ledger) flush(ctx context.Context) error {
 }
 
 // look looks what has been used since the last time.
-func (u *usage) look(ctx context.Context, n *notify.Notifier) {
-	ctx, cancel := context.WithTimeout(ctx, statsTimeout)
-	defer cancel()
+func (u *usage) look(n *notify.Notifier) {
+	withoutLag, done := context.WithCancel(context.Background())
+	done() // the backend need not be asked
 	u.version++
-	stats := n.Stats(ctx)
+	stats := n.Stats(withoutLag)
 	for _, o := range append(stats.Observers, stats.Detached...) {
 		for _, e := range o.Events {
 			key := used{o.Name, e.Type, o.Since.UnixNano()}

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-6c01d079/notify"
+	"github.com/seed-6c01d079/notify/backends/memory"
 	"github.com/seed-6c01d079/notify/handlers/cost"
 	"github.com/seed-6c01d079/notify/notifytest"
 )
@@ -309,6 +310,26 @@ func (s *shaky) Sums(ctx context.Context, q cost.Query) (cost.Page, error) {
 	return s.Store.Sums(ctx, q)
 }
 
+// So it is if the store was down right before.
+func TestTheEndAfterTheStoreWasDown(t *testing.T) {
+	t.Parallel()
+	notifytest.Run(t, func(t *testing.T, b *notifytest.Bench) {
+		store := &shaky{Store: cost.NewMemory()}
+		ledger := cost.New(store, book(), func(c *cost.Config) { c.Flush = time.Minute })
+		b.Notifier.Attach(ledger)
+		notify.On(b.Notifier, "views", func(context.Context, notify.Event[notify.Opened]) error { return nil })
+		b.Start()
+		_, err := notify.Emit(context.Background(), b.Notifier, notify.Opened{})
+		require.NoError(t, err)
+		store.down.Store(true)
+		b.Pass(time.Minute)
+		require.NotEmpty(t, b.Notifier.Health(context.Background()).Failing)
+		store.down.Store(false)
+		require.NoError(t, b.Notifier.Close(context.Background()))
+		require.EqualValues(t, 1, invocations(t, ledger, time.Now().UTC().Format("2006-01"), "views"))
+	})
+}
+
 // What observers use until the end is written at the end.
 func TestTheEnd(t *testing.T) {
 	t.Parallel()
@@ -332,4 +353,65 @@ func TestTheEnd(t *testing.T) {
 	r, err := ledger.Month(t.Context(), cost.Query{AllTenants: true, Observer: "slow"})
 	require.NoError(t, err)
 	require.EqualValues(t, 1000, r.Lines[0].Invocations)
+}
+
+// Who looks what was used asks the backend for nothing.
+func TestUseCostsTheBackendNothing(t *testing.T) {
+	t.Parallel()
+	carrier := &lagging{Backend: memory.New()}
+	n, err := notify.New(notify.Config{Backend: carrier})
+	require.NoError(t, err)
+	ledger := cost.New(cost.NewMemory(), book(), func(c *cost.Config) { c.Flush = time.Millisecond })
+	n.Attach(ledger)
+	notify.On(n, "views", func(context.Context, notify.Event[notify.Opened]) error { return nil })
+	ran := make(chan error, 1)
+	go func() { ran <- n.Run(context.Background()) }()
+	require.NoError(t, n.Ready(t.Context()))
+	month := time.Now().UTC().Format("2006-01")
+	for round := range int64(3) {
+		_, err := notify.Emit(t.Context(), n, notify.Opened{})
+		require.NoError(t, err)
+		require.Eventually(t, func() bool { return invocations(t, ledger, month, "views") == round+1 }, 20*time.Second, time.Millisecond)
+	}
+	require.Zero(t, carrier.asked.Load())
+	n.Stats(t.Context())
+	require.NotZero(t, carrier.asked.Load())
+	require.NoError(t, n.Close(context.Background()))
+	require.NoError(t, <-ran)
+}
+
+// lagging counts how often it is asked for a lag.
+type lagging struct {
+	*memory.Backend
+	asked atomic.Int64
+}
+
+func (b *lagging) Lag(ctx context.Context, topic, group string) (int64, error) {
+	b.asked.Add(1)
+	return b.Backend.Lag(ctx, topic, group)
+}
+
+// A ledger that was detached may be attached again: it counts on, all once, and keeps
+// its budgets all the while.
+func TestAttachedAgain(t *testing.T) {
+	run(t, func(d *desk) {
+		d.sends(mailing("shop"))
+		d.Pass(time.Minute)
+		require.NoError(d.t, d.Notifier.Detach(context.Background(), "cost"))
+		require.Equal(d.t, notify.StateSuppressed, d.ends(texting(german, "hello")))
+		d.Notifier.Attach(d.ledger)
+		require.NoError(d.t, d.Notifier.Ready(context.Background()))
+		for range 3 {
+			d.sends(mailing("shop"))
+			d.Pass(time.Minute)
+		}
+		require.Equal(d.t, notify.StateSuppressed, d.ends(texting(german, "hello")))
+		d.Pass(time.Minute)
+		r, err := d.ledger.Month(context.Background(), cost.Query{AllTenants: true, Observer: "cost"})
+		require.NoError(d.t, err)
+		require.EqualValues(d.t, 5, r.Lines[0].Invocations, "it begins with the oldest")
+		r, err = d.ledger.Month(context.Background(), cost.Query{Tenant: "shop"})
+		require.NoError(d.t, err)
+		require.EqualValues(d.t, 4, r.Lines[0].Messages)
+	}, budgets(cost.Budget{Channel: "sms", Limit: euros(0)}))
 }

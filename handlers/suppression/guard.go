@@ -45,7 +45,7 @@ func (l *List) guard(ctx context.Context, r notify.GuardRequest) (notify.Decisio
 		}
 		return notify.Allow(), nil
 	}
-	return decide(stopped, r.Recipient), nil
+	return decide(stopped, r), nil
 }
 
 // stops tells whether the entry is about notifications of the category.
@@ -57,28 +57,27 @@ func (l *List) stops(e Entry, category string) bool {
 	return !essential || e.Reason == Invalid || e.Reason == ByHost
 }
 
-// decide decides on the whole notification.
-func decide(stopped map[notify.Channel]Reason, to notify.Recipient) notify.Decision {
-	if len(stopped) == 0 {
-		return notify.Allow()
-	}
+// decide decides on the whole notification: on the channels of its route that the
+// recipient has an address on.
+func decide(stopped map[notify.Channel]Reason, r notify.GuardRequest) notify.Decision {
 	var without []notify.Channel
 	var first Reason
 	left := false
-	for channel := range to.Addresses {
-		if _, ok := stopped[channel]; !ok {
+	for _, channel := range r.Channels {
+		reason, isStopped := stopped[channel]
+		switch {
+		case r.Recipient.Addresses[channel] == "":
+		case !isStopped:
 			left = true
+		default:
+			without = append(without, channel)
+			if first == "" || reason < first {
+				first = reason
+			}
 		}
 	}
-	for channel, reason := range stopped {
-		without = append(without, channel)
-		if first == "" || reason < first {
-			first = reason
-		}
-	}
-	if len(to.Addresses) > 0 && !left {
+	if len(without) > 0 && !left {
 		return notify.Suppress(string(first))
 	}
-	slices.Sort(without)
 	return notify.Without(without...)
 }

@@ -25,17 +25,19 @@ func to(category string, channels ...notify.Step) notify.Notification {
 
 type desk struct {
 	*notifytest.Bench
-	t    *testing.T
-	list *suppression.List
-	mail *notifytest.Provider[notify.Email]
-	text *notifytest.Provider[notify.SMS]
+	t     *testing.T
+	store suppression.Store
+	list  *suppression.List
+	mail  *notifytest.Provider[notify.Email]
+	text  *notifytest.Provider[notify.SMS]
 }
 
 func run(t *testing.T, f func(d *desk), options ...func(*suppression.Config)) {
 	t.Helper()
 	t.Parallel()
 	notifytest.Run(t, func(t *testing.T, b *notifytest.Bench) {
-		d := &desk{b, t, suppression.New(suppression.NewMemory(), options...), notifytest.NewProvider[notify.Email]("mail"), notifytest.NewProvider[notify.SMS]("text")}
+		store := suppression.NewMemory()
+		d := &desk{b, t, store, suppression.New(store, options...), notifytest.NewProvider[notify.Email]("mail"), notifytest.NewProvider[notify.SMS]("text")}
 		notify.Use(b.Notifier, d.mail)
 		notify.Use(b.Notifier, d.text)
 		b.Notifier.Attach(d.list)
@@ -68,7 +70,7 @@ func TestHardBounce(t *testing.T) {
 		d.reports(to("", notify.EmailChannel), notify.Bounced{Class: notify.ClassAddress})
 		require.Equal(t, notify.StateSent, d.sends(to("", notify.EmailChannel, notify.SMSChannel)), "by text")
 		require.Len(t, d.text.Deliveries(), 1)
-		require.Equal(t, notify.StateFailed, d.sends(to("", notify.EmailChannel)), "no route is left")
+		require.Equal(t, notify.StateSuppressed, d.sends(to("", notify.EmailChannel)), "no channel is left")
 		other := to("", notify.EmailChannel)
 		other.Tenant = "bank"
 		require.Equal(t, notify.StateSent, d.sends(other))
@@ -105,8 +107,8 @@ func TestComplaint(t *testing.T) {
 		d.reports(to("offers", notify.EmailChannel), notify.Complained{})
 		moved := to("offers", notify.EmailChannel)
 		moved.To.Addresses[notify.EmailChannel] = "ann@example.org"
-		require.Equal(t, notify.StateFailed, d.sends(moved))
-		require.Equal(t, notify.StateFailed, d.sends(to("orders", notify.EmailChannel)))
+		require.Equal(t, notify.StateSuppressed, d.sends(moved))
+		require.Equal(t, notify.StateSuppressed, d.sends(to("orders", notify.EmailChannel)))
 		require.Equal(t, notify.StateSent, d.sends(to("offers", notify.SMSChannel)))
 		require.Equal(t, notify.StateSent, d.sends(to("codes", notify.EmailChannel)))
 		onlyMail := to("offers", notify.EmailChannel)
@@ -121,7 +123,7 @@ func TestComplaint(t *testing.T) {
 func TestEssentialToNowhere(t *testing.T) {
 	run(t, func(d *desk) {
 		d.reports(to("codes", notify.EmailChannel), notify.Bounced{Class: notify.ClassAddress})
-		require.Equal(t, notify.StateFailed, d.sends(to("codes", notify.EmailChannel)))
+		require.Equal(t, notify.StateSuppressed, d.sends(to("codes", notify.EmailChannel)))
 	}, func(c *suppression.Config) { c.Essential = []string{"codes"} })
 }
 
@@ -132,20 +134,18 @@ func TestUnsubscribe(t *testing.T) {
 		d.reports(to("offers", notify.EmailChannel), notify.Unsubscribed{Engagement: notify.Engagement{Machine: true}})
 		require.Equal(t, notify.StateSent, d.sends(to("offers", notify.EmailChannel)))
 		d.reports(to("offers", notify.EmailChannel), notify.Unsubscribed{})
-		require.Equal(t, notify.StateFailed, d.sends(to("offers", notify.EmailChannel)))
+		require.Equal(t, notify.StateSuppressed, d.sends(to("offers", notify.EmailChannel)))
 		require.Equal(t, notify.StateSent, d.sends(to("orders", notify.EmailChannel)))
 		require.Equal(t, notify.StateSent, d.sends(to("", notify.EmailChannel)))
 		d.reports(to("orders", notify.EmailChannel), notify.Unsubscribed{Scope: "surveys"})
 		require.Equal(t, notify.StateSent, d.sends(to("orders", notify.EmailChannel)))
-		require.Equal(t, notify.StateFailed, d.sends(to("surveys", notify.EmailChannel)))
+		require.Equal(t, notify.StateSuppressed, d.sends(to("surveys", notify.EmailChannel)))
 
-		time.Sleep(time.Millisecond)
 		offers := suppression.Key{Tenant: "shop", Channel: notify.EmailChannel, Subject: suppression.Subject{RecipientID: "ann"}, Scope: "offers"}
 		require.NoError(t, d.list.Lift(t.Context(), offers))
 		require.Equal(t, notify.StateSent, d.sends(to("offers", notify.EmailChannel)))
-		time.Sleep(time.Millisecond)
 		require.NoError(t, d.list.Suppress(t.Context(), offers))
-		require.Equal(t, notify.StateFailed, d.sends(to("offers", notify.EmailChannel)))
+		require.Equal(t, notify.StateSuppressed, d.sends(to("offers", notify.EmailChannel)))
 		require.Len(t, notify.FieldErrors(d.list.Suppress(t.Context(), suppression.Key{})), 2)
 	})
 }
@@ -156,11 +156,10 @@ func TestWithoutAnID(t *testing.T) {
 		nobody := to("offers", notify.EmailChannel)
 		nobody.To.ID = ""
 		d.reports(nobody, notify.Complained{})
-		require.Equal(t, notify.StateFailed, d.sends(nobody))
+		require.Equal(t, notify.StateSuppressed, d.sends(nobody))
 		named := to("offers", notify.EmailChannel)
-		require.Equal(t, notify.StateFailed, d.sends(named), "the same address")
+		require.Equal(t, notify.StateSuppressed, d.sends(named), "the same address")
 		by := suppression.Key{Tenant: "shop", Channel: notify.EmailChannel, Subject: d.list.Address(notify.EmailChannel, "ann@example.com")}
-		time.Sleep(time.Millisecond)
 		require.NoError(t, d.list.Lift(t.Context(), by))
 		require.Equal(t, notify.StateSent, d.sends(nobody))
 	})
@@ -209,6 +208,88 @@ func TestAStoreThatIsDown(t *testing.T) {
 		store.down.Store(false)
 		b.Settle(id)
 		require.Len(t, mail.Deliveries(), 1)
+	})
+}
+
+// What has no channel left on its route ends as suppressed, also if there is an
+// address that the route has nothing to do with: nothing of it failed.
+func TestNoChannelOfTheRouteIsLeft(t *testing.T) {
+	run(t, func(d *desk) {
+		d.reports(to("offers", notify.EmailChannel), notify.Unsubscribed{})
+		id := d.Send(to("offers", notify.EmailChannel))
+		d.Settle(id)
+		d.Require(id, notifytest.State(notify.StateSuppressed), notifytest.Once(notify.Suppressed{Guard: "suppression", Reason: "unsubscribe"}))
+		onlyMail := to("offers", notify.EmailChannel, notify.SMSChannel)
+		delete(onlyMail.To.Addresses, notify.SMSChannel)
+		require.Equal(d.t, notify.StateSuppressed, d.sends(onlyMail))
+		onlyText := to("offers", notify.EmailChannel, notify.SMSChannel)
+		delete(onlyText.To.Addresses, notify.EmailChannel)
+		require.Equal(d.t, notify.StateSent, d.sends(onlyText))
+		require.Equal(d.t, notify.StateSent, d.sends(to("offers", notify.EmailChannel, notify.SMSChannel)))
+	})
+}
+
+// The host has the last word, whatever the clock says: of a provider, of another
+// process, or of this one, within a microsecond.
+func TestTheHostHasTheLastWord(t *testing.T) {
+	run(t, func(d *desk) {
+		everything := suppression.Key{Tenant: "shop", Channel: notify.EmailChannel, Subject: suppression.Subject{RecipientID: "ann"}}
+		for range 3 {
+			require.NoError(d.t, d.list.Suppress(d.t.Context(), everything))
+			require.Equal(d.t, notify.StateSuppressed, d.sends(to("offers", notify.EmailChannel)))
+			require.NoError(d.t, d.list.Lift(d.t.Context(), everything))
+			require.Equal(d.t, notify.StateSent, d.sends(to("offers", notify.EmailChannel)))
+		}
+		for _, ahead := range []time.Duration{time.Hour, 24 * time.Hour} { // another process
+			d.Pass(100 * time.Hour)
+			require.NoError(d.t, d.store.Set(d.t.Context(), suppression.Entry{Key: everything, Reason: suppression.ByHost, At: time.Now().UTC().Add(ahead)}))
+			require.NoError(d.t, d.list.Lift(d.t.Context(), everything))
+			require.Equal(d.t, notify.StateSent, d.sends(to("offers", notify.EmailChannel)))
+			require.NoError(d.t, d.list.Suppress(d.t.Context(), everything))
+			require.Equal(d.t, notify.StateSuppressed, d.sends(to("offers", notify.EmailChannel)))
+		}
+		require.NoError(d.t, d.store.Set(d.t.Context(), suppression.Entry{Key: everything, Reason: suppression.ByHost, Lifted: true, At: time.Now().UTC().AddDate(1, 0, 0)}))
+		require.ErrorContains(d.t, d.list.Suppress(d.t.Context(), everything), "try again")
+		require.Equal(d.t, notify.StateSent, d.sends(to("offers", notify.EmailChannel)))
+	})
+}
+
+// What a provider says of the time to come is true from when it says so: a Lift is
+// later, and so is what is suppressed then.
+func TestAReportOfTheFuture(t *testing.T) {
+	run(t, func(d *desk) {
+		id := d.Send(to("offers", notify.EmailChannel))
+		d.Settle(id)
+		said := func(eventID string) {
+			deliveries := d.mail.Deliveries()
+			require.NoError(d.t, d.Notifier.Report(d.t.Context(), notify.Report{
+				Key: deliveries[len(deliveries)-1].Key, Event: notify.Complained{}, EventID: eventID, At: time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC),
+			}))
+			require.NoError(d.t, d.Notifier.Handled(d.t.Context(), id, "suppression"))
+		}
+		said("first")
+		everything := suppression.Key{Tenant: "shop", Channel: notify.EmailChannel, Subject: suppression.Subject{RecipientID: "ann"}}
+		require.Equal(d.t, notify.StateSuppressed, d.sends(to("offers", notify.EmailChannel)))
+		d.Pass(time.Minute)
+		require.NoError(d.t, d.list.Lift(d.t.Context(), everything))
+		require.Equal(d.t, notify.StateSent, d.sends(to("offers", notify.EmailChannel)))
+		require.NoError(d.t, d.Notifier.Replay(d.t.Context(), "suppression", time.Time{}))
+		require.Equal(d.t, notify.StateSent, d.sends(to("offers", notify.EmailChannel)), "it is an old one")
+		d.Pass(time.Minute)
+		said("second")
+		require.Equal(d.t, notify.StateSuppressed, d.sends(to("offers", notify.EmailChannel)))
+	})
+}
+
+// Who is detached may be attached again, while its guard goes on.
+func TestAttachedAgain(t *testing.T) {
+	run(t, func(d *desk) {
+		d.Start()
+		require.NoError(d.t, d.Notifier.Detach(d.t.Context(), "suppression"))
+		d.Notifier.Attach(d.list)
+		require.NoError(d.t, d.Notifier.Ready(d.t.Context()))
+		d.reports(to("offers", notify.EmailChannel), notify.Complained{})
+		require.Equal(d.t, notify.StateSuppressed, d.sends(to("offers", notify.EmailChannel)))
 	})
 }
 
