@@ -70,7 +70,7 @@ func (s settling) routed(t *testing.T, b kept) backend.Record {
 	require.Eventually(t, func() bool {
 		status, err := s.Status(t.Context(), id)
 		return err == nil && status.State == notify.StateRouted
-	}, 10*time.Second, time.Millisecond)
+	}, patience, time.Millisecond)
 	r, err := b.Load(t.Context(), id)
 	require.NoError(t, err)
 	return r
@@ -115,7 +115,7 @@ func TestSettleAfterARestart(t *testing.T) {
 
 	b = open()
 	second := settles(t, b, settle.New())
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	status, err := second.Wait(ctx, long.ID)
 	require.NoError(t, err)
@@ -123,7 +123,7 @@ func TestSettleAfterARestart(t *testing.T) {
 	require.Eventually(t, func() bool { // it was swept
 		r, err := b.Load(t.Context(), short.ID)
 		return err == nil && r.Due.After(time.Now())
-	}, 30*time.Second, time.Millisecond)
+	}, patience, time.Millisecond)
 	status, err = second.Status(t.Context(), short.ID)
 	require.NoError(t, err)
 	require.False(t, status.Settled)

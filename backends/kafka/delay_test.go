@@ -175,7 +175,10 @@ func TestATopicThatIsRefusedHoldsUpNoDelay(t *testing.T) {
 	before, b := open(t, fake.ListenAddrs(), common), open(t, fake.ListenAddrs(), common)
 	require.NoError(t, b.Fix(t.Context(), "good", "g", backend.FromNow()))
 	refusal := fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: prefix + "full", Err: kerr.MessageTooLarge, Count: -1})
-	at := time.Now().Add(300 * time.Millisecond)
+	for _, topic := range []string{"full", "weak"} { // so that the topics are there
+		require.NoError(t, before.Fix(t.Context(), topic, "g", backend.FromNow()))
+	}
+	at := time.Now().Add(time.Second)
 	for i, topic := range []string{"good", "full", "weak", "good"} {
 		require.NoError(t, before.PublishAt(t.Context(), at, topic, wire("k"+strconv.Itoa(i), i)))
 	}

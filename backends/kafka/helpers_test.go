@@ -2,11 +2,11 @@ package kafka_test
 
 import (
 	"log/slog"
-	"math/rand/v2"
 	"net"
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -45,11 +45,16 @@ func cluster(tb testing.TB) []string {
 	return newFake(tb).ListenAddrs()
 }
 
-// fixed listens at a port that the system gives to nobody by itself, so that it is
-// free when it is listened at again.
+// fixedPorts counts those of fixed.
+var fixedPorts atomic.Int64
+
+// fixed listens at a port that neither the system gives to anybody by itself nor
+// this to anybody else, so that it is free when it is listened at again: whoever
+// took it meanwhile would answer the clients of another cluster.
 func fixed() (ln net.Listener, err error) {
 	for range 100 {
-		if ln, err = net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(10_000+rand.IntN(20_000))); err == nil {
+		port := 10_000 + (os.Getpid()*100+int(fixedPorts.Add(1)))%20_000
+		if ln, err = net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port)); err == nil {
 			return ln, nil
 		}
 	}

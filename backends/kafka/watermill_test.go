@@ -53,7 +53,7 @@ func suite(brokers []string, common func(*kafka.Config)) (tests.PubSubConstructo
 		sub, err := b.Subscriber(group)
 		require.NoError(t, err)
 		if strings.Contains(t.Name(), "TestReconnect") {
-			sub = &lateLast{Subscriber: sub}
+			return lateLast(pub, sub)
 		}
 		return pub, sub
 	}
@@ -158,25 +158,49 @@ func askForRestart(addr string) int {
 	return 0
 }
 
-// lateLast holds back the last of TestReconnect's 10,000 messages: as soon as it
-// comes, the test compares with what it noted, each after publishing it.
-type lateLast struct {
+// lateLast holds back the last of TestReconnect's 10,000 messages until all are
+// published, and a little longer: as soon as it comes, the test compares with what
+// it noted, each after publishing it.
+func lateLast(pub message.Publisher, sub message.Subscriber) (message.Publisher, message.Subscriber) {
+	all := make(chan struct{})
+	return &counting{Publisher: pub, all: all}, &holding{Subscriber: sub, all: all}
+}
+
+const reconnects = 10_000
+
+type counting struct {
+	message.Publisher
+	n   atomic.Int64
+	all chan struct{} // closed when all are published
+}
+
+func (c *counting) Publish(topic string, messages ...*message.Message) error {
+	err := c.Publisher.Publish(topic, messages...)
+	if err == nil && c.n.Add(1) == reconnects { // it has one a call
+		close(c.all)
+	}
+	return err
+}
+
+type holding struct {
 	message.Subscriber
+	all        <-chan struct{}
 	forwarding sync.WaitGroup
 }
 
-func (l *lateLast) Subscribe(ctx context.Context, topic string) (<-chan *message.Message, error) {
-	in, err := l.Subscriber.Subscribe(ctx, topic)
+func (h *holding) Subscribe(ctx context.Context, topic string) (<-chan *message.Message, error) {
+	in, err := h.Subscriber.Subscribe(ctx, topic)
 	if err != nil {
 		return nil, err
 	}
 	out := make(chan *message.Message)
-	l.forwarding.Go(func() {
+	h.forwarding.Go(func() {
 		defer close(out)
 		seen := map[string]bool{}
 		for m := range in {
-			if seen[m.UUID] = true; len(seen) == 10_000 {
-				time.Sleep(3 * time.Second)
+			if seen[m.UUID] = true; len(seen) == reconnects {
+				<-h.all
+				time.Sleep(time.Second) // for the test to note it
 			}
 			out <- m
 		}
@@ -184,8 +208,8 @@ func (l *lateLast) Subscribe(ctx context.Context, topic string) (<-chan *message
 	return out, nil
 }
 
-func (l *lateLast) Close() error {
-	err := l.Subscriber.Close()
-	l.forwarding.Wait()
+func (h *holding) Close() error {
+	err := h.Subscriber.Close()
+	h.forwarding.Wait()
 	return err
 }

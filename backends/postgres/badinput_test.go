@@ -2,7 +2,9 @@ package postgres_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -84,12 +86,18 @@ func TestAServerThatCannotBeUsed(t *testing.T) {
 	said := refused(t, "postgres://app:"+secret+"@127.0.0.1:1/app", briefly) // a port that nobody is given
 	require.Contains(t, said, "tried for 200ms: the server cannot be reached: see that it runs")
 	require.NotContains(t, said, secret)
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // and nobody answers
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, silent.Close()) })
+	said = refused(t, fmt.Sprintf("postgres://app:%s@%s/app?sslmode=disable", secret, silent.Addr()), briefly)
+	require.Contains(t, said, "tried for 200ms: the server cannot be reached: see that it runs")
+	require.NotContains(t, said, secret)
 	if server == nil {
 		t.Skip("no server of our own: ", missing)
 	}
 	// A role that needs a password, by pg_hba.conf of the temporary server.
 	conn := connect(t)
-	_, err := conn.Exec(t.Context(), "drop role if exists locked; create role locked login password 'another'")
+	_, err = conn.Exec(t.Context(), "drop role if exists locked; create role locked login password 'another'")
 	require.NoError(t, err)
 	said = refused(t, strings.Replace(dsn, "user=postgres", "user=locked password="+secret, 1))
 	require.Contains(t, said, "the server refused user or password")

@@ -123,15 +123,19 @@ func TestLookingGoesOnForOthers(t *testing.T) {
 		_, err := store.Store(ctx, backend.Record{ID: "r", Body: backend.Bytes("body")})
 		return err
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	require.ErrorIs(t, put(ctx), context.DeadlineExceeded)
+	first := make(chan error, 1)
+	go func() { first <- put(ctx) }()
 	conn := connect(t)
 	counting := func() (n int) {
 		require.NoError(t, conn.QueryRow(t.Context(), "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like '%count%'||$1||'%'", schemaOf(named)).Scan(&n))
 		return n
 	}
-	eventually(t, func() bool { return counting() == 1 }, "it goes on")
+	eventually(t, func() bool { return counting() == 1 }, "it has begun")
+	cancel()
+	require.ErrorIs(t, <-first, context.Canceled)
+	require.Equal(t, 1, counting(), "it goes on")
 	stored := make(chan error, 1)
 	go func() { stored <- put(t.Context()) }()
 	require.Equal(t, 1, counting(), "it is not begun anew")

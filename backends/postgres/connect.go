@@ -40,22 +40,37 @@ func connect(ctx context.Context, dsn string, c *Config) (*pgxpool.Pool, error) 
 // reach waits until the server answers. It goes on for the time while the
 // server cannot be reached or is starting.
 func reach(ctx context.Context, pool *pgxpool.Pool, patience time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	within, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	pause := 50 * time.Millisecond
+	var last error
 	for {
-		err := pool.Ping(ctx)
-		if err == nil || !unreachable(err) {
+		err := pool.Ping(within)
+		silent := errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil
+		switch {
+		case err == nil || !silent && !unreachable(err):
 			return explain(err)
+		case last == nil || !silent: // which says more
+			last = err
 		}
 		select {
 		case <-time.After(pause):
 			pause = min(2*pause, 2*time.Second)
-		case <-ctx.Done():
-			return fmt.Errorf("tried for %s: %w", patience, explain(err))
+		case <-within.Done():
+			return fmt.Errorf("tried for %s: %w", patience, explainUnreached(last))
 		}
 	}
 }
+
+// explainUnreached is explain for an error of a server that was not reached.
+func explainUnreached(err error) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("%s: %w", unreached, err)
+	}
+	return explain(err)
+}
+
+const unreached = "the server cannot be reached: see that it runs, and that host, port and sslmode are right"
 
 // unreachable tells whether the server may answer later.
 func unreachable(err error) bool {
@@ -79,7 +94,7 @@ func explain(err error) error {
 	var refused *pgconn.PgError
 	if !errors.As(err, &refused) {
 		if unreachable(err) {
-			return fmt.Errorf("the server cannot be reached: see that it runs, and that host, port and sslmode are right: %w", err)
+			return fmt.Errorf("%s: %w", unreached, err)
 		}
 		return err
 	}

@@ -63,31 +63,35 @@ func TestWhatFailedWaitsOverARestart(t *testing.T) {
 	file := path(t)
 	b := open(t, file)
 	fails := func(uuid string, _ int) bool { return uuid == "bad/0" }
-	slowly := func(c *backend.Consumption) {
-		c.Backoff = func(attempt int, _ error) time.Duration {
-			if attempt < 3 {
-				return time.Millisecond
+	thenWaits := func(pause time.Duration) func(*backend.Consumption) {
+		return func(c *backend.Consumption) {
+			c.Backoff = func(attempt int, _ error) time.Duration {
+				if attempt < 3 {
+					return time.Millisecond
+				}
+				return pause
 			}
-			return 500 * time.Millisecond
 		}
 	}
 	require.NoError(t, b.Fix(t.Context(), "t", "g", backend.FromOldest()))
 	publish(t, b, "t", "bad", 0, 3)
 	publish(t, b, "t", "good", 0, 300)
-	g := consume(t, b, "t", "g", fails, slowly)
+	g := consume(t, b, "t", "g", fails, thenWaits(time.Hour))
 	eventually(t, func() bool { return len(g.got()) == 300 && len(g.tries("bad/0")) == 3 }, "the good are finished, the bad has failed three times")
 	require.EqualValues(t, 3, lag(t, b, "t", "g"))
 	g.leave()
 	require.NoError(t, b.Close())
+	require.Equal(t, 1, number(t, file, "SELECT count(*) FROM waiting WHERE attempts = 3 AND due > strftime('%Y-%m-%dT%H:%M', 'now', '+50 minutes')"))
+	query(t, file, "UPDATE waiting SET due = strftime('%Y-%m-%dT%H:%M:%f000Z', 'now') WHERE attempts = 3")
 
 	b = open(t, file)
 	require.EqualValues(t, 3, lag(t, b, "t", "g"))
-	g = consume(t, b, "t", "g", fails, slowly)
+	g = consume(t, b, "t", "g", fails, thenWaits(500*time.Millisecond))
 	eventually(t, func() bool { return len(g.tries("bad/0")) > 0 }, "it is tried again")
 	require.Equal(t, 4, g.tries("bad/0")[0])
 	require.Empty(t, g.got())
 	g.leave()
-	g = consume(t, b, "t", "g", nil, slowly)
+	g = consume(t, b, "t", "g", nil)
 	catchUp(t, b, "t", "g")
 	require.Equal(t, uuids("bad", 0, 3), g.got())
 	require.Zero(t, lag(t, b, "t", "g"))

@@ -1,10 +1,11 @@
 package main
 
 import (
-	"math/rand/v2"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,15 +14,20 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// ports counts those of startMiniredis.
+var ports atomic.Int64
+
 // startMiniredis starts one whose XCLAIM heeds its min-idle-time, as that of
 // Redis does and that of miniredis 2.40.0 does not: without that, all lanes of a
 // group claim one message. Its port is none that the system gives to anybody by
-// itself, so that it is free when it is started again. The test closes it.
+// itself, nor this to anybody else, so that it is free when it is started again. The
+// test closes it.
 func startMiniredis(tb testing.TB) *miniredis.Miniredis {
 	tb.Helper()
 	m := miniredis.NewMiniRedis()
 	require.Eventually(tb, func() bool {
-		return m.StartAddr("127.0.0.1:"+strconv.Itoa(10_000+rand.IntN(20_000))) == nil
+		port := 10_000 + (os.Getpid()*100+int(ports.Add(1)))%20_000
+		return m.StartAddr("127.0.0.1:"+strconv.Itoa(port)) == nil
 	}, time.Minute, time.Millisecond)
 	tb.Cleanup(m.Close)
 	var mu sync.Mutex
