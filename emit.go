@@ -87,6 +87,9 @@ func (n *Notifier) emit(ctx context.Context, f *fact, options []func(*Envelope))
 	if f.ID == "" {
 		f.ID = newID(now)
 	}
+	if f.Source == "" {
+		f.Source = n.codec.source // as the wire has it
+	}
 	var span Begun
 	if h.traces() && f.TraceParent == given && sampled(given) {
 		span = h.beginEmit(ctx, f)

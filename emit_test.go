@@ -39,6 +39,8 @@ func TestEmit(t *testing.T) {
 		own, err := notify.Emit(b.ctx, b.Notifier, paid{Order: "2"}, func(e *notify.Envelope) { e.ID = "mine" })
 		require.NoError(t, err)
 		require.Equal(t, "mine", own)
+		_, err = notify.Emit(b.ctx, b.Notifier, paid{Order: "3"}, func(e *notify.Envelope) { e.ID, e.Source = "ours", "" })
+		require.NoError(t, err)
 		synctest.Wait()
 		now := time.Now().UTC()
 		for i, e := range got.list() {
@@ -56,6 +58,10 @@ func TestEmit(t *testing.T) {
 			{
 				Envelope: notify.Envelope{ID: "mine", Type: "shop.paid.v1", Source: "notify", Time: now, Seen: now},
 				Data:     paid{Order: "2"},
+			},
+			{
+				Envelope: notify.Envelope{ID: "ours", Type: "shop.paid.v1", Source: "notify", Time: now, Seen: now},
+				Data:     paid{Order: "3"},
 			},
 		}, got.list())
 	})

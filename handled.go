@@ -68,7 +68,7 @@ func (n *Notifier) publishKnown(ctx context.Context, id string) error {
 func (n *Notifier) handledBy(ctx context.Context, id, observer string) error {
 	if err := n.bus.caughtUp(ctx, observer); err != nil {
 		if errors.Is(err, backend.ErrNotFound) {
-			return fmt.Errorf("notify: handled: the backend knows no observer %q: %w", observer, ErrNotFound)
+			return fmt.Errorf("notify: handled: the backend knows no observer %q, which it does once a Notifier with it has run: %w", observer, ErrNotFound)
 		}
 		if ctx.Err() != nil {
 			return fmt.Errorf("notify: handled: observer %q has not yet: %w", observer, err)

@@ -120,7 +120,7 @@ func New(config Config) (*Notifier, error) {
 	n.pipeline = &pipeline{
 		ledger: n.ledger, decider: n.decider, senders: map[Channel][]*sender{}, planner: n.planner, log: n.log,
 		base: n.hard, attendance: &attendance{}, newer: &tally{},
-		render:        &renderers{templates: parsed, custom: map[Channel]func(context.Context, RenderRequest) (Message, error){}},
+		render:        newRenderers(parsed),
 		parkedReports: n.applyParked, emit: n.emitMachinery, hooks: &n.hooks,
 	}
 	n.validation = validation{
@@ -173,7 +173,12 @@ func (n *Notifier) connect() problems {
 	n.admitter, _ = b.(backend.Admitter)
 	n.bus.positions, _ = b.(backend.Positioner)
 	var err error
-	if n.ledger.publisher, err = b.Publisher(); err != nil {
+	n.ledger.publisher, err = b.Publisher()
+	unusable := err != nil
+	switch {
+	case errors.Is(err, backend.ErrClosed):
+		found.addErr(err, "Config.Backend", "is closed: a Notifier closes its backend when it ends, unless Config.KeepBackend is set; make another one")
+	case unusable:
 		found.addErr(err, "Config.Backend", "has no publisher: %v", err)
 	}
 	n.bus.consuming = &consuming{consumer: consumerOf(b, n.log), log: n.log}
@@ -189,6 +194,8 @@ func (n *Notifier) connect() problems {
 		keeper, ok := b.(backend.SecretKeeper)
 		if !ok {
 			found.add("Config.AddressKey", "is required with this backend: 16 or more random bytes, the same in every process")
+		} else if unusable {
+			// What is wrong with it was said.
 		} else if n.config.AddressKey, err = keeper.Secret(n.hard, "address-key"); err != nil {
 			found.addErr(err, "Config.AddressKey", "could not be read from the backend: %v", err)
 		}

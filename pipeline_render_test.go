@@ -3,6 +3,7 @@ package notify_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -144,12 +145,51 @@ func TestAChannelOfTheHostsOwn(t *testing.T) {
 }
 
 func TestAChannelOfTheHostsOwnNeedsARenderer(t *testing.T) {
-	inEveryForm(t, func(t *testing.T, b *notifytest.Bench) {
-		notify.Use(b.Notifier, notifytest.NewProvider[letter]("post"))
-		nt := toAnna(letterChannel)
-		nt.To.Addresses = map[notify.Channel]string{letterChannel: "1 Main Street, Springfield"}
-		id := b.Send(nt)
-		b.Settle(id)
-		b.Require(id, notifytest.Once(notify.Undeliverable{Reason: notify.UndeliverableUnrenderable}))
-	})
+	notMade := "Use(post): nothing makes a notify_test.letter, for the channel letter: register what does with notify.Render"
+	another := "Use(post): takes a notify_test.mail, but what is made for the channel email is a notify.Email: " +
+		"register what makes the former with notify.Render"
+	for name, c := range map[string]struct {
+		roles    *notify.Roles
+		register func(n *notify.Notifier)
+		want     string
+	}{
+		"nothing makes it":      {nil, func(n *notify.Notifier) { notify.Use(n, notifytest.NewProvider[letter]("post")) }, notMade},
+		"another one is made":   {nil, func(n *notify.Notifier) { notify.Use(n, notifytest.NewProvider[mail]("post")) }, another},
+		"a renderer of another": {nil, func(n *notify.Notifier) { notify.Use(n, notifytest.NewProvider[mail]("post")); rendering[letter](n) }, another},
+		"a renderer":            {nil, func(n *notify.Notifier) { rendering[letter](n); notify.Use(n, notifytest.NewProvider[letter]("post")) }, ""},
+		"a renderer, after it":  {nil, func(n *notify.Notifier) { notify.Use(n, notifytest.NewProvider[mail]("post")); rendering[mail](n) }, ""},
+		"another process delivers": {
+			&notify.Roles{Route: true}, func(n *notify.Notifier) { notify.Use(n, notifytest.NewProvider[letter]("post")) }, "",
+		},
+		"another process delivers by it": {
+			&notify.Roles{Deliver: true, Channels: []notify.Channel{notify.EmailChannel}},
+			func(n *notify.Notifier) { notify.Use(n, notifytest.NewProvider[letter]("post")) }, "",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n, err := notify.New(notify.Config{Roles: c.roles, Logger: slog.New(slog.DiscardHandler)})
+			require.NoError(t, err)
+			t.Cleanup(func() { require.NoError(t, n.Close(context.Background())) })
+			c.register(n)
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			err = n.Run(ctx)
+			if c.want == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.Len(t, notify.FieldErrors(err), 1)
+			require.EqualError(t, err, "notify: "+c.want)
+			require.EqualError(t, n.Ready(t.Context()), err.Error())
+		})
+	}
+}
+
+// mail is a message of the host's own, for a channel of this library.
+type mail struct{ To string }
+
+func (mail) Channel() notify.Channel { return notify.EmailChannel }
+
+func rendering[M notify.Message](n *notify.Notifier) {
+	notify.Render(n, func(context.Context, notify.RenderRequest) (m M, err error) { return m, nil })
 }

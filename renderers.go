@@ -47,11 +47,22 @@ func (r *rendered) decoded(decode func(json.RawMessage) (Message, error)) (Messa
 type renderers struct {
 	templates *templates
 	custom    map[Channel]func(context.Context, RenderRequest) (Message, error)
+	forms     map[Channel]reflect.Type // what is made for each channel
+}
+
+func newRenderers(t *templates) *renderers {
+	return &renderers{
+		templates: t, custom: map[Channel]func(context.Context, RenderRequest) (Message, error){},
+		forms: map[Channel]reflect.Type{
+			EmailChannel: reflect.TypeFor[Email](), SMSChannel: reflect.TypeFor[SMS](),
+			PushChannel: reflect.TypeFor[Push](), ChatChannel: reflect.TypeFor[Chat](),
+		},
+	}
 }
 
 // Render registers how the messages of M's channel are made, instead of the
-// default (see [Config.Templates]), which a channel of the host's own does not
-// have. An error ends the leg as unrenderable. The function is called by many
+// default (see [Config.Templates]), which a message of the host's own does not
+// have: without it, Run refuses the provider. An error ends the leg as unrenderable. The function is called by many
 // goroutines at once. Call it before Run.
 func Render[M Message](n *Notifier, fn func(ctx context.Context, req RenderRequest) (M, error)) {
 	field := fmt.Sprintf("Render[%T]", *new(M))
@@ -70,7 +81,23 @@ func Render[M Message](n *Notifier, fn func(ctx context.Context, req RenderReque
 		n.validation.hostTemplates = true
 		n.planner.custom = withEntry(n.planner.custom, channel, true)
 		made := func(ctx context.Context, req RenderRequest) (Message, error) { return fn(ctx, req) }
-		n.pipeline.render = &renderers{templates: n.pipeline.render.templates, custom: withEntry(n.pipeline.render.custom, channel, made)}
+		r := n.pipeline.render
+		n.pipeline.render = &renderers{
+			templates: r.templates, custom: withEntry(r.custom, channel, made), forms: withEntry(r.forms, channel, reflect.TypeFor[M]()),
+		}
+	}
+}
+
+// misfit says what is wrong if a provider of the channel takes another form
+// than is made for it, and is empty otherwise.
+func (r *renderers) misfit(c Channel, form reflect.Type) string {
+	switch made := r.forms[c]; made {
+	case form:
+		return ""
+	case nil:
+		return fmt.Sprintf("nothing makes a %s, for the channel %s: register what does with notify.Render", form, c)
+	default:
+		return fmt.Sprintf("takes a %s, but what is made for the channel %s is a %s: register what makes the former with notify.Render", form, c, made)
 	}
 }
 

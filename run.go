@@ -29,6 +29,7 @@ func (n *Notifier) Run(ctx context.Context) error {
 	}
 	if n.startErr == nil {
 		n.checkRouteLocked()
+		n.checkFormsLocked()
 		n.checkLimitsLocked()
 		if n.startErr = n.problems.err(); n.startErr != nil {
 			close(n.ready)
@@ -77,6 +78,16 @@ func (n *Notifier) checkRouteLocked() {
 		n.problems.route("Config.Route", n.config.Route, n.validation.channels)
 		if n.ledger.carried != nil && len(n.problems) == before && n.config.Route.hasAll() {
 			n.problems.addErr(errNoRecords, "Config.Route", "has All, which needs records, and Config.Records is NoRecords")
+		}
+	}
+}
+
+// checkFormsLocked checks that what is made for each channel is what the
+// providers take that this process delivers by.
+func (n *Notifier) checkFormsLocked() {
+	for _, s := range n.sendersLocked() {
+		if problem := n.pipeline.render.misfit(s.channel, s.form); problem != "" && n.config.Roles.delivers(s.channel) {
+			n.problemLocked(fmt.Sprintf("Use(%s)", s.policy.Name), problem)
 		}
 	}
 }

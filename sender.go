@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"sync"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 type sender struct {
 	policy   providerPolicy
 	channel  Channel
+	form     reflect.Type // of the messages that it takes
 	provider any
 	send     func(ctx context.Context, c call) (Receipt, error)
 	decode   func(raw json.RawMessage) (Message, error)

@@ -4,13 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"time"
 )
 
 // Use registers a provider for the channel of M. Several providers of one
 // channel are used in the order of their registration: the next one takes over
-// when one is down, or gives up. Call it before Run; its problems come from
-// Ready, Run and Send.
+// when one is down, or gives up. A message type of the host's own needs a [Render].
+// Call it before Run; its problems come from Ready, Run and Send.
 //
 // If the provider has a method Check() error, it is called here, and its error
 // is among the problems. If it is an [io.Closer], Close closes it.
@@ -47,7 +48,7 @@ func Use[M Message](n *Notifier, p Provider[M], options ...func(*ProviderConfig)
 		}
 	}
 	s := newSender(policy, channel)
-	s.provider = p
+	s.provider, s.form = p, reflect.TypeFor[M]()
 	s.send = func(ctx context.Context, c call) (Receipt, error) {
 		message, ok := c.message.(M)
 		if !ok {

@@ -58,7 +58,9 @@ func (l *letters) Bury(ctx context.Context, d backend.DeadLetter) (id string, dr
 func (l *letters) Letters(ctx context.Context, group, after string, limit int) (found []backend.DeadLetter, err error) {
 	var number uint64
 	if after != "" {
-		number, err = strconv.ParseUint(after, 10, 64)
+		if number, err = strconv.ParseUint(after, 10, 64); err != nil {
+			err = errors.New("after is not the ID of a dead letter")
+		}
 	}
 	if err == nil {
 		err = ctx.Err()

@@ -330,6 +330,8 @@ func TestLetters(t *testing.T) {
 	require.ErrorIs(t, b.Unbury(ctx, "no such"), backend.ErrNotFound)
 	require.Equal(t, []int{5, 6}, list("", ids[4], 10), "after one that is gone")
 	require.Empty(t, list("", ids[6], 10))
-	_, _, err := b.Bury(ctx, backend.DeadLetter{Group: "g"})
+	_, err := b.Letters(ctx, "", "no number", 1)
+	require.EqualError(t, err, "memory: list dead letters: after is not the ID of a dead letter")
+	_, _, err = b.Bury(ctx, backend.DeadLetter{Group: "g"})
 	require.ErrorContains(t, err, "message is missing")
 }

@@ -78,6 +78,8 @@ func TestAConfigWithMistakes(t *testing.T) {
 	store := postgres.Records("")
 	_, err := store.Load(t.Context(), "id")
 	require.ErrorContains(t, err, "the DSN is empty")
+	_, err = store.Letters(t.Context(), "", "no number", 1)
+	require.ErrorContains(t, err, "after is not the ID of a dead letter")
 	require.NoError(t, store.Close())
 }
 
@@ -85,6 +87,7 @@ func TestAServerThatCannotBeUsed(t *testing.T) {
 	t.Parallel()
 	said := refused(t, "postgres://app:"+secret+"@127.0.0.1:1/app", briefly) // a port that nobody is given
 	require.Contains(t, said, "tried for 200ms: the server cannot be reached: see that it runs")
+	require.Equal(t, 1, strings.Count(said, "see that it runs"), said)
 	require.NotContains(t, said, secret)
 	silent, err := net.Listen("tcp", "127.0.0.1:0") // and nobody answers
 	require.NoError(t, err)
@@ -105,6 +108,7 @@ func TestAServerThatCannotBeUsed(t *testing.T) {
 	require.NotContains(t, said, "tried for", "no use in trying again")
 	said = refused(t, strings.Replace(dsn, "dbname=postgres", "dbname=nowhere", 1))
 	require.Contains(t, said, "the database does not exist: create it with createdb")
+	require.Equal(t, 1, strings.Count(said, "createdb"), said)
 	said = refused(t, dsn+" no_such_setting=1")
 	require.Contains(t, said, "does not know a setting of the DSN")
 

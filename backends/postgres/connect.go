@@ -88,13 +88,14 @@ func unreachable(err error) bool {
 
 // explain adds what to do about an error of the server's.
 func explain(err error) error {
-	if err == nil {
-		return nil
+	var said *advised
+	if err == nil || errors.As(err, &said) {
+		return err
 	}
 	var refused *pgconn.PgError
 	if !errors.As(err, &refused) {
 		if unreachable(err) {
-			return fmt.Errorf("%s: %w", unreached, err)
+			return &advised{unreached, err}
 		}
 		return err
 	}
@@ -117,8 +118,18 @@ func explain(err error) error {
 	default:
 		return err
 	}
-	return fmt.Errorf("%s: %w", advice, err)
+	return &advised{advice, err}
 }
+
+// advised is an error with what to do about it.
+type advised struct {
+	advice string
+	err    error
+}
+
+func (e *advised) Error() string { return e.advice + ": " + e.err.Error() }
+
+func (e *advised) Unwrap() error { return e.err }
 
 // dsnProblem says what is wrong with a DSN, without a word of it or of what the
 // parser quoted from it: either may hold the password.

@@ -71,7 +71,9 @@ func text(s string) string { return strings.ReplaceAll(valid(s), "\x00", "\uFFFD
 func (s *Store) Letters(ctx context.Context, group, after string, limit int) (found []backend.DeadLetter, err error) {
 	var number int64
 	if after != "" {
-		number, err = strconv.ParseInt(after, 10, 64)
+		if number, err = strconv.ParseInt(after, 10, 64); err != nil {
+			err = errors.New("after is not the ID of a dead letter")
+		}
 	}
 	if err == nil {
 		err = s.do(ctx, func(ctx context.Context, pool *pgxpool.Pool) error {

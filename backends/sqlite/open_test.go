@@ -139,6 +139,25 @@ func TestASecondBackendIsRefused(t *testing.T) {
 	open(t, file)
 }
 
+// What keeps a Notifier from its backend is said once, however much the
+// Notifier wants of it.
+func TestANotifierWithoutItsFile(t *testing.T) {
+	t.Parallel()
+	closed := sqlite.Open(path(t))
+	require.NoError(t, closed.Close())
+	for problem, b := range map[string]*sqlite.Backend{
+		"make the directory first": sqlite.Open(filepath.Join(t.TempDir(), "none", "notify.db")),
+		"is closed: a Notifier closes its backend when it ends, unless Config.KeepBackend is set; make another one": closed,
+	} {
+		_, err := notify.New(notify.Config{Backend: b})
+		found := notify.FieldErrors(err)
+		require.Len(t, found, 1, err)
+		require.Equal(t, "Config.Backend", found[0].Field)
+		require.ErrorContains(t, err, problem)
+		require.NoError(t, b.Close())
+	}
+}
+
 // A backend that was refused can be used once the file is free.
 func TestOpeningIsTriedAgain(t *testing.T) {
 	t.Parallel()

@@ -33,9 +33,11 @@
 // nothing, and no endpoint holds up the observer. What is stored is then taken
 // from the store by workers that the Notifier starts and ends, in this process
 // or in several: a delivery is leased while it is being made, and if its process
-// dies, the lease's end gives it to another; the clocks of such processes have to
-// agree to some seconds. So a receiver has to expect an event twice, under the
-// same webhook-id.
+// dies, the lease's end gives it to another, [Config.CallTimeout] and 30 seconds
+// after it began; until then it counts among the endpoint's calls, so that an
+// endpoint may get nothing for so long after a crash, with the same process too.
+// The clocks of such processes have to agree to some seconds. So a receiver has to
+// expect an event twice, under the same webhook-id.
 //
 // One endpoint's trouble delays no other. An endpoint has up to
 // [Endpoint.Concurrency] calls at once, by default 4, and only one while it is

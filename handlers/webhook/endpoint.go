@@ -36,7 +36,9 @@ type Endpoint struct {
 	Secrets []Secret
 	// Types are the events it gets, by their type on the wire, such as
 	// "notify.delivered.v1": 1 to 64. Those of notify must be known; one of a program
-	// that emits it elsewhere need not be.
+	// that emits it elsewhere need not be. An event that names no notification is not
+	// sent: those about the machinery, and the host's own that [notify.Emit] raises
+	// outside of an observer, unless an option names one.
 	Types []string
 	// Ordered makes the events come one after the other, in the order in which
 	// they were taken from the log: the next only after the one before it was
