@@ -65,7 +65,7 @@ func reach(ctx context.Context, pool *pgxpool.Pool, patience time.Duration) erro
 // explainUnreached is explain for an error of a server that was not reached.
 func explainUnreached(err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("%s: %w", unreached, err)
+		return &advised{unreached, err}
 	}
 	return explain(err)
 }
