@@ -108,12 +108,33 @@ func (r *rig) settle(t testing.TB, ctx context.Context, nt notify.Notification) 
 	return id
 }
 
+// sent waits until the notification is known to be sent.
+func (r *rig) sent(t testing.TB, id string) {
+	t.Helper()
+	for e, err := range r.Watch(t.Context(), id) {
+		require.NoError(t, err)
+		if _, sent := e.Data.(notify.Sent); sent {
+			return
+		}
+	}
+	require.Fail(t, "it was not sent")
+}
+
 // point is one series as it was collected.
 type point struct {
 	attrs map[string]string
 	value float64 // a histogram's count
 	sum   float64
 	hist  *metricdata.HistogramDataPoint[float64]
+}
+
+// last stops the Notifier and returns what a last scrape would: what is under way
+// is counted then. Who waits may go on before that is, since an event is counted
+// after it is stored, and an observer's invocation when its batch is over.
+func (r *rig) last(t testing.TB) map[string][]point {
+	t.Helper()
+	r.stop()
+	return r.collect(t)
 }
 
 // collect returns what a scrape would.

@@ -13,7 +13,7 @@ import (
 
 // Whoever looks at a recipient's inbox after this sees what was sent.
 func Example() {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	n, err := notify.New(notify.Config{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 // Text messages are priced by country and segment, and the tenant may spend ten
 // cents a month.
 func Example() {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	n, err := notify.New(notify.Config{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 
 // Another team reads a topic of its own Pub/Sub, here Watermill's gochannel.
 func Example() {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	theirs := gochannel.NewGoChannel(gochannel.Config{}, watermill.NopLogger{})
 	messages, err := theirs.Subscribe(ctx, "deliveries")

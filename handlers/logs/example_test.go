@@ -13,7 +13,7 @@ import (
 // A record for every event, with one label. Here times and IDs are left out,
 // since they differ each time.
 func Example() {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	n, err := notify.New(notify.Config{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 // What waits for a channel that no process delivers ends after half a day, and
 // who is on duty hears of it.
 func Example() {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	n, err := notify.New(notify.Config{
 		Logger: slog.New(slog.DiscardHandler),

@@ -14,7 +14,7 @@ import (
 
 // A read view of what became of every notification.
 func Example() {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	n, err := notify.New(notify.Config{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
@@ -119,7 +119,7 @@ func ExampleEntry_WriteTo() {
 
 // What was sent, for a support desk; sealed under a key that is the host's.
 func ExampleContents() {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	n, err := notify.New(notify.Config{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {

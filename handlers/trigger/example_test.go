@@ -12,7 +12,7 @@ import (
 
 // What no e-mail can reach gets a ticket.
 func Example() {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	n, err := notify.New(notify.Config{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 
 // A customer's endpoint gets what became of its notifications.
 func Example() {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 
 	// The customer's side, here on the same machine.

@@ -27,7 +27,7 @@ func TestHeadOfAStream(t *testing.T) {
 		return notifytest.Succeed()
 	})
 	path := "/notifications/" + s.send("acme", "ann") + "/events"
-	bound, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	bound, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	w := httptest.NewRecorder()
 	s.handler.ServeHTTP(w, httptest.NewRequestWithContext(bound, http.MethodHead, path, nil))
