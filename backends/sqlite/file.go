@@ -97,6 +97,9 @@ func (f *file) open() error {
 	if err := migrate(context.Background(), f.write); err != nil {
 		return err
 	}
+	if err := endLeases(context.Background(), f.write); err != nil {
+		return err
+	}
 	read, err := newConnector(f.path, f.config.vfs, ofReader)
 	if err != nil {
 		return err

@@ -207,7 +207,6 @@ func TestAReplayInParts(t *testing.T) {
 	require.Len(t, got, 10)
 }
 
-// now has no more than the microseconds that are kept.
 // A cap that was lowered is reached, in steps.
 func TestALoweredCapOfWaitingWebhooks(t *testing.T) {
 	t.Parallel()
@@ -216,8 +215,6 @@ func TestALoweredCapOfWaitingWebhooks(t *testing.T) {
 	b := open(t, file)
 	putHooks(t, b.Webhooks(), hook("ep_1"))
 	addHooks(t, b.Webhooks(), at, 1, "first")
-	called := claimHooks(t, b.Webhooks(), at, 1)
-	require.Equal(t, []string{"first"}, claimed(called))
 	var running sync.WaitGroup
 	for worker := range 10 {
 		running.Go(func() {
@@ -233,6 +230,8 @@ func TestALoweredCapOfWaitingWebhooks(t *testing.T) {
 	require.NoError(t, b.Close())
 
 	s := open(t, file, func(c *sqlite.Config) { c.MaxWebhookPending = 10 }).Webhooks()
+	called := claimHooks(t, s, at, 1)
+	require.Equal(t, []string{"first"}, claimed(called))
 	adds := 0
 	for ; hookStatus(t, s, "ep_1").Pending > 10; adds++ {
 		require.Less(t, adds, 100, "it is never reached")
@@ -244,6 +243,7 @@ func TestALoweredCapOfWaitingWebhooks(t *testing.T) {
 	require.Equal(t, 9, hookStatus(t, s, "ep_1").Pending, "what was being called is kept")
 }
 
+// now has no more than the microseconds that are kept.
 func now() time.Time { return time.Now().Truncate(time.Microsecond) }
 
 // Endpoints that are disabled, held, or have all their calls leased, however long

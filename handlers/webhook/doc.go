@@ -36,6 +36,7 @@
 // dies, the lease's end gives it to another, [Config.CallTimeout] and 30 seconds
 // after it began; until then it counts among the endpoint's calls, so that an
 // endpoint may get nothing for so long after a crash, with the same process too.
+// On SQLite the lease ends when the file is opened again, since nobody else has it.
 // The clocks of such processes have to agree to some seconds. So a receiver has to
 // expect an event twice, under the same webhook-id.
 //
