@@ -64,7 +64,7 @@ func Statements() []Statement {
 		{"lock wanting", lockWanting, "'tenant_7', 'notify.sent.v1'"},
 		{"add", addMessage, "'m', 'notify.sent.v1', 'tenant_7', " + now + ", 2, '{}', " + ids},
 		{"drop the oldest of an endpoint", dropOldest, ids + ", 10000, 10"},
-		{"note an attempt", noteAttempt, "'ep_00010', 1, 'm', 't', 1, " + now + ", 1, 200, '', null, 100"},
+		{"note an attempt", noteAttempt, "'ep_00010', 1, 'm', 't', 1, " + now + ", 1, 200, '', null, 100, 'tenant_1'"},
 		{"finish", endDelivery + finishClaim, "'ep_00010', 1, false, true, " + now + ", null, '', 1, null, 'https://example.com'"},
 		{"put back", backDelivery + finishClaim, "'ep_00010', 1, false, true, " + now + ", null, '', 1, null, 'https://example.com', 2, " + now},
 		{"replay", replayMessages, "'ep_00010', 'tenant_7', array['notify.sent.v1'], " + now + ", 100"},
