@@ -104,7 +104,7 @@ const patience = time.Minute
 // eventually waits until it is so.
 func eventually(t testing.TB, so func() bool, what string) {
 	t.Helper()
-	require.Eventually(t, so, patience, 2*time.Millisecond, what)
+	require.Eventually(t, so, patience, 10*time.Millisecond, what)
 }
 
 func caughtUp(t testing.TB, b *postgres.Backend, topic, group string) {
